@@ -1,0 +1,36 @@
+# Everything runs in an environment of its own, made from a bare Python and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-slow check perf clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/user
+	$(BIN)/skillscale demo --out demo
+
+test: check
+	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-slow: $(VENV)/dev
+	$(BIN)/python -m pytest -m slow -n 2
+
+check: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+perf: $(VENV)/dev
+	$(BIN)/python tests/perf.py
+
+$(VENV)/user: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/user
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo

@@ -1,0 +1,22 @@
+"""Bayesian skill scaling laws: forecast benchmark scores of language models.
+
+Log-parameters and log-tokens, through family-specific efficiencies, give a few latent skills; the
+skills predict benchmark scores; the posterior gives forecasts with intervals and compute optima.
+
+| room | what is in it |
+|---|---|
+| `data` | tables: reading, checking, selecting |
+| `law`, `hierarchy`, `priors`, `model` | the equation, the families, the priors, the whole model |
+| `inference` | how the posterior is found |
+| `fitting`, `storage` | `fit`, its result, and the file it is saved in |
+| `new_models`, `forecasting`, `optima`, `checking` | what a posterior answers |
+| `plots`, `cli` | figures and the command line |
+"""
+
+from skillscale.data.table import Table, load_table
+from skillscale.fitting import Fit, fit
+from skillscale.inference.gaussian import Svi
+from skillscale.inference.nuts import Nuts
+from skillscale.spec import Spec
+
+__all__ = ["Fit", "Nuts", "Spec", "Svi", "Table", "fit", "load_table"]

@@ -1,0 +1,1 @@
+"""Tables that a user brings or the package ships: reading, checking, selecting."""

@@ -1,0 +1,223 @@
+"""From a CSV file to a list of sentences: every problem of a table, found at once.
+
+A file is first read as text, each row under the line number an editor shows; a pandera schema is
+then checked lazily, and every kind of failure becomes one sentence naming file, lines and cells.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
+
+LISTED = 10
+"""How many cells one sentence names before it says "and 37 more"."""
+
+
+def rule(
+    found: str,
+    holds: Callable[..., pd.Series],
+    advice: str | Callable[[pd.DataFrame], str],
+    needs: Sequence[str] = (),
+) -> pa.Check:
+    """Make a pandera check that brings its own words.
+
+    Args:
+        found: what is wrong, as the sentence says it: ``"score is outside [0, 1]"``.
+        holds: from the cells of a column (or from the frame) to a boolean per row.
+        advice: what to do about it, or a function that words this for the failing rows.
+        needs: for a rule between columns, those it reads, the first one being shown. The rule is
+            skipped where one of them is absent.
+    """
+
+    def holds_where_it_applies(data: pd.Series | pd.DataFrame) -> pd.Series:
+        if isinstance(data, pd.DataFrame) and not set(needs) <= set(data.columns):
+            return pd.Series(True, index=data.index)
+        return holds(data)
+
+    # With ignore_na a rule on the frame would pass every row that has an empty cell anywhere.
+    return pa.Check(
+        holds_where_it_applies,
+        error=found,
+        ignore_na=not needs,
+        statistics={"advice": advice, "needs": tuple(needs)},
+    )
+
+
+def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
+    """Read a CSV file as text, indexed by line number.
+
+    Returns:
+        The cells, stripped, with None where empty (None instead of a frame when the file can't be
+        read as a table), and the problems met on the way.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        return None, [f"{path.name}: the file is missing from {path.parent}."]
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        return None, [
+            f"{path.name}: line {line} holds the byte 0x{byte:02x}, which is not UTF-8 text. "
+            "Save the file as CSV in UTF-8."
+        ]
+    except OSError as error:
+        return None, [f"{path.name}: the file can't be read ({error.strerror}). Check {path}."]
+    if "\0" in text:
+        return None, [
+            f"{path.name}: the file is binary or UTF-16, not text. Save it as CSV in UTF-8."
+        ]
+
+    lines: list[int] = []
+    rows: list[list[str]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    start = 1
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                lines.append(start)
+                rows.append(cells)
+            start = reader.line_num + 1
+    except csv.Error as error:
+        return None, [
+            f"{path.name}: the row at line {start} is not CSV ({error}). "
+            "Close its quotation marks, or double those inside a cell."
+        ]
+    if not rows:
+        return None, [f"{path.name}: the file is empty. Its first line must name the columns."]
+    return _frame(path.name, lines, rows)
+
+
+def _frame(
+    file: str, lines: list[int], rows: list[list[str]]
+) -> tuple[pd.DataFrame | None, list[str]]:
+    header, *body = rows
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            return None, [f"{file}: cells are separated by {name}. Separate them by commas."]
+    if not body:
+        return None, [f"{file}: there are no rows under the header."]
+
+    problems = []
+    width = len(header)
+    ragged = [(n, len(row)) for n, row in zip(lines[1:], body, strict=True) if len(row) != width]
+    if ragged:
+        found = _and_more([f"line {n} = {cells} cells" for n, cells in ragged])
+        problems.append(
+            f"{file}: the header names {width} columns, which does not match {found}. "
+            "Add the missing commas, or quote cells that hold one."
+        )
+    repeated = sorted({name for name in header if name and header.count(name) > 1})
+    if repeated:
+        problems.append(f"{file}: the header repeats {_quoted(repeated)}. Keep one column of each.")
+
+    padded = [[cell or None for cell in row + [""] * width][:width] for row in body]
+    frame = pd.DataFrame(padded, columns=header, index=lines[1:], dtype=object)
+    named_once = ~frame.columns.duplicated() & (frame.columns != "")
+    return frame.loc[:, named_once], problems
+
+
+def find_problems(
+    file: str,
+    frame: pd.DataFrame,
+    schema: pa.DataFrameSchema,
+    key: Sequence[str],
+    *,
+    allow_extra: bool = True,
+) -> list[str]:
+    """Check a frame of text against a schema: one sentence per kind of problem.
+
+    Args:
+        file: name of the file, for the sentences.
+        frame: cells as text, indexed by line number.
+        schema: columns and rules.
+        key: columns that name a row, shown beside its line number.
+        allow_extra: pass columns the schema does not know. One that looks like a misspelt optional
+            column is a problem all the same: it would go unnoticed.
+    """
+    absent = [name for name in schema.columns if name not in frame.columns]
+    problems = [
+        f"{file}: column {name!r} is unknown. Rename or remove it{near([name], schema.columns)}."
+        for name in frame.columns
+        if name not in schema.columns
+        and (not allow_extra or get_close_matches(name, absent, n=1, cutoff=0.8))
+    ]
+    try:
+        schema.validate(frame, lazy=True)
+    except SchemaErrors as errors:
+        problems += [f"{file}: {_sentence(e, frame, schema, key)}" for e in errors.schema_errors]
+    return problems
+
+
+def _sentence(
+    error: SchemaError, frame: pd.DataFrame, schema: pa.DataFrameSchema, key: Sequence[str]
+) -> str:
+    reason = error.reason_code
+    if reason is SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
+        name = str(error.failure_cases)
+        present = _quoted(list(frame.columns))
+        return f"column {name!r} is missing. {schema.columns[name].description} Found: {present}."
+    if not isinstance(error.failure_cases, pd.DataFrame):
+        raise error  # a rule broke down: a mistake here, not in the file
+
+    failing = frame.loc[sorted(set(error.failure_cases["index"]))]
+    if reason is SchemaErrorReason.SERIES_CONTAINS_NULLS:
+        column = error.schema
+        return f"{column.name} is missing at {_cells(failing, key)}. {column.description}"
+
+    advice, needs = (error.check.statistics[name] for name in ("advice", "needs"))
+    shown = needs[0] if needs else error.schema.name
+    words = advice if isinstance(advice, str) else advice(failing)
+    return f"{error.check.error} at {_cells(failing, key, shown)}. {words}"
+
+
+def _cells(rows: pd.DataFrame, key: Sequence[str], shown: str | None = None) -> str:
+    """Name rows by line and key, with the cell of column ``shown`` unless the key has it."""
+    keys = [name for name in key if name in rows.columns]
+    listed = []
+    for line, row in rows.iterrows():
+        names = ", ".join(row[keys].dropna())
+        place = f"line {line} ({names})" if names else f"line {line}"
+        cell = row[shown] if shown is not None and shown not in keys else None
+        listed.append(f"{place} = {_short(cell)}" if isinstance(cell, str) else place)
+    return _and_more(listed)
+
+
+def _short(cell: str) -> str:
+    try:
+        float(cell)
+    except ValueError:
+        return repr(cell if len(cell) <= 40 else cell[:37] + "...")
+    return cell
+
+
+def _and_more(items: list[str]) -> str:
+    rest = len(items) - LISTED
+    return ", ".join(items[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return _and_more([repr(name) for name in names])
+
+
+def near(names: Iterable[str], known: Iterable[str]) -> str:
+    """Point each unknown name to the nearest known one.
+
+    Example:
+        >>> near(["mmul", "zzz"], ["mmlu", "gsm8k"])
+        " ('mmul': nearest 'mmlu')"
+    """
+    by_lower = {name.lower(): name for name in known}
+    found = []
+    for name in list(dict.fromkeys(names))[:LISTED]:
+        for match in get_close_matches(name.lower(), by_lower, n=1):
+            found.append(f"{name!r}: nearest {by_lower[match]!r}")
+    return f" ({', '.join(found)})" if found else ""

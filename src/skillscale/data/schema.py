@@ -1,0 +1,172 @@
+"""What a valid table holds: the columns of each file, their units and the rules they obey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+import pandera.pandas as pa
+
+from skillscale.data.problems import rule
+from skillscale.data.rules import (
+    active_fit_in_total,
+    chance,
+    counted_singly,
+    fraction,
+    known_name,
+    n_items,
+    numeric,
+    one_lineage,
+    positive,
+    release,
+    unique_name,
+    unique_score,
+)
+
+TUNINGS = ("base", "instruct")
+PARAMS_RANGE = (1e5, 1e14)
+TOKENS_RANGE = (1e8, 1e15)
+
+
+def _column(
+    description: str,
+    *rules: pa.Check,
+    nullable: bool = False,
+    required: bool = True,
+) -> pa.Column:
+    return pa.Column(
+        checks=list(rules),
+        nullable=nullable,
+        required=required,
+        description=description,
+    )
+
+
+def _optional(description: str, *rules: pa.Check) -> pa.Column:
+    return _column(description, *rules, nullable=True, required=False)
+
+
+def _model_columns() -> dict[str, pa.Column]:
+    """Columns that describe a model, wherever it is described."""
+    tuning = rule(
+        "tuning is neither base nor instruct",
+        lambda cells: cells.isin(TUNINGS),
+        "Write base for a pretrained model, instruct for one tuned to follow instructions or chat.",
+    )
+
+    def count(
+        description: str, limits: tuple[float, float], units: dict[float, str], **kwargs: bool
+    ) -> pa.Column:
+        name = description.split()[0]
+        rules = numeric(name, description), positive(name), counted_singly(name, limits, units)
+        return _column(description, *rules, **kwargs)
+
+    params = {1e3: "billions", 1e5: "millions"}
+    tokens = {100: "trillions", 1e5: "billions", 1e8: "millions"}
+    return {
+        "model": _column("model is the name of the model.", unique_name("model")),
+        "family": _column("family names the models trained alike at several sizes."),
+        "lineage": _optional("lineage is the base family that a family descends from."),
+        "tuning": _column("tuning is base or instruct.", tuning),
+        "n_params": count(
+            "n_params is the total number of parameters, such as 7e9.", PARAMS_RANGE, params
+        ),
+        "n_active_params": count(
+            "n_active_params is the number of parameters used per token, such as 7e9.",
+            PARAMS_RANGE,
+            params,
+            nullable=True,
+            required=False,
+        ),
+        "n_tokens": count(
+            "n_tokens is the number of pretraining tokens, such as 2e12; "
+            "its cells stay empty where that is not published.",
+            TOKENS_RANGE,
+            tokens,
+            nullable=True,
+        ),
+        "release": _column("release is the month of release, such as 2024-07.", *release()),
+        "source": _optional("source says where the row is from."),
+    }
+
+
+def models_schema() -> pa.DataFrameSchema:
+    """models.csv: one row per model."""
+    rules = [active_fit_in_total(), one_lineage()]
+    return pa.DataFrameSchema(_model_columns(), checks=rules)
+
+
+def benchmarks_schema() -> pa.DataFrameSchema:
+    """benchmarks.csv: one row per benchmark."""
+    columns = {
+        "benchmark": _column(
+            "benchmark is the short name used as column header.", unique_name("benchmark")
+        ),
+        "title": _optional("title is the name to print."),
+        "leaderboard": _optional("leaderboard is v1, v2 or empty."),
+        "n_items": _column("n_items is the number of questions.", *n_items()),
+        "chance": _column("chance is the score of guessing: 0.25 for four choices.", *chance()),
+        "metric": _optional("metric says what the score measures."),
+        "source": _optional("source says where the row is from."),
+    }
+    return pa.DataFrameSchema(columns)
+
+
+def scores_schema(
+    models: Iterable[str] | None, benchmarks: Iterable[str] | None
+) -> pa.DataFrameSchema:
+    """scores.csv: one row per observed score.
+
+    Args:
+        models: names in models.csv, None when it can't be read.
+        benchmarks: names in benchmarks.csv, None when it can't be read.
+    """
+    model_rules = [known_name("model", models, "models.csv")] if models is not None else []
+    benchmark_rules = (
+        [known_name("benchmark", benchmarks, "benchmarks.csv")] if benchmarks is not None else []
+    )
+    advice = "score is a fraction, such as 0.453; leave out rows of benchmarks not evaluated."
+    columns = {
+        "model": _column("model is a name from models.csv.", *model_rules),
+        "benchmark": _column("benchmark is a name from benchmarks.csv.", *benchmark_rules),
+        "score": _column(advice, numeric("score", advice), fraction("score")),
+        "source": _optional("source says where the row is from."),
+    }
+    return pa.DataFrameSchema(columns, checks=unique_score())
+
+
+def observed_schema(benchmarks: Iterable[str]) -> pa.DataFrameSchema:
+    """A wide table of a new family's models: one row per model, one column per benchmark."""
+    names = list(benchmarks)
+    advice = "A score is a fraction, such as 0.453; leave the cell empty where not evaluated."
+    scores = {name: _optional(advice, numeric(name, advice), fraction(name)) for name in names}
+
+    def has_score(frame: pd.DataFrame) -> pd.Series:
+        given = [name for name in names if name in frame.columns]
+        return frame[given].notna().any(axis=1)
+
+    no_score = rule(
+        "no benchmark has a score",
+        has_score,
+        "Give a score or remove the row.",
+        needs=["model"],
+    )
+    loose = {"required": False, "nullable": True}
+    return pa.DataFrameSchema(
+        _model_columns() | scores,
+        checks=[active_fit_in_total(), one_lineage(), no_score],
+    ).update_columns({"family": loose, "tuning": loose, "release": loose})
+
+
+def plan_schema() -> pa.DataFrameSchema:
+    """Models to forecast: one row per model, no scores, and tokens always stated."""
+    loose = {"required": False, "nullable": True}
+    stated = "n_tokens is the number of tokens to train on, such as 2e12."
+    return models_schema().update_columns(
+        {
+            "family": loose,
+            "tuning": loose,
+            "release": loose,
+            "n_tokens": {"nullable": False, "description": stated},
+        }
+    )

@@ -1,0 +1,171 @@
+r"""A Gaussian approximation of the posterior: cheap by itself, and what NUTS is preconditioned by.
+
+Mean-field gradient steps find the region; then Newton-like steps fit a full covariance. At the
+best Gaussian $q = \mathcal N(m, P^{-1})$ the expected gradient of the potential vanishes and the
+expected Hessian is $P$ (Opper and Archambeau 2009), so each step averages both over draws of $q$.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from skillscale.design import Observations
+from skillscale.inference.chains import Chains
+from skillscale.inference.potential import Flat, Potential
+
+SMALLEST_PRECISION = 0.5
+"""Every prior is at least this precise, so a flatter Hessian is noise of the few draws behind it.
+Without it one bad direction throws the next draws, and with them the fit, far away."""
+
+POINTS = 4
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution over flat parameters: ``mean + root @ standard normal``."""
+
+    mean: Flat
+    root: Float[Array, "parameter parameter"]
+
+    def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
+        """Draw ``n`` points."""
+        noise = jax.random.normal(key, (n, self.mean.size))
+        return self.mean + noise @ self.root.T
+
+
+@dataclass(frozen=True)
+class Svi:
+    """Approximate the posterior by a Gaussian: seconds, with intervals a little too narrow.
+
+    Attributes:
+        draws: independent draws kept.
+        gradient_steps: mean-field steps.
+        newton_steps: full-covariance steps.
+    """
+
+    draws: int = 2000
+    gradient_steps: int = 1500
+    newton_steps: int = 10
+
+    def run(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int, int], None],
+    ) -> Chains:
+        """Fit the Gaussian and draw from it."""
+        on_progress(0, 1)
+        key_fit, key_draw = jax.random.split(key)
+        gaussian = fit_gaussian(
+            potential,
+            observations,
+            key_fit,
+            gradient_steps=self.gradient_steps,
+            newton_steps=self.newton_steps,
+        )
+        on_progress(1, 1)
+        return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
+
+
+def fit_gaussian(
+    potential: Potential,
+    observations: Observations,
+    key: Array,
+    *,
+    gradient_steps: int,
+    newton_steps: int,
+) -> Gaussian:
+    """Fit a Gaussian with full covariance to the posterior.
+
+    Args:
+        potential: the posterior.
+        observations: what it is conditioned on.
+        key: source of randomness.
+        gradient_steps: mean-field steps.
+        newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
+    """
+    key, key_field = jax.random.split(key)
+    mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
+    gaussian = Gaussian(mean, jnp.diag(scale))
+    precision = np.zeros((mean.size, mean.size))
+    for step, key_step in enumerate(jax.random.split(key, newton_steps)):
+        half = gaussian.draw(key_step, POINTS // 2)
+        points = jnp.concatenate([half, 2 * gaussian.mean - half])
+        gradient, hessian = _curvature(potential, observations, points)
+        rate = max(0.25, 1 / (step + 1))
+        precision = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
+        root = _inverse_root(precision)
+        whitened = root.T @ np.asarray(gradient, np.float64)
+        move = root @ whitened * min(1.0, 2.0 / np.abs(whitened).max())
+        gaussian = Gaussian(gaussian.mean - jnp.asarray(move, mean.dtype), jnp.asarray(root))
+    return gaussian
+
+
+def gaussian_around(
+    potential: Potential, observations: Observations, points: Float[Array, "... parameter"]
+) -> Gaussian:
+    """Gaussian with the mean of some posterior draws, and their average curvature.
+
+    Args:
+        potential: the posterior.
+        observations: what it is conditioned on.
+        points: draws, a multiple of four of them.
+    """
+    batches = points.reshape(-1, POINTS, points.shape[-1])
+    hessians = [_curvature(potential, observations, batch)[1] for batch in batches]
+    root = _inverse_root(np.mean([np.asarray(h, np.float64) for h in hessians], axis=0))
+    return Gaussian(batches.mean(axis=(0, 1)), jnp.asarray(root))
+
+
+def _inverse_root(precision: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    values, vectors = np.linalg.eigh(precision)
+    root = vectors / np.sqrt(np.maximum(np.abs(values), SMALLEST_PRECISION))
+    return np.asarray(root, np.float32)
+
+
+@partial(jax.jit, static_argnames=("potential", "steps"))
+def _mean_field(
+    potential: Potential, observations: Observations, key: Array, steps: int
+) -> tuple[Flat, Flat]:
+    """Mean and scale of the best Gaussian with independent components, by Adam."""
+    optimizer = optax.adam(optax.cosine_decay_schedule(0.03, steps))
+    energy = jax.vmap(potential.energy, in_axes=(0, None))
+
+    def loss(params: tuple[Flat, Flat], key: Array) -> Float[Array, ""]:
+        mean, log_scale = params
+        noise = jax.random.normal(key, (POINTS, mean.size))
+        return jnp.mean(energy(mean + jnp.exp(log_scale) * noise, observations)) - log_scale.sum()
+
+    def step(carry: tuple, key: Array) -> tuple[tuple, None]:
+        params, state = carry
+        updates, state = optimizer.update(jax.grad(loss)(params, key), state)
+        return (optax.apply_updates(params, updates), state), None
+
+    params = (potential.start, jnp.full_like(potential.start, -3.0))
+    carry, _ = jax.lax.scan(step, (params, optimizer.init(params)), jax.random.split(key, steps))
+    mean, log_scale = carry[0]
+    return mean, jnp.exp(log_scale)
+
+
+@partial(jax.jit, static_argnames="potential")
+def _curvature(
+    potential: Potential, observations: Observations, points: Float[Array, "draw parameter"]
+) -> tuple[Flat, Float[Array, "parameter parameter"]]:
+    """Gradient and Hessian of the potential, averaged over points."""
+    gradient = jax.grad(potential.energy)
+
+    def at_point(point: Flat) -> tuple[Flat, Float[Array, "parameter parameter"]]:
+        value, push = jax.linearize(lambda p: gradient(p, observations), point)
+        return value, jax.lax.map(push, jnp.eye(point.size), batch_size=64)
+
+    gradients, hessians = jax.lax.map(at_point, points)
+    return gradients.mean(axis=0), hessians.mean(axis=0)

@@ -1,0 +1,106 @@
+r"""The law: from size and tokens, through family efficiencies, to skills and benchmark scores.
+
+$$x_i = \left(\log\tfrac{N_i}{N_0},\ \log\tfrac{D_i}{D_0},\ \log\tfrac{N_i}{N_0}\log\tfrac{D_i}{D_0}
+\right), \qquad
+\bar\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i$$
+
+$$\mu_{ij} = g_j + (u_j - g_j)\,\sigma\!\left(\lambda_j^\top\theta_i + b_j\right)^{k_j}$$
+
+The production function is the translog of Sloth (arXiv:2412.06540, equation 2); the link is a
+logistic with a free asymmetry $k_j$ and a free ceiling $u_j$ in place of its monotone network.
+Everything here is a pure function of arrays, used alike by the sampler, forecasts and optima.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+INPUTS = ("log_params", "log_tokens", "log_params:log_tokens")
+
+
+class Link(NamedTuple):
+    """How benchmarks read the skills."""
+
+    loading: Float[Array, "benchmark skill"]
+    intercept: Float[Array, " benchmark"]
+    asymmetry: Float[Array, " benchmark"]
+    chance: Float[Array, " benchmark"]
+    ceiling: Float[Array, " benchmark"]
+
+
+class Noise(NamedTuple):
+    """How far a score may fall from its expectation."""
+
+    overdispersion: Float[Array, " benchmark"]
+    """Discrepancy relative to the spread of a single item: what prompts and formats do anywhere."""
+    spread: Float[Array, " benchmark"]
+    """Discrepancy in units of the linear predictor: a model better or worse at this benchmark."""
+    n_items: Float[Array, " benchmark"]
+
+
+def inputs(
+    log_params: Float[Array, "*m"], log_tokens: Float[Array, "*m"]
+) -> Float[Array, "*m input"]:
+    """Translog inputs of models, from logs centred at the reference size and token count.
+
+    >>> inputs(jnp.array([0.0, 1.0]), jnp.array([1.0, 2.0])).tolist()
+    [[0.0, 1.0, 0.0], [1.0, 2.0, 2.0]]
+    """
+    return jnp.stack([log_params, log_tokens, log_params * log_tokens], axis=-1)
+
+
+def expected_skill(
+    efficiency: Float[Array, "*m skill"],
+    slope: Float[Array, "input skill"],
+    x: Float[Array, "*m input"],
+) -> Float[Array, "*m skill"]:
+    r"""Skill the law expects of a model: $\alpha_f + \beta^\top x$."""
+    return efficiency + x @ slope
+
+
+def expected_score(
+    skill: Float[Array, "model skill"], link: Link
+) -> Float[Array, "benchmark model"]:
+    r"""Score $\mu$ that models with these skills are expected to reach, a fraction.
+
+    >>> coin = Link(jnp.ones((1, 1)), *(jnp.array([v]) for v in (0.0, 1.0, 0.5, 1.0)))
+    >>> expected_score(jnp.zeros((1, 1)), coin).tolist()
+    [[0.75]]
+    """
+    return expected_score_and_slope(skill, link)[0]
+
+
+def expected_score_and_slope(
+    skill: Float[Array, "model skill"], link: Link
+) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"]]:
+    r"""Expected score and its derivative in the linear predictor $\lambda^\top\theta + b$."""
+    predictor = link.loading @ skill.T + link.intercept[:, None]
+    log_sigmoid = jax.nn.log_sigmoid(predictor)
+    asymmetry = link.asymmetry[:, None]
+    room = (link.ceiling - link.chance)[:, None]
+    above_chance = room * jnp.exp(asymmetry * log_sigmoid)
+    slope = above_chance * asymmetry * (1 - jnp.exp(log_sigmoid))
+    return link.chance[:, None] + above_chance, slope
+
+
+def item_variance(
+    mean: Float[Array, "benchmark model"], noise: Noise
+) -> Float[Array, "benchmark model"]:
+    r"""Sampling variance $\mu(1-\mu)/n_\text{items}$: noise that no law could remove."""
+    return mean * (1 - mean) / noise.n_items[:, None]
+
+
+def discrepancy_variance(
+    mean: Float[Array, "benchmark model"], slope: Float[Array, "benchmark model"], noise: Noise
+) -> Float[Array, "benchmark model"]:
+    r"""Squared scale $\phi^2(\mu(1-\mu) + 0.01) + (\psi\mu')^2$ of what the law leaves unexplained.
+
+    The second term vanishes where the link is flat. The 0.01 keeps a model of expected score near
+    zero from becoming an outlier by one lucky answer.
+    """
+    anywhere = noise.overdispersion[:, None] ** 2 * (mean * (1 - mean) + 0.01)
+    return anywhere + (noise.spread[:, None] * slope) ** 2

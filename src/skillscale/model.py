@@ -1,0 +1,124 @@
+r"""The generative model: efficiencies to skills to scores, and the priors over all of it.
+
+$$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year},
+\qquad \theta_{ik} \sim \mathcal N(\alpha_{f(i)k} + \beta_k^\top x_i,\ \tau_k^2)$$
+
+$$y_{ij} \sim t_\nu\!\left(\mu_{ij},\ \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
++ \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2\right)$$
+
+A missing score is masked: it is simply absent.
+
+| symbol | site | dims |
+|---|---|---|
+| $\lambda_j$ | `free_loading` (anchors are fixed), `loading` | benchmark, skill |
+| $b_j$, $k_j$, $u_j$ | `intercept`, `asymmetry`, `ceiling_gap` | benchmark |
+| $\beta_k$ | `slope` | input, skill |
+| $\delta_k, \rho_k$ | `effect` | covariate, skill |
+| $\alpha_f$ | `efficiency` | family, skill |
+| $\theta_i$ | `skill` | model, skill |
+| $s_L, s_F, \tau$ | `lineage_scale`, `family_scale`, `model_scale` | skill |
+| $\phi_j, \psi_j$ | `overdispersion`, `discrepancy_spread` | benchmark |
+| $\nu$ | `tail` | |
+| $\log D$ | `unpublished_log_tokens` | unpublished |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from skillscale import law
+from skillscale.design import Design, Observations
+from skillscale.hierarchy import LineageNormal
+from skillscale.priors import Prior, make_priors
+from skillscale.spec import Spec
+
+
+def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
+    """NumPyro model of a design, as a function of the observations alone.
+
+    Folds share its compiled program: they differ in ``Observations.is_observed`` only.
+    """
+    priors = make_priors(design, spec)
+    unpublished = design.unpublished
+
+    def draw(prior: Prior) -> Array:
+        return numpyro.sample(prior.site, prior.distribution)
+
+    def model(observations: Observations) -> None:
+        params = {prior.site: draw(prior) for prior in priors}
+        log_tokens = numpyro.sample(
+            "unpublished_log_tokens",
+            dist.Normal(
+                observations.log_tokens[unpublished], observations.log_tokens_sd[unpublished]
+            ),
+        )
+        params["unpublished_log_tokens"] = log_tokens
+        family_covariates, own_covariates = split_covariates(observations)
+        efficiency = numpyro.sample(
+            "efficiency",
+            LineageNormal(
+                family_covariates @ params["effect"],
+                params["lineage_scale"],
+                params["family_scale"],
+                observations.in_lineage,
+            ),
+        )
+        x = law.inputs(
+            observations.log_params, observations.log_tokens.at[unpublished].set(log_tokens)
+        )
+        expected = law.expected_skill(observations.in_family @ efficiency, params["slope"], x)
+        skill = numpyro.sample(
+            "skill",
+            dist.Normal(expected + own_covariates @ params["effect"], params["model_scale"]),
+        )
+        loading = loading_matrix(params["free_loading"], design)
+        params["loading"] = numpyro.deterministic("loading", loading)
+        link, noise = measurement(params, observations.chance, observations.n_items)
+        mean, slope = law.expected_score_and_slope(skill, link)
+        discrepancy = law.discrepancy_variance(mean, slope, noise)
+        scale = jnp.sqrt(law.item_variance(mean, noise) + discrepancy)
+        scores = dist.StudentT(params["tail"], mean, scale).mask(observations.is_observed)
+        numpyro.sample("score", scores, obs=observations.score)
+
+    return model
+
+
+def split_covariates(
+    observations: Observations,
+) -> tuple[Float[Array, "family covariate"], Float[Array, "model covariate"]]:
+    """Covariates of a family (the mean of its models') and what each model differs from them."""
+    member = observations.in_family
+    of_family = member.T @ observations.covariates / member.sum(axis=0)[:, None]
+    return of_family, observations.covariates - member @ of_family
+
+
+def loading_matrix(
+    free: Float[Array, "*draw free"], design: Design
+) -> Float[Array, "*draw benchmark skill"]:
+    """Loadings of all benchmarks: anchors read one skill with loading one, others are free."""
+    fixed = jnp.broadcast_to(
+        jnp.asarray(design.is_anchor, dtype=free.dtype), (*free.shape[:-1], *design.is_anchor.shape)
+    )
+    return fixed.at[..., *design.is_free.nonzero()].set(free)
+
+
+def measurement(
+    params: Mapping[str, Array],
+    chance: Float[Array, " benchmark"],
+    n_items: Float[Array, " benchmark"],
+) -> tuple[law.Link, law.Noise]:
+    """Link and noise of every benchmark, from the sites of one draw."""
+    link = law.Link(
+        loading=params["loading"],
+        intercept=params["intercept"],
+        asymmetry=params["asymmetry"],
+        chance=chance,
+        ceiling=1 - params["ceiling_gap"] * (1 - chance),
+    )
+    noise = law.Noise(params["overdispersion"], params["discrepancy_spread"], n_items)
+    return link, noise

@@ -1,0 +1,131 @@
+"""Every prior of the model as one table, to sample from and to print before sampling."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pandas as pd
+
+from skillscale import law
+from skillscale.design import COVARIATES, Design
+from skillscale.spec import LogNormalPrior, NormalPrior, Spec
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Prior of one site.
+
+    Attributes:
+        site: name of the parameter.
+        dims: names of its dimensions.
+        distribution: the prior, of the parameter's shape.
+        meaning: what the parameter is, with its unit.
+    """
+
+    site: str
+    dims: tuple[str, ...]
+    distribution: dist.Distribution
+    meaning: str
+
+
+def make_priors(design: Design, spec: Spec) -> list[Prior]:
+    """Priors of all sites but the hierarchical ones (efficiencies, skills, unpublished tokens)."""
+    p = spec.priors
+    n_benchmark, n_skill = design.is_anchor.shape
+    benchmark, skill = ("benchmark",), ("skill",)
+    slopes = jnp.array([p.slope.mean, p.slope.mean, p.interaction.mean])
+    slope_sds = jnp.array([p.slope.sd, p.slope.sd, p.interaction.sd])
+    effects = jnp.array([p.instruct.mean, p.date.mean])
+    effect_sds = jnp.array([p.instruct.sd, p.date.sd])
+    gap = dist.TransformedDistribution(
+        _expand(p.ceiling_gap_logit, n_benchmark), dist.transforms.SigmoidTransform()
+    )
+
+    def per_skill(mean: jax.Array, sd: jax.Array) -> dist.Distribution:
+        shape = (len(mean), n_skill)
+        return dist.Normal(mean[:, None], sd[:, None]).expand(shape).to_event(2)
+
+    return [
+        Prior(
+            "free_loading",
+            ("free_loading",),
+            _expand(p.loading, int(design.is_free.sum())),
+            "how a benchmark that is no anchor reads a skill",
+        ),
+        Prior("intercept", benchmark, _expand(p.intercept, n_benchmark), "ease of a benchmark"),
+        Prior(
+            "asymmetry",
+            benchmark,
+            _expand(p.asymmetry, n_benchmark),
+            "power on the logistic link: above one, slow to leave chance",
+        ),
+        Prior("ceiling_gap", benchmark, gap, "share of the range above chance out of reach"),
+        Prior(
+            "slope",
+            ("input", "skill"),
+            per_skill(slopes, slope_sds),
+            "growth of a skill per e-fold",
+        ),
+        Prior(
+            "effect",
+            ("covariate", "skill"),
+            per_skill(effects, effect_sds),
+            "instruction tuning, and a year of progress",
+        ),
+        Prior("lineage_scale", skill, _expand(p.lineage_scale, n_skill), "spread of lineages"),
+        Prior("family_scale", skill, _expand(p.family_scale, n_skill), "spread within a lineage"),
+        Prior("model_scale", skill, _expand(p.model_scale, n_skill), "spread within a family"),
+        Prior(
+            "overdispersion",
+            benchmark,
+            _expand(p.overdispersion, n_benchmark),
+            "unexplained spread anywhere, relative to that of a single item",
+        ),
+        Prior(
+            "discrepancy_spread",
+            benchmark,
+            _expand(p.discrepancy_spread, n_benchmark),
+            "unexplained spread of the linear predictor",
+        ),
+        Prior("tail", (), _expand(p.tail), "degrees of freedom of the Student-t likelihood"),
+    ]
+
+
+def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFrame:
+    """The priors with their numbers: what is believed before any score is seen.
+
+    Returns:
+        One row per parameter and input: ``site, dims, size, median, lower_90, upper_90, meaning``.
+    """
+    rows = []
+    for prior in make_priors(design, spec):
+        draws = np.asarray(prior.distribution.sample(jax.random.key(seed), (4000,)))
+        labels = {"slope": law.INPUTS, "effect": COVARIATES}.get(prior.site)
+        for row, label in enumerate(labels or [None]):
+            values = draws if label is None else draws[:, row]
+            lower, median, upper = np.quantile(values, [0.05, 0.5, 0.95])
+            rows.append(
+                {
+                    "site": prior.site if label is None else f"{prior.site}[{label}]",
+                    "dims": ", ".join(prior.dims),
+                    "size": values[0].size,
+                    "median": median,
+                    "lower_90": lower,
+                    "upper_90": upper,
+                    "meaning": prior.meaning,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _expand(prior: LogNormalPrior | NormalPrior, *shape: int) -> dist.Distribution:
+    base = (
+        dist.LogNormal(jnp.log(prior.median), prior.sigma)
+        if isinstance(prior, LogNormalPrior)
+        else dist.Normal(prior.mean, prior.sd)
+    )
+    return base.expand(shape).to_event(len(shape))

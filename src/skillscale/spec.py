@@ -1,0 +1,190 @@
+"""The specification of a fit: which skills, which benchmarks, which priors. Plain scalars only."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skillscale.errors import SpecError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class LogNormalPrior:
+    """A positive parameter: its median, and the standard deviation of its logarithm."""
+
+    median: float
+    sigma: float
+
+
+@dataclass(frozen=True)
+class NormalPrior:
+    """A parameter of either sign: its mean and standard deviation."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Numbers of every prior. Skills are in units of the linear predictor of their anchor.
+
+    A slope of 0.5 moves a score at the middle of its range by about twelve points per e-fold of
+    size or tokens; efficiencies and their spreads share that unit.
+    """
+
+    loading: LogNormalPrior = LogNormalPrior(0.25, 1.0)
+    intercept: NormalPrior = NormalPrior(0.0, 1.5)
+    asymmetry: LogNormalPrior = LogNormalPrior(1.0, 0.4)
+    ceiling_gap_logit: NormalPrior = NormalPrior(-2.5, 0.8)
+    slope: NormalPrior = NormalPrior(0.4, 0.4)
+    interaction: NormalPrior = NormalPrior(0.0, 0.1)
+    instruct: NormalPrior = NormalPrior(0.0, 0.7)
+    date: NormalPrior = NormalPrior(0.0, 0.5)
+    lineage_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
+    family_scale: LogNormalPrior = LogNormalPrior(0.25, 0.5)
+    model_scale: LogNormalPrior = LogNormalPrior(0.2, 0.25)
+    overdispersion: LogNormalPrior = LogNormalPrior(0.02, 0.5)
+    discrepancy_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
+    tail: LogNormalPrior = LogNormalPrior(8.0, 0.5)
+    tokens_growth: float = 1.2
+    """Expected growth of log tokens per year: where a token count is not published."""
+    tokens_sd: float = 0.7
+    tokens_sd_within_family: float = 0.2
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to fit.
+
+    Attributes:
+        skills: names of the latent skills.
+        anchors: per skill, the benchmark that reads this skill alone, with loading one. Anchors
+            name the skills and fix their scale and rotation; forecasts hardly depend on them.
+        benchmarks: benchmarks to fit; empty for all those of a leaderboard (all of the table
+            if it names no leaderboard).
+        reference_params: size at which inputs are centred (a count).
+        reference_tokens: token count at which inputs are centred.
+        reference_year: release date at which the date effect is zero, a decimal year.
+        priors: the numbers of every prior.
+
+    Example:
+        >>> Spec().skills
+        ('knowledge', 'reasoning', 'commonsense', 'instruction_following')
+        >>> Spec(skills=("knowledge",), anchors=())
+        Traceback (most recent call last):
+        skillscale.errors.SpecError: 1 skills need 1 anchors, found 0.
+    """
+
+    skills: tuple[str, ...] = ("knowledge", "reasoning", "commonsense", "instruction_following")
+    anchors: tuple[str, ...] = ("mmlu", "gsm8k", "hellaswag", "ifeval")
+    benchmarks: tuple[str, ...] = ()
+    reference_params: float = 7e9
+    reference_tokens: float = 1.3e12
+    reference_year: float = 2023.5
+    priors: Priors = field(default_factory=Priors)
+
+    def __post_init__(self) -> None:
+        if len(self.skills) != len(self.anchors):
+            raise SpecError(
+                f"{len(self.skills)} skills need {len(self.skills)} anchors, "
+                f"found {len(self.anchors)}."
+            )
+        for what in ("skills", "anchors", "benchmarks"):
+            names = getattr(self, what)
+            if len(set(names)) < len(names):
+                raise SpecError(f"{what} repeat a name: {', '.join(names)}.")
+        for name in ("reference_params", "reference_tokens"):
+            if not getattr(self, name) > 0:
+                raise SpecError(f"{name} must be positive, found {getattr(self, name)}.")
+        for prior in dataclasses.fields(self.priors):
+            value = getattr(self.priors, prior.name)
+            if isinstance(value, LogNormalPrior) and not (value.median > 0 and value.sigma > 0):
+                raise SpecError(
+                    f"prior {prior.name} needs median > 0 and sigma > 0, found {value}."
+                )
+            if isinstance(value, NormalPrior) and not value.sd > 0:
+                raise SpecError(f"prior {prior.name} needs sd > 0, found {value}.")
+
+    def skill_index(self, skill: str) -> int:
+        """Position of a skill.
+
+        Raises:
+            UnknownNameError: no skill of this name.
+        """
+        if skill not in self.skills:
+            raise UnknownNameError("skill", skill, self.skills, "this specification")
+        return self.skills.index(skill)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values, for JSON and TOML."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Spec:
+        """Build a specification from nested plain values.
+
+        Raises:
+            SpecError: a key is unknown or a value does not fit.
+        """
+        values = dict(values)
+        _known_keys(values, cls, "the specification")
+        numbers = values.pop("priors", {})
+        _known_keys(numbers, Priors, "priors")
+        default = Priors()
+        priors: dict[str, Any] = {}
+        for name, value in numbers.items():
+            kind = type(getattr(default, name))
+            if kind is float:
+                priors[name] = _number(name, value)
+                continue
+            if not isinstance(value, dict):
+                raise SpecError(f"prior {name} is a table of {_names(kind)}, found {value!r}.")
+            _known_keys(value, kind, f"prior {name}")
+            given = {key: _number(f"{name}.{key}", number) for key, number in value.items()}
+            priors[name] = dataclasses.replace(getattr(default, name), **given)
+        for name, value in values.items():
+            if isinstance(getattr(cls, name), tuple):
+                if not isinstance(value, (list, tuple)) or not all(
+                    isinstance(item, str) for item in value
+                ):
+                    raise SpecError(f"{name} is a list of names, found {value!r}.")
+                values[name] = tuple(value)
+            else:
+                values[name] = _number(name, value)
+        return cls(**values, priors=Priors(**priors))
+
+    @classmethod
+    def read(cls, path: str | Path) -> Spec:
+        """Read a specification from a TOML file; what it leaves out keeps its default.
+
+        Raises:
+            SpecError: the file is missing, is not TOML, or holds an unknown key.
+        """
+        path = Path(path)
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise SpecError(f"{path} can't be read: {error.strerror}.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SpecError(f"{path} is not TOML: {error}.") from error
+        return cls.from_dict(values)
+
+
+def _known_keys(values: dict[str, Any], kind: type, where: str) -> None:
+    names = _names(kind)
+    for key in values:
+        if key not in names:
+            raise SpecError(str(UnknownNameError("key", key, names, where)))
+
+
+def _names(kind: type) -> list[str]:
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SpecError(f"{name} is a number, found {value!r}.")
+    return float(value)
