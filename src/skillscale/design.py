@@ -105,10 +105,8 @@ def make_design(table: Table, spec: Spec) -> Design:
         log_tokens=jnp.asarray(log_tokens),
         log_tokens_sd=jnp.asarray(log_tokens_sd),
         covariates=covariates(models, spec),
-        in_family=jax.nn.one_hot(
-            families.index.get_indexer(pd.Index(models["family"])), len(families)
-        ),
-        in_lineage=jax.nn.one_hot(lineages.get_indexer(pd.Index(families)), len(lineages)),
+        in_family=_one_hot(models["family"], families.index),
+        in_lineage=_one_hot(families, lineages),
         chance=_floats(benchmarks["chance"]),
         n_items=_floats(benchmarks["n_items"]),
     )
@@ -158,6 +156,10 @@ def token_prior(
         mean.to_numpy(dtype=np.float32),
         np.where(log_tokens.notna(), 0.0, sd).astype(np.float32),
     )
+
+
+def _one_hot(names: pd.Series, groups: pd.Index) -> Float[Array, "member group"]:
+    return jax.nn.one_hot(groups.get_indexer(pd.Index(names)), len(groups))
 
 
 def _floats(values: pd.Series) -> Float[Array, " n"]:

@@ -68,7 +68,7 @@ class Fit:
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> small = fit(table, spec, method=Svi(draws=50, gradient_steps=500), seed=1)
         >>> small
-        Fit(160 models of 56 families, 2 benchmarks, 2 skills, 50 draws by svi)
+        Fit(160 models of 60 families, 2 benchmarks, 2 skills, 50 draws by svi)
         >>> small.tree.posterior["slope"].dims
         ('chain', 'draw', 'input', 'skill')
     """
@@ -101,11 +101,10 @@ class Fit:
         total = posterior.sizes["chain"] * posterior.sizes["draw"]
         kept = np.unique(np.linspace(0, total - 1, min(n or total, total)).astype(int))
         return {
-            site: jnp.asarray(
-                values.reshape(total, *values.shape[2:])[kept],
-            )
+            site: jnp.asarray(values.reshape(total, *values.shape[2:])[kept])
             for site in DIMS
-            for values in [posterior[STORED_NAME.get(site, site)].to_numpy()]
+            if (stored := STORED_NAME.get(site, site)) in posterior
+            for values in [posterior[stored].to_numpy()]
         }
 
     def expected_scores(self, n: int | None = None) -> Float[Array, "draw benchmark model"]:

@@ -85,14 +85,11 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     try:
         spec = Spec.from_dict(json.loads(tree.attrs["spec"]))
         provenance = json.loads(tree.attrs["provenance"])
-        frames = {
-            name: _frame(tree["table"][name].item()) for name in ("models", "scores", "benchmarks")
-        }
-        table = Table(
-            frames["models"].set_index("model"),
-            frames["scores"],
-            frames["benchmarks"].set_index("benchmark"),
+        models, scores, benchmarks = (
+            pd.read_csv(io.StringIO(tree["table"][name].item()), float_precision="round_trip")
+            for name in ("models", "scores", "benchmarks")
         )
+        table = Table(models.set_index("model"), scores, benchmarks.set_index("benchmark"))
         posterior = tree["posterior"]
     except (KeyError, ValueError, SpecError) as error:
         raise FitFileError(f"{path} is incomplete ({error}). Fit again.") from error
@@ -100,7 +97,3 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
         raise FitFileError(f"{path}: its data does not match the hash stored with it. Fit again.")
     kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
     return xr.DataTree.from_dict(kept), table, spec, provenance
-
-
-def _frame(text: str) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(text), float_precision="round_trip")

@@ -60,7 +60,7 @@ def make_potential(design: Design, spec: Spec) -> Potential:
 
     def constrain(flat: Flat, observations: Observations) -> dict[str, Array]:
         sites = constrain_fn(model, (observations,), {}, unravel(flat), return_deterministic=True)
-        del sites["free_loading"]  # its entries are in loading
+        sites.pop("free_loading", None)  # its entries are in loading
         return sites
 
     return Potential(start, energy, constrain)
