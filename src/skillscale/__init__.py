@@ -13,10 +13,24 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | `plots`, `cli` | figures and the command line |
 """
 
+from skillscale.checking import check
 from skillscale.data.table import Table, load_table
 from skillscale.fitting import Fit, fit
+from skillscale.forecasting import forecast
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
+from skillscale.optima import optimum
 from skillscale.spec import Spec
 
-__all__ = ["Fit", "Nuts", "Spec", "Svi", "Table", "fit", "load_table"]
+__all__ = [
+    "Fit",
+    "Nuts",
+    "Spec",
+    "Svi",
+    "Table",
+    "check",
+    "fit",
+    "forecast",
+    "load_table",
+    "optimum",
+]

@@ -107,17 +107,27 @@ class Fit:
             for values in [posterior[stored].to_numpy()]
         }
 
+    def likelihood(
+        self, n: int | None = None
+    ) -> tuple[
+        Float[Array, "draw benchmark model"],
+        Float[Array, "draw benchmark model"],
+        Float[Array, " draw"],
+    ]:
+        """Expected score of every fitted model on every benchmark, its scale, and the tail."""
+        draws = self.draws(n)
+        mean, scale = _location_and_scale(draws, self.design.observations)
+        return mean, scale, draws["tail"]
+
     def expected_scores(self, n: int | None = None) -> Float[Array, "draw benchmark model"]:
         """Expected score of every fitted model on every benchmark, observed or not."""
-        return _expected_scores(self.draws(n), self.design.observations)[0]
+        return self.likelihood(n)[0]
 
     def log_likelihood(self, n: int | None = None) -> Float[np.ndarray, "draw score"]:
-        """Pointwise log likelihood, one column per observed score (as ``observed_index`` says)."""
-        draws = self.draws(n)
-        observations = self.design.observations
-        mean, scale = _expected_scores(draws, observations)
-        scores = dist.StudentT(draws["tail"][:, None, None], mean, scale)
-        grid = np.asarray(scores.log_prob(observations.score))
+        """Pointwise log likelihood, one column per observed score (see ``observed_index``)."""
+        mean, scale, tail = self.likelihood(n)
+        scores = dist.StudentT(tail[:, None, None], mean, scale)
+        grid = np.asarray(scores.log_prob(self.design.observations.score))
         return grid[:, *self.observed_index]
 
     @property
@@ -145,7 +155,7 @@ class Fit:
 
 
 @jax.jit
-def _expected_scores(
+def _location_and_scale(
     draws: dict[str, Array], observations: Observations
 ) -> tuple[Float[Array, "draw benchmark model"], Float[Array, "draw benchmark model"]]:
     """Expected score and scale of the likelihood, for every draw."""

@@ -118,7 +118,7 @@ def describe(models: pd.DataFrame, fit: Fit) -> pd.DataFrame:
         filled[name] = filled[name].astype(object)
     filled["family"] = filled["family"].fillna(NEW_FAMILY)
     of_family = known.groupby("family")[["lineage", "tuning", "release"]].first()
-    for name in of_family:
+    for name in ("lineage", "tuning", "release"):
         filled[name] = filled[name].fillna(filled["family"].map(of_family[name]))
     filled["lineage"] = filled["lineage"].fillna(filled["family"])
     filled["tuning"] = filled["tuning"].fillna("base")
@@ -283,6 +283,7 @@ def _summarise(
 ) -> xr.Dataset:
     values = np.asarray(draws).reshape(-1, *draws.shape[2:]).swapaxes(1, 2)
     cell = ("model", "benchmark")
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]]
     data = {"mean": (cell, values.mean(axis=0)), "median": (cell, np.median(values, axis=0))}
     for interval in INTERVALS:
         tail = (1 - interval / 100) / 2

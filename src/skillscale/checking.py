@@ -1,0 +1,218 @@
+"""Is a fit to be trusted: convergence, fit to the data, influence, with values and advice."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+
+import arviz_stats as azs
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+from skillscale.fitting import Fit
+
+REPORTED = ("model_skill", "loading", "efficiency", "slope", "effect", "expected_score")
+PREDICTIVE_INTERVAL = 0.9
+DRAWS_FOR_SCORES = 2000
+
+
+class Verdict(StrEnum):
+    """Outcome of one check."""
+
+    PASS = "PASS"
+    REVIEW = "REVIEW"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a fit.
+
+    Attributes:
+        name: what was checked.
+        verdict: pass, review or fail.
+        value: what was measured.
+        threshold: what it takes to pass, in words.
+        advice: what to do if it does not pass.
+    """
+
+    name: str
+    verdict: Verdict
+    value: float
+    threshold: str
+    advice: str
+
+
+def check(fit: Fit) -> list[Check]:
+    """Check a fit: R-hat, effective sample size, divergences, posterior prediction, PSIS-LOO.
+
+    R-hat and effective sample size are the worst over every skill, loading, efficiency, slope,
+    effect and expected score; they are skipped for a fit without chains (``svi``).
+
+    Returns:
+        One `Check` per question.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
+        >>> [c.name for c in sk.check(fit)]
+        ['sampler', 'posterior predictive coverage', 'worst benchmark coverage', 'PSIS-LOO']
+    """
+    if "sample_stats" in fit.tree.children:
+        checks = _convergence(fit)
+    else:
+        advice = "A Gaussian approximation can't be diagnosed by chains. Fit with --method nuts."
+        checks = [Check("sampler", Verdict.REVIEW, float("nan"), "NUTS", advice)]
+    return [*checks, *_prediction(fit), _influence(fit)]
+
+
+def diagnostics(fit: Fit) -> pd.DataFrame:
+    """Worst R-hat and effective sample sizes of every reported quantity.
+
+    Returns:
+        Indexed by quantity: ``rhat, ess_bulk, ess_tail, worst`` (where R-hat is largest).
+    """
+    posterior = fit.tree.posterior.to_dataset()
+    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
+    posterior["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)
+    rows = {}
+    for name in REPORTED:
+        values = posterior[name].astype(float)
+        entries = values.stack(entry=[str(d) for d in values.dims if d not in ("chain", "draw")])
+        entries = entries[..., entries.std(("chain", "draw")) > 0]  # anchors are constants
+        rhat = azs.rhat(entries)
+        rows[name] = {
+            "rhat": float(rhat.max()),
+            "ess_bulk": float(azs.ess(entries, method="bulk").min()),
+            "ess_tail": float(azs.ess(entries, method="tail").min()),
+            "worst": ", ".join(map(str, entries["entry"][int(rhat.argmax())].item())),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def predictive_coverage(fit: Fit) -> xr.DataArray:
+    """Share of observed scores inside their central 90 % posterior predictive interval.
+
+    The interval is that of the likelihood given the fitted skills: it says whether the noise model
+    fits, not how forecasts do. Dim ``benchmark``.
+    """
+    probability = _predictive_probability(fit)
+    benchmark, _ = fit.observed_index
+    tail = (1 - PREDICTIVE_INTERVAL) / 2
+    inside = (probability > tail) & (probability < 1 - tail)
+    names = fit.design.coords["benchmark"]
+    share = [inside[benchmark == j].mean() for j in range(len(names))]
+    return xr.DataArray(share, coords={"benchmark": names})
+
+
+def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
+    """Posterior predictive probability of scoring below what was observed, per observed score."""
+    mean, scale, tail = fit.likelihood(DRAWS_FOR_SCORES)
+    observed = np.asarray(fit.design.observations.score)[fit.observed_index]
+    at_rows = (slice(None), *fit.observed_index)
+    standard = (observed - np.asarray(mean)[at_rows]) / np.asarray(scale)[at_rows]
+    return stats.t.cdf(standard, np.asarray(tail)[:, None]).mean(axis=0)
+
+
+def _convergence(fit: Fit) -> list[Check]:
+    table = diagnostics(fit)
+    rhat, bulk = float(table["rhat"].max()), float(table["ess_bulk"].min())
+    worst = table.sort_values("rhat").iloc[-1]
+    longer = f"Sample longer (--draws); worst: {worst.name} of {worst['worst']}."
+    diverging = float(np.mean(fit.tree.sample_stats["diverging"].to_numpy()))
+    energy = _smallest_bfmi(fit)
+    return [
+        Check("R-hat, worst", _grade(-rhat, -1.01, -1.05), rhat, "<= 1.01", longer),
+        Check("bulk ESS, smallest", _grade(bulk, 400, 100), bulk, ">= 400", longer),
+        Check(
+            "divergences, share of draws",
+            _grade(-diverging, -0.001, -0.02),
+            diverging,
+            "<= 0.001",
+            "Raise target_accept; check the priors.",
+        ),
+        Check(
+            "energy (BFMI), smallest",
+            _grade(energy, 0.3, 0.1),
+            energy,
+            ">= 0.3",
+            "The tails of the posterior are explored slowly: sample longer.",
+        ),
+    ]
+
+
+def _smallest_bfmi(fit: Fit) -> float:
+    energy = fit.tree.sample_stats["energy"].to_numpy().astype(float)
+    return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / energy.var(axis=1)))
+
+
+def _prediction(fit: Fit) -> list[Check]:
+    coverage = predictive_coverage(fit)
+    n_scores = len(fit.observed_index[0])
+    benchmark, _ = fit.observed_index
+    weights = np.bincount(benchmark, minlength=coverage.size) / n_scores
+    overall = float(coverage.to_numpy() @ weights)
+    miss = abs(overall - PREDICTIVE_INTERVAL)
+    misses = abs(coverage - PREDICTIVE_INTERVAL)
+    worst = misses.idxmax().item()
+    return [
+        Check(
+            "posterior predictive coverage",
+            _grade(-miss, -0.06, -0.15),
+            overall,
+            "0.90 +- 0.06",
+            "The noise model does not fit: look at the worst benchmark.",
+        ),
+        Check(
+            "worst benchmark coverage",
+            _grade(-float(misses.max()), -0.1, -0.25),
+            float(coverage.sel(benchmark=worst)),
+            "0.90 +- 0.10",
+            f"Look at {worst}: its metric may have changed, or its link may not fit.",
+        ),
+    ]
+
+
+def _influence(fit: Fit) -> Check:
+    result = loo(fit)
+    share = float(np.mean(np.asarray(result.pareto_k) > result.good_k))
+    return Check(
+        "PSIS-LOO",
+        _grade(-share, -0.1, -0.3),
+        float(result.elpd),
+        f"Pareto k > {result.good_k:.2f} in at most 10 % of scores (here {share:.1%})",
+        f"elpd {result.elpd:.0f} +- {result.se:.0f}; scores with high k decide their own skill: "
+        "leave families out (backtest) to judge forecasts.",
+    )
+
+
+def loo(fit: Fit) -> azs.ELPDData:
+    """PSIS-LOO of the pointwise log likelihood, one point per observed score."""
+    values = fit.log_likelihood()
+    posterior = fit.tree.posterior
+    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": posterior.to_dataset()[["intercept"]],
+            "log_likelihood": xr.Dataset(
+                {"score": (("chain", "draw", "observation"), values.reshape(*shape, -1))}
+            ),
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # high k is reported as a check
+        return azs.loo(tree, pointwise=True)
+
+
+def _grade(value: float, passes: float, fails: float) -> Verdict:
+    """Grade a value of which more is better."""
+    if value >= passes:
+        return Verdict.PASS
+    return Verdict.REVIEW if value >= fails else Verdict.FAIL
