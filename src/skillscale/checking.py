@@ -92,7 +92,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
             "rhat": float(rhat.max()),
             "ess_bulk": float(azs.ess(entries, method="bulk").min()),
             "ess_tail": float(azs.ess(entries, method="tail").min()),
-            "worst": ", ".join(map(str, entries["entry"][int(rhat.argmax())].item())),
+            "worst": ", ".join(map(str, entries["entry"][int(rhat.argmax("entry"))].item())),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -118,7 +118,7 @@ def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
     observed = np.asarray(fit.design.observations.score)[fit.observed_index]
     at_rows = (slice(None), *fit.observed_index)
     standard = (observed - np.asarray(mean)[at_rows]) / np.asarray(scale)[at_rows]
-    return stats.t.cdf(standard, np.asarray(tail)[:, None]).mean(axis=0)
+    return np.mean(stats.t.cdf(standard, np.asarray(tail)[:, None]), axis=0)
 
 
 def _convergence(fit: Fit) -> list[Check]:
@@ -126,8 +126,9 @@ def _convergence(fit: Fit) -> list[Check]:
     rhat, bulk = float(table["rhat"].max()), float(table["ess_bulk"].min())
     worst = table.sort_values("rhat").iloc[-1]
     longer = f"Sample longer (--draws); worst: {worst.name} of {worst['worst']}."
-    diverging = float(np.mean(fit.tree.sample_stats["diverging"].to_numpy()))
-    energy = _smallest_bfmi(fit)
+    sampler = fit.tree["sample_stats"].to_dataset()
+    diverging = float(sampler["diverging"].mean())
+    energy = _smallest_bfmi(sampler["energy"].to_numpy())
     return [
         Check("R-hat, worst", _grade(-rhat, -1.01, -1.05), rhat, "<= 1.01", longer),
         Check("bulk ESS, smallest", _grade(bulk, 400, 100), bulk, ">= 400", longer),
@@ -148,8 +149,8 @@ def _convergence(fit: Fit) -> list[Check]:
     ]
 
 
-def _smallest_bfmi(fit: Fit) -> float:
-    energy = fit.tree.sample_stats["energy"].to_numpy().astype(float)
+def _smallest_bfmi(energy: Float[np.ndarray, "chain draw"]) -> float:
+    energy = energy.astype(float)
     return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / energy.var(axis=1)))
 
 
@@ -161,7 +162,7 @@ def _prediction(fit: Fit) -> list[Check]:
     overall = float(coverage.to_numpy() @ weights)
     miss = abs(overall - PREDICTIVE_INTERVAL)
     misses = abs(coverage - PREDICTIVE_INTERVAL)
-    worst = misses.idxmax().item()
+    worst = misses.idxmax("benchmark").item()
     return [
         Check(
             "posterior predictive coverage",

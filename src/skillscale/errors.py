@@ -43,7 +43,7 @@ class UnknownNameError(SkillscaleError):
     """
 
     def __init__(self, kind: str, name: str, known: Iterable[str], where: str = "this fit"):
-        known = sorted(known)
+        known = sorted(set(known))
         near = get_close_matches(name, known, n=3, cutoff=0.4)
         shown = ", ".join(repr(n) for n in (near or known[:12]))
         label = "Nearest" if near else "Known"

@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 from skillscale import law
 from skillscale.data.rules import decimal_year
 from skillscale.design import centred_log_params, covariates, token_prior
+from skillscale.errors import TableError
 from skillscale.fitting import Fit
 from skillscale.model import measurement
 from skillscale.new_models import (
@@ -33,6 +34,8 @@ from skillscale.new_models import (
 INTERVALS = (50, 80, 95)
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
 NEW_FAMILY = "new"
+RELIABLE_PARETO_K = 0.7
+"""Above it the draws of the law don't stretch to the observed scores (Vehtari et al. 2024)."""
 INNER = 4
 """Skill draws per draw of the law, to tell family from parameter uncertainty."""
 
@@ -65,7 +68,7 @@ def forecast(
         above 0.7 a refit is safer.
 
     Raises:
-        ValueError: the plan has no rows.
+        TableError: the plan has no rows, or an observed model is in the fit already.
 
     Example:
         >>> import skillscale as sk
@@ -78,11 +81,10 @@ def forecast(
         True
     """
     if plan.empty:
-        raise ValueError("the plan has no rows: name at least one model to forecast.")
-    planned = describe(plan, fit)
-    seen = None if observed is None else describe(observed, fit)
-    n_seen = 0 if seen is None else len(seen)
-    everyone = planned if seen is None else pd.concat([seen, planned])
+        raise TableError(["plan: there are no rows. Name at least one model to forecast."])
+    seen, planned = _describe_all(plan, observed, fit)
+    n_seen = len(seen)
+    everyone = pd.concat([seen, planned]) if n_seen else planned
     draws = fit.draws(n_draws)
     models, fitted = _relate(everyone, fit, draws)
     benchmarks = fit.design.coords["benchmark"]
@@ -102,32 +104,85 @@ def forecast(
     ).assign_attrs(pareto_k=pareto_k, n_observed=n_seen)
 
 
-def describe(models: pd.DataFrame, fit: Fit) -> pd.DataFrame:
+def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+    """A forecast in long format: one row per model and benchmark, as the command line prints it."""
+    columns = ["mean", "median"]
+    columns += [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
+    rows = []
+    for model in result["model"].to_numpy():
+        for benchmark in result["benchmark"].to_numpy():
+            cell = result.sel(model=model, benchmark=benchmark)
+            row: dict[str, str | float] = {
+                "model": str(model),
+                "family": str(cell["family"].item()),
+                "benchmark": str(benchmark),
+            }
+            row |= {name: float(cell[name]) for name in columns}
+            row |= {
+                f"share_{source}": float(cell["variance_share"].sel(source=source))
+                for source in SOURCES
+            }
+            rows.append(row)
+    return rows
+
+
+def describe(models: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """Fill in what a plan leaves open, indexed by model.
 
-    A family in the fit gives its lineage, tuning and release; otherwise models are base models of
-    one new family, released in the latest month of the fitted table.
+    A known family gives its lineage, tuning and release; otherwise models are base models of one
+    new family, released in the latest month known.
+
+    Args:
+        models: ``model, n_params, n_tokens`` and any of the columns below.
+        known: models with ``family, lineage, tuning, release``.
     """
-    known = fit.table.models
-    filled = models.copy()
-    if "model" in filled:
-        filled = filled.set_index("model")
+    filled = models.set_index("model") if "model" in models else models.copy()
     for name in ("family", "lineage", "tuning", "release", "n_active_params"):
         if name not in filled:
             filled[name] = None
         filled[name] = filled[name].astype(object)
-    filled["family"] = filled["family"].fillna(NEW_FAMILY)
     of_family = known.groupby("family")[["lineage", "tuning", "release"]].first()
-    for name in ("lineage", "tuning", "release"):
-        filled[name] = filled[name].fillna(filled["family"].map(of_family[name]))
-    filled["lineage"] = filled["lineage"].fillna(filled["family"])
-    filled["tuning"] = filled["tuning"].fillna("base")
-    filled["release"] = filled["release"].fillna(known["release"].max())
+    filled["family"] = filled["family"].fillna(NEW_FAMILY)
+    # A family's lineage is the fit's, whatever a file says: readers default it to the family.
+    filled["lineage"] = (
+        filled["family"]
+        .map(of_family["lineage"])
+        .fillna(filled["lineage"])
+        .fillna(filled["family"])
+    )
+    for name, default in (("tuning", "base"), ("release", known["release"].max())):
+        of_model = filled["family"].map(of_family[name])
+        filled[name] = filled[name].fillna(of_model).fillna(default)
     filled["release_year"] = filled["release"].map(decimal_year)
     filled["n_params"] = filled["n_params"].astype(float)
     filled["n_tokens"] = filled["n_tokens"].astype(float)
     filled["n_active_params"] = filled["n_active_params"].astype(float).fillna(filled["n_params"])
     return filled
+
+
+def _describe_all(
+    plan: pd.DataFrame, observed: pd.DataFrame | None, fit: Fit
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Observed and planned models, described alike."""
+    known = fit.table.models
+    columns = ["family", "lineage", "tuning", "release"]
+    if observed is None:
+        seen = describe(plan.iloc[:0], known)
+        return seen, describe(plan, known)
+    repeated = [name for name in observed["model"] if name in fit.design.coords["model"]]
+    if repeated:
+        raise TableError(
+            [
+                f"observed: {', '.join(repeated)} is in the fit already, with its scores. "
+                "Leave it out, or fit again without it."
+            ]
+        )
+    seen = describe(observed, known)
+    if seen["family"].nunique() == 1:
+        plan = plan.copy()
+        given = plan["family"] if "family" in plan else pd.Series(None, plan.index, dtype=object)
+        plan["family"] = given.astype(object).fillna(seen["family"].iloc[0])
+    return seen, describe(plan, pd.concat([known[columns], seen[columns]]))
 
 
 def _relate(new: pd.DataFrame, fit: Fit, draws: dict[str, Array]) -> tuple[NewModels, Fitted]:

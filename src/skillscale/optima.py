@@ -81,6 +81,12 @@ def optimum(
     )
 
 
+def optimum_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+    """Optima in long format: one row per skill and budget, as the command line prints them."""
+    frame = result.to_dataframe().reset_index()
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
 def _at_budget(
     fit: Fit,
     slope: jax.Array,

@@ -112,6 +112,23 @@ class Table:
             benchmarks=self.benchmarks,
         )
 
+    def without_lineages(self, names: Iterable[str]) -> Table:
+        """Leave out every model that descends from some base families, fine-tunes included.
+
+        Args:
+            names: lineages to leave out.
+
+        Raises:
+            UnknownNameError: a name is no lineage of this table.
+
+        Example:
+            >>> load_table().without_lineages(["gpt-2"])
+            Table(186 models of 66 families, 15 benchmarks, ... scores)
+        """
+        lineages = self.models["lineage"]
+        left_out = _known("lineage", names, self.models.set_index("lineage"))
+        return self.without_models(self.models.index[lineages.isin(left_out)])
+
     def wide(self) -> pd.DataFrame:
         """Scores as a frame of shape (model, benchmark), NaN where not evaluated."""
         # pivot refuses repeated cells, which pivot_table would average.

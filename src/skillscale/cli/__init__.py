@@ -1,0 +1,5 @@
+"""The command line: results to stdout, progress and messages to stderr."""
+
+from skillscale.cli.app import app, main
+
+__all__ = ["app", "main"]

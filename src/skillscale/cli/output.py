@@ -1,0 +1,74 @@
+"""How commands print: a table for people, csv and json for programs, progress on a terminal."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+Row = Mapping[str, str | float | int | None]
+
+messages = Console(stderr=True)
+
+
+class Format(StrEnum):
+    """How results are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def print_rows(
+    rows: Sequence[Row], style: Format, *, shown: Mapping[str, Callable[[Row], str]]
+) -> None:
+    """Print rows.
+
+    Args:
+        rows: results, all with the same keys.
+        style: csv and json print every key in full precision.
+        shown: for a table, its columns: heading, and how a row is shown under it.
+    """
+    if style is Format.JSON:
+        clean = [{key: _or_none(value) for key, value in row.items()} for row in rows]
+        json.dump(clean, sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    elif style is Format.CSV:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({key: _or_none(value) for key, value in row.items()} for row in rows)
+    else:
+        Console(width=None if sys.stdout.isatty() else 120).print(as_table(rows, shown))
+
+
+def as_table(rows: Sequence[Row], shown: Mapping[str, Callable[[Row], str]]) -> RichTable:
+    """Rows as a rich table, numbers to the right."""
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    cells = [[show(row) for show in shown.values()] for row in rows]
+    for position, heading in enumerate(shown):
+        is_number = all(row[position][:1] in "-.0123456789[<≥≤" for row in cells)
+        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    return table
+
+
+def _or_none(value: str | float | None) -> str | float | None:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def progress(task: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar on stderr, where that is a terminal."""
+    columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
+        handle = bar.add_task(task, total=None)
+        yield lambda done, total: bar.update(handle, completed=done, total=total)

@@ -1,0 +1,119 @@
+"""Numbers as people read them: 70B parameters, 15T tokens, 45.3 points; and rows as tables."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+MISSING = "-"
+UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
+STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red"}
+"""Styles of whole cells; the words alone say the same where there is no colour."""
+
+_NUMBER = re.compile(r"[<>~+-]? ?\d|-$")
+
+
+def format_count(value: float, digits: int = 3) -> str:
+    """A count of parameters or tokens, with its unit.
+
+    Args:
+        value: the count; NaN for one that is not known.
+        digits: significant digits, of which trailing zeros are dropped.
+
+    Example:
+        >>> [format_count(n) for n in (7e9, 70.6e9, 1.5e13, 5.59e8, float("nan"))]
+        ['7B', '70.6B', '15T', '559M', '-']
+        >>> format_count(1.2058e11, digits=2)
+        '120B'
+    """
+    if not math.isfinite(value):
+        return MISSING
+    # Rounded before the unit is chosen, so that 999.9 billion is 1T and not 1000B.
+    value = float(f"{value:.{digits - 1}e}")
+    for size, unit in UNITS:
+        if abs(value) >= size:
+            return f"{_plain(value / size)}{unit}"
+    return _plain(value)
+
+
+def format_flops(value: float) -> str:
+    """A compute budget, in FLOP.
+
+    >>> format_flops(1e24), format_flops(6.3e22)
+    ('1e24', '6.3e22')
+    """
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{_plain(float(mantissa))}e{int(exponent)}"
+
+
+def format_points(value: float) -> str:
+    """A score or a difference of scores, both fractions, in points.
+
+    >>> format_points(0.453), format_points(float("nan"))
+    ('45.3', '-')
+    """
+    return f"{100 * value:.1f}" if math.isfinite(value) else MISSING
+
+
+def format_probability(value: float) -> str:
+    """A probability in percent, never rounded to certainty.
+
+    >>> [format_probability(p) for p in (0.0, 0.002, 0.48, 0.998, 1.0)]
+    ['< 1 %', '< 1 %', '48 %', '> 99 %', '> 99 %']
+    """
+    if not math.isfinite(value):
+        return MISSING
+    if value < 0.01:
+        return "< 1 %"
+    return "> 99 %" if value > 0.99 else f"{100 * value:.0f} %"
+
+
+def format_interval(lower: float, upper: float, write: Callable[[float], str]) -> str:
+    """Both ends of an interval.
+
+    >>> format_interval(0.632, 0.822, format_points)
+    '63.2 to 82.2'
+    """
+    return f"{write(lower)} to {write(upper)}"
+
+
+def rich_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Table:
+    """Lay out rows as a table for the terminal, numbers to the right.
+
+    Args:
+        rows: one mapping of column name to cell per row, all with the keys of the first. A cell
+            is shown by ``str``; ``rich`` texts keep their style, and PASS, REVIEW and FAIL have
+            one of their own.
+        title: line above the table.
+
+    Example:
+        >>> from rich.console import Console
+        >>> Console(width=40).print(rich_table([{"model": "a", "mmlu": "45.3"}]))
+         model   mmlu
+        ──────────────
+         a       45.3
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name in rows[0] if rows else ():
+        cells = [str(row[name]) for row in rows]
+        is_number = all(_NUMBER.match(cell) for cell in cells if cell)
+        table.add_column(str(name), justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, Text):
+        return value
+    # Not markup: a name in brackets must print as it is.
+    return Text(str(value), style=STYLES.get(str(value), ""))
+
+
+def _plain(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
