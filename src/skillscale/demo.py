@@ -1,4 +1,308 @@
-"""Placeholder being written."""
+"""The whole job on real data: hold out a lineage, fit the rest, forecast, compare.
+
+Which lineage, which models and which budgets are constants below, declared before any result.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import xarray as xr
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from skillscale.checking import Check, Verdict, check
+from skillscale.data.table import Table, load_table
+from skillscale.errors import SkillscaleError
+from skillscale.fitting import Fit, fit
+from skillscale.forecasting import RELIABLE_PARETO_K, forecast
+from skillscale.formatting import (
+    format_count,
+    format_flops,
+    format_interval,
+    format_points,
+    format_probability,
+    rich_table,
+)
+from skillscale.inference.chains import Method
+from skillscale.optima import PARAMS_RANGE, TOKENS_RANGE, optimum
+from skillscale.plots import plot_forecast
+from skillscale.spec import Spec
+
+HELD_OUT_LINEAGE = "meta-llama-3"
+OBSERVED = "meta-llama-3-8b"
+PLANNED = ("meta-llama-3-70b", "meta-llama-3-70b-instruct")
+"""The instruct models are a family of their own in the lineage, of which nothing is observed."""
+BUDGETS = (1e23, 1e24, 1e25)
+INSIDE_RANGE = "inside the range"
 
 
-def run_demo(out, *, seed=0, console=None): ...
+def run_demo(
+    out: Path,
+    *,
+    seed: int = 0,
+    console: Console | None = None,
+    method: Method | None = None,
+    spec: Spec | None = None,
+) -> None:
+    """Hold out a lineage of the shipped table, fit the rest, forecast its large models, compare.
+
+    Args:
+        out: directory for ``forecast.png`` and ``fit.nc``, made if need be.
+        seed: the only source of randomness.
+        console: where results are printed; standard output by default. Progress goes to stderr.
+        method: how the posterior is found; NUTS with its defaults by default.
+        spec: skills, benchmarks and priors; the declared configuration by default.
+
+    Raises:
+        SkillscaleError: the directory can't be made.
+
+    Example:
+        >>> import tempfile
+        >>> from skillscale.inference.gaussian import Svi
+        >>> spec = Spec(skills=("knowledge",), anchors=("mmlu",), benchmarks=("mmlu", "gsm8k"))
+        >>> run_demo(Path(tempfile.mkdtemp()), method=Svi(gradient_steps=500), spec=spec)
+        Held out: all 6 models of lineage meta-llama-3.
+        ...
+    """
+    console = Console() if console is None else console
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SkillscaleError(f"{out} can't be a directory: {error.strerror}.") from error
+    clock = _Clock()
+
+    table = load_table()
+    rest = table.without_lineages([HELD_OUT_LINEAGE])
+    n_held_out = len(table.models) - len(rest.models)
+    _say(console, f"Held out: all {n_held_out} models of lineage {HELD_OUT_LINEAGE}.")
+    with clock.stage("fit"), _progress("Fitting the rest") as on_progress:
+        fitted = fit(rest, spec, method=method, seed=seed, on_progress=on_progress)
+    _say(console, f"Fitted to all others: {fitted!r}.")
+    fitted.save(out / "fit.nc")
+
+    with clock.stage("checks"):
+        checks = check(fitted)
+    _print_checks(console, checks)
+
+    observed, planned, actual = _held_out(table, fitted)
+    with clock.stage("forecast"):
+        forecasts = forecast(fitted, planned.reset_index(), observed.reset_index(), seed=seed)
+    _print_forecasts(console, forecasts, planned, observed, actual)
+
+    with clock.stage("optimum"):
+        best = optimum(fitted, BUDGETS)
+    _print_optimum(console, best)
+
+    with clock.stage("figure"):
+        plot_forecast(forecasts, actual, observed).savefig(out / "forecast.png")
+    _say(console, f"\nWritten: {out / 'forecast.png'} (the forecasts), {out / 'fit.nc'} (the fit).")
+    _say(console, clock.report())
+
+
+def _held_out(table: Table, fitted: Fit) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The observed model with its scores, the planned ones, and what those really scored."""
+    benchmarks = fitted.design.coords["benchmark"]
+    scores = table.wide()[benchmarks]
+    observed = table.models.loc[[OBSERVED]].join(scores)
+    return observed, table.models.loc[list(PLANNED)], scores.loc[list(PLANNED)]
+
+
+def _print_checks(console: Console, checks: list[Check]) -> None:
+    rows = [
+        {
+            "check": c.name,
+            "verdict": c.verdict.value,
+            "value": f"{c.value:.4g}" if math.isfinite(c.value) else "-",
+            "needed": c.threshold,
+        }
+        for c in checks
+    ]
+    _say(console, "\nIs the fit to be trusted?", style="bold")
+    console.print(rich_table(rows))
+    for c in checks:
+        if c.verdict is not Verdict.PASS:
+            _say(console, f"{c.verdict.value} {c.name}: {c.advice}")
+    if any(c.verdict is Verdict.FAIL for c in checks):
+        _say(console, "A check FAILed: do not rely on the numbers below.", style="bold red")
+
+
+def _print_forecasts(
+    console: Console,
+    forecasts: xr.Dataset,
+    planned: pd.DataFrame,
+    observed: pd.DataFrame,
+    actual: pd.DataFrame,
+) -> None:
+    _say(
+        console,
+        f"\nOf the lineage one model is shown: {_describe(observed, OBSERVED)}. Forecast from its "
+        "scores, in points:",
+    )
+    pareto_k = forecasts.attrs["pareto_k"]
+    if pareto_k > RELIABLE_PARETO_K:
+        _say(
+            console,
+            f"Its scores surprise the fit (Pareto k {pareto_k:.2f} > {RELIABLE_PARETO_K}): "
+            "these intervals are approximate.",
+            style="yellow",
+        )
+    small = format_count(float(observed["n_params"].iloc[0]), 1)
+    frames = []
+    for model in planned.index:
+        frame = forecasts.sel(model=model).drop_dims(["draw", "source"]).to_dataframe()
+        frame["actual"] = actual.loc[model]
+        frame["observed"] = observed[list(frame.index)].iloc[0]
+        frames.append(frame)
+        rows = [
+            {
+                "benchmark": cell["benchmark"],
+                f"{small} scored": format_points(cell["observed"]),
+                "forecast": format_points(cell["median"]),
+                "80 % interval": format_interval(cell["lower_80"], cell["upper_80"], format_points),
+                "actual": format_points(cell["actual"]),
+                "inside": _which_interval(cell),
+            }
+            for cell in frame.reset_index().to_dict("records")
+        ]
+        _say(console, f"\n{_describe(planned, model)}", style="bold")
+        console.print(rich_table(rows))
+        _say(console, _in_words(frame))
+    console.print()
+    _say(console, f"Both together. {_in_words(pd.concat(frames))}", style="bold")
+
+
+def _describe(models: pd.DataFrame, model: str) -> str:
+    row = models.loc[model].to_dict()
+    size, tokens = format_count(row["n_params"]), format_count(row["n_tokens"])
+    return f"{model} ({row['tuning']}, {size} parameters, {tokens} tokens)"
+
+
+def _which_interval(cell: Mapping[Hashable, Any]) -> Text:
+    if math.isnan(cell["actual"]):
+        return Text("-")
+    for percent, style in ((80, "green"), (95, "yellow")):
+        if cell[f"lower_{percent}"] <= cell["actual"] <= cell[f"upper_{percent}"]:
+            return Text(f"{percent} %", style)
+    return Text("no", "bold red")
+
+
+def _in_words(cells: pd.DataFrame) -> str:
+    """How far off the forecasts are, and how often inside their intervals."""
+    known = cells.dropna(subset="actual")
+    error = (known["median"] - known["actual"]).abs().mean()
+    no_change = (known["observed"] - known["actual"]).abs().mean()
+    inside = {
+        percent: known["actual"].between(known[f"lower_{percent}"], known[f"upper_{percent}"]).sum()
+        for percent in (80, 95)
+    }
+    return (
+        f"Off by {format_points(error)} points on average ({format_points(no_change)} had one "
+        f"repeated the scores of {OBSERVED}). Of {len(known)} actual scores "
+        f"{inside[80]} are inside their 80 % interval ({0.8 * len(known):.1f} expected) and "
+        f"{inside[95]} inside 95 % ({0.95 * len(known):.1f} expected)."
+    )
+
+
+def _print_optimum(console: Console, best: xr.Dataset) -> None:
+    percent = f"{100 * best.attrs['interval']:.0f} % interval"
+    rows = []
+    for skill in best["skill"].to_numpy():
+        for position, budget in enumerate(best["flops"].to_numpy()):
+            cell = best.sel(skill=skill, flops=budget)
+            verdict = str(cell["verdict"].item())
+            is_inside = verdict == INSIDE_RANGE
+            rows.append(
+                {
+                    "skill": "" if position else str(skill).replace("_", " "),
+                    "FLOP": format_flops(budget),
+                    "best size": format_count(float(cell["n_params"]), 2) if is_inside else "-",
+                    "its tokens": format_count(float(cell["n_tokens"]), 2) if is_inside else "-",
+                    percent: _size_interval(cell),
+                    "P(inside)": format_probability(float(cell["prob_interior"])),
+                    "verdict": verdict,
+                }
+            )
+    _say(console, "\nBest size for each skill at a training budget", style="bold")
+    console.print(rich_table(rows))
+    sizes, tokens = (format_interval(*ends, format_count) for ends in (PARAMS_RANGE, TOKENS_RANGE))
+    _say(
+        console,
+        f"P(inside): probability that the best size is inside the range searched, {sizes} "
+        f"parameters with {tokens} tokens. Where the data can't tell, no size is named.",
+    )
+
+
+def _size_interval(cell: xr.Dataset) -> str:
+    """An interval of sizes, open where it runs into the edge of the search."""
+    lower, upper = float(cell["n_params_lower"]), float(cell["n_params_upper"])
+    at_lower = lower <= 1.001 * float(cell["searched_lower"])
+    at_upper = upper >= 0.999 * float(cell["searched_upper"])
+    if at_lower and upper <= 1.001 * lower:
+        return f"< {format_count(lower, 2)}"
+    if at_upper and lower >= 0.999 * upper:
+        return f"> {format_count(upper, 2)}"
+    return format_interval(
+        lower,
+        upper,
+        lambda size: (
+            ("< " if at_lower and size == lower else "> " if at_upper and size == upper else "")
+            + format_count(size, 2)
+        ),
+    )
+
+
+class _Clock:
+    """Seconds spent in every stage."""
+
+    def __init__(self) -> None:
+        self.begun = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what is done inside."""
+        begun = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - begun
+
+    def report(self) -> str:
+        """One sentence: seconds of every stage, their total, and the memory needed."""
+        total = time.perf_counter() - self.begun
+        stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.seconds.items())
+        peak = _peak_memory()
+        memory = "" if peak is None else f" Peak memory: {peak / 2**30:.2f} GiB."
+        return f"Took {total:.0f} s ({stages}).{memory}"
+
+
+def _peak_memory() -> float | None:
+    """Most memory this process has held, in bytes; None where the system does not tell."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak) if sys.platform == "darwin" else 1024.0 * peak
+
+
+@contextmanager
+def _progress(task: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr, where that is a terminal."""
+    stderr = Console(stderr=True)
+    columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
+        handle = bar.add_task(task, total=None)
+        yield lambda done, total: bar.update(handle, completed=done, total=total)
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    # Without highlighting: rich would colour numbers inside names.
+    console.print(text, style=style, highlight=False, markup=False)

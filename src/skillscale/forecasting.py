@@ -292,7 +292,7 @@ def _resample(
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     n_draw, n_inner = log_weight.shape
     evidence = logsumexp(log_weight, axis=1) - np.log(n_inner)
-    smoothed, pareto_k = array_stats.psislw(evidence)
+    smoothed, pareto_k = array_stats.psislw(-evidence)  # it is written for minus the log weight
     weight = np.exp(smoothed - logsumexp(smoothed))
     # Systematic resampling: the draws kept are as even as the weights allow.
     points = (np.arange(n_draw) + rng.random()) / n_draw

@@ -82,23 +82,22 @@ def format_interval(lower: float, upper: float, write: Callable[[float], str]) -
     return f"{write(lower)} to {write(upper)}"
 
 
-def rich_table(rows: Sequence[Mapping[str, object]], title: str | None = None) -> Table:
+def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
     """Lay out rows as a table for the terminal, numbers to the right.
 
     Args:
         rows: one mapping of column name to cell per row, all with the keys of the first. A cell
             is shown by ``str``; ``rich`` texts keep their style, and PASS, REVIEW and FAIL have
             one of their own.
-        title: line above the table.
 
     Example:
         >>> from rich.console import Console
         >>> Console(width=40).print(rich_table([{"model": "a", "mmlu": "45.3"}]))
-         model   mmlu
-        ──────────────
-         a       45.3
+        model  mmlu
+        ───────────
+        a      45.3
     """
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     for name in rows[0] if rows else ():
         cells = [str(row[name]) for row in rows]
         is_number = all(_NUMBER.match(cell) for cell in cells if cell)

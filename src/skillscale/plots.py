@@ -132,7 +132,7 @@ def plot_optimum(optimum: xr.Dataset) -> Figure:
         figure,
         {
             f"median and {percent} interval": Line2D(
-                [], [], color=blue, linewidth=4, marker="o", markerfacecolor="white", markersize=7
+                [], [], color=blue, linewidth=4, marker="o", markerfacecolor="white", markersize=4
             ),
             f"the data can't tell ({percent} interval)": Line2D(
                 [], [], color=INTERVAL_STYLES[0][1], linewidth=4
@@ -141,7 +141,6 @@ def plot_optimum(optimum: xr.Dataset) -> Figure:
             "sizes searched": Line2D([], [], color="#dddddd", linewidth=2),
             f"{CHINCHILLA} tokens per parameter": Line2D([], [], color=OBSERVED, linestyle=":"),
         },
-        columns=3,
     )
     return figure
 
@@ -185,7 +184,7 @@ def plot_score_curves(
             if name not in valid:
                 raise UnknownNameError(kind, name, valid)
     plan = pd.concat([_size_ladder(known[known["family"] == name]) for name in families])
-    result = forecast(fit, plan, seed=seed)
+    result = forecast(fit, plan.reset_index(names="model"), seed=seed)
     wide = fit.table.wide()
     figure, axes = _panels(len(benchmarks), 2.8, 0.6)
     for ax, benchmark in zip(axes, benchmarks, strict=True):
@@ -207,12 +206,10 @@ def plot_score_curves(
         ax.set_ylabel("score (points)")
         ax.grid(color="#e6e6e6", linewidth=0.8)
     key: dict[str, Artist] = {
-        f"{name} at {format_count(plan.loc[plan['family'] == name, 'n_tokens'].iloc[0])} tokens": (
-            Line2D([], [], color=colour, marker="o", markersize=5)
-        )
+        _at_tokens(name, plan): Line2D([], [], color=colour, marker="o", markersize=5)
         for name, colour in zip(families, _cycle(len(families)), strict=True)
     }
-    _legend(figure, {**key, "80 % interval": Patch(color=OBSERVED, alpha=0.3)}, columns=2)
+    _legend(figure, {**key, "80 % interval": Patch(color=OBSERVED, alpha=0.3)})
     return figure
 
 
@@ -220,7 +217,7 @@ def _panels(n: int, height: float, legend: float) -> tuple[Figure, list[Axes]]:
     """A figure of ``n`` panels, at most two a row, with axes shared and room for a legend."""
     columns = min(n, COLUMNS)
     rows = -(-n // columns)
-    width = PANEL_WIDTH * columns + 0.6
+    width = 6.4 if columns == 1 else PANEL_WIDTH * columns + 0.6  # a legend needs six inches
     figure = Figure(figsize=(width, rows * height + legend + 0.3), dpi=150, layout="constrained")
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     axes = list(grid.ravel())
@@ -236,10 +233,14 @@ def _panels(n: int, height: float, legend: float) -> tuple[Figure, list[Axes]]:
     return figure, axes[:n]
 
 
-def _legend(figure: Figure, key: dict[str, Artist], columns: int = 3) -> None:
+def _legend(figure: Figure, key: dict[str, Artist]) -> None:
+    """Explain the marks below the panels, in rows of three, or of two under a single panel."""
+    columns = 2 if len(figure.axes) == 1 else 3
+    # Matplotlib fills columns first; people read rows.
+    order = [label for column in range(columns) for label in list(key)[column::columns]]
     figure.legend(
-        list(key.values()),
-        list(key),
+        [key[label] for label in order],
+        order,
         loc="outside lower center",
         ncols=columns,
         frameon=False,
@@ -254,7 +255,7 @@ def _intervals(ax: Axes, given: xr.Dataset) -> None:
         upper = 100 * given[f"upper_{percent}"].to_numpy()
         ax.barh(rows, upper - lower, left=lower, height=height, color=colour, zorder=2)
     median = 100 * given["median"].to_numpy()
-    ax.plot(median, rows, linestyle="none", marker="|", color="white", markersize=8, zorder=3)
+    ax.plot(median, rows, linestyle="none", marker="|", color="white", markersize=7, zorder=3)
 
 
 def _score_markers(
@@ -267,7 +268,7 @@ def _score_markers(
         rows,
         linestyle="none",
         marker=marker,
-        markersize=6,
+        markersize=5.5,
         markerfacecolor=facecolor,
         markeredgecolor=edgecolor,
         zorder=4,
@@ -320,7 +321,7 @@ def _optimum_mark(ax: Axes, best: xr.Dataset) -> None:
         ax.plot([at, at], [lower, upper], color=colour, linewidth=4, solid_capstyle="butt")
     if inside:
         size = float(best["n_params"])
-        ax.plot(at, size, "o", color=INTERVAL_STYLES[2][1], markerfacecolor="white", zorder=3)
+        ax.plot(at, size, "o", color="white", markeredgecolor=INTERVAL_STYLES[2][1], markersize=4)
     # An arrow wherever the interval runs into an edge: the search, not the data, ends it there.
     for end, edge, factor, marker in (
         (lower, track[0], 0.7, "v"),
@@ -338,6 +339,13 @@ def _size_ladder(family: pd.DataFrame, steps: int = 16) -> pd.DataFrame:
         {"n_params": sizes, "n_tokens": largest["n_tokens"], "family": largest["family"]},
         index=[f"{largest['family']} at {size:.3g}" for size in sizes],
     )
+
+
+def _at_tokens(family: str, plan: pd.DataFrame) -> str:
+    n_tokens = plan.loc[plan["family"] == family, "n_tokens"].iloc[0]
+    if np.isnan(n_tokens):
+        return f"{family} (tokens not published)"
+    return f"{family} at {format_count(n_tokens)} tokens"
 
 
 def _cycle(n: int) -> list[str]:

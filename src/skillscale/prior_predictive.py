@@ -71,7 +71,7 @@ def prior_predictive(
             gap = sites["ceiling_gap"]["value"] * (1 - observations.chance)
             return scores.loc, jnp.broadcast_to(scores.scale, scores.loc.shape), scores.df, gap
 
-        return jax.vmap(one)(keys)
+        return jax.lax.map(one, keys)  # half the time of vmap to compile
 
     keys = jax.random.split(jax.random.key(seed), draws)
     mean, scale, tail, gap = map(np.asarray, draw_likelihoods(keys, design.observations))
@@ -111,7 +111,8 @@ def check_prior(
         largest_95``; ``observed_lowest, observed_highest`` and ``n_scores``; ``n_ruled_out``, of
         the scores seen, those that fewer than one in 200 of the prior's draws for that model
         reach; ``at_floor`` and ``at_ceiling``, the share of expected scores in the lowest and the
-        highest 2 % of the benchmark's range; a ``verdict`` (PASS, REVIEW or FAIL) and its ``reason``.
+        highest 2 % of the benchmark's range; a ``verdict`` (PASS, REVIEW or FAIL) and its
+        ``reason``.
 
     Raises:
         SpecError: the specification does not fit the table.

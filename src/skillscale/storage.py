@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -33,7 +32,7 @@ def write(
         "scores": table.scores,
         "benchmarks": table.benchmarks.reset_index(),
     }
-    texts = {name: ((), frame.to_csv(index=False)) for name, frame in frames.items()}
+    texts = {name: ((), json.dumps(frame.to_dict("list"))) for name, frame in frames.items()}
     stored = tree.copy()
     stored["table"] = xr.DataTree(xr.Dataset(texts))
     stored.attrs = {
@@ -86,7 +85,7 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
         spec = Spec.from_dict(json.loads(tree.attrs["spec"]))
         provenance = json.loads(tree.attrs["provenance"])
         models, scores, benchmarks = (
-            pd.read_csv(io.StringIO(tree["table"][name].item()), float_precision="round_trip")
+            pd.DataFrame(json.loads(tree["table"][name].item()))
             for name in ("models", "scores", "benchmarks")
         )
         table = Table(models.set_index("model"), scores, benchmarks.set_index("benchmark"))

@@ -1,5 +1,5 @@
 """The command line: results to stdout, progress and messages to stderr."""
 
-from skillscale.cli.app import app, main
+from skillscale.cli.commands import app, main
 
 __all__ = ["app", "main"]

@@ -75,14 +75,18 @@ def fit_command(
     table, specification = _inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)
-    with progress(f"Fitting {len(table.scores)} scores") as on_progress:
-        result = fit(
-            table,
-            specification,
-            method=_method(method, draws, chains),
-            seed=seed,
-            on_progress=on_progress,
-        )
+    try:
+        with progress(f"Fitting {len(table.scores)} scores") as on_progress:
+            result = fit(
+                table,
+                specification,
+                method=_method(method, draws, chains),
+                seed=seed,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt as interrupt:
+        messages.print(f"Interrupted: {output} was not written.", highlight=False)
+        raise typer.Exit(130) from interrupt
     result.save(output)
     messages.print(f"{result!r} saved to {output}", highlight=False)
 
@@ -319,6 +323,3 @@ def main() -> None:
         messages.print(f"[bold red]Error:[/] {type(error).__name__}: ", end="", highlight=False)
         messages.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        messages.print("Interrupted: nothing was written.", highlight=False)
-        sys.exit(130)

@@ -1,0 +1,94 @@
+"""Fits shared by the tests. Compiling is nearly all of their cost, so shapes are shared too."""
+
+from __future__ import annotations
+
+import os
+
+import jax
+import pytest
+
+from skillscale import Fit, Nuts, Spec, Svi, Table, fit, load_table
+from skillscale.design import Design, make_design
+from skillscale.inference.potential import Potential, make_potential
+
+FAMILIES = (
+    "llama",
+    "llama-2",
+    "llama-2-chat",
+    "pythia",
+    "qwen1.5",
+    "qwen1.5-chat",
+    "gpt2",
+    "gpt2-large",
+)
+SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+NUTS = Nuts(draws=500)
+SVI = Svi(draws=400, newton_steps=60)
+
+SHARED_PROGRAMS = (
+    "test_checking",
+    "test_forecasting",
+    "test_inference",
+    "test_model",
+    "test_optima",
+    "test_recovery",
+    "test_storage",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs, one folder per worker: JAX does not write them atomically."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    folder = str(config.cache.mkdir(f"jax-{worker}"))  # type: ignore[union-attr]
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for commands that tests start
+    jax.config.update("jax_compilation_cache_dir", folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Send tests that share a fit to one worker, and the examples of the source to one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class BySharedProgram(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            if any(name in file for name in SHARED_PROGRAMS):
+                return "shared fits"
+            return "examples" if "src/" in file or file.endswith(".md") else file
+
+    return BySharedProgram(config, log)
+
+
+@pytest.fixture(scope="session")
+def table() -> Table:
+    """36 models of 8 families, some without BBH, some without published tokens."""
+    shipped = load_table()
+    models = shipped.models.index[shipped.models["family"].isin(FAMILIES)]
+    return shipped.select(benchmarks=["mmlu", "gsm8k", "bbh"], models=models)
+
+
+@pytest.fixture(scope="session")
+def spec() -> Spec:
+    return SPEC
+
+
+@pytest.fixture(scope="session")
+def design(table: Table, spec: Spec) -> Design:
+    return make_design(table, spec)
+
+
+@pytest.fixture(scope="session")
+def potential(design: Design, spec: Spec) -> Potential:
+    return make_potential(design, spec)
+
+
+@pytest.fixture(scope="session")
+def sampled(table: Table, spec: Spec) -> Fit:
+    """A fit by NUTS."""
+    return fit(table, spec, method=NUTS, seed=3)
+
+
+@pytest.fixture(scope="session")
+def approximate(table: Table, spec: Spec) -> Fit:
+    """A fit by a Gaussian approximation."""
+    return fit(table, spec, method=SVI, seed=3)

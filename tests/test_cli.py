@@ -1,0 +1,181 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import skillscale as sk
+from skillscale.checking import Check, Verdict
+from skillscale.cli import app, main
+from skillscale.errors import SpecError, TableError, UnknownNameError
+
+KEYS = [
+    "model",
+    "family",
+    "benchmark",
+    "mean",
+    "median",
+    "lower_50",
+    "upper_50",
+    "lower_80",
+    "upper_80",
+    "lower_95",
+    "upper_95",
+]
+BENCHMARKS = ("mmlu", "hellaswag", "gsm8k")
+SPEC = """
+skills = ["knowledge", "reasoning"]
+anchors = ["mmlu", "gsm8k"]
+benchmarks = ["mmlu", "hellaswag", "gsm8k"]
+"""
+
+
+def run(*arguments: str | Path) -> str:
+    """Standard output of a command that must succeed."""
+    result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a fit made by the command line, observed models and a plan."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "spec.toml").write_text(SPEC)
+    run("fit", "--spec", folder / "spec.toml", "--method", "svi", "-o", folder / "fit.nc")
+    one = "model,n_params,n_tokens,mmlu,hellaswag,gsm8k\nnova-1b,1e9,3e12,0.31,0.60,0.04\n"
+    (folder / "one.csv").write_text(one)
+    (folder / "two.csv").write_text(one + "nova-3b,3e9,3e12,0.50,0.71,0.2\n")
+    (folder / "plan.csv").write_text(
+        "model,n_params,n_tokens\nnova-8b,8e9,15e12\nnova-70b,70e9,15e12\n"
+    )
+    return folder
+
+
+def forecast(folder: Path, *arguments: str) -> dict[tuple[str, str], dict]:
+    """Forecast rows by model and benchmark."""
+    text = run(
+        "forecast", folder / "fit.nc", "--plan", folder / "plan.csv", "--format", "json", *arguments
+    )
+    return {(row["model"], row["benchmark"]): row for row in json.loads(text)}
+
+
+def width(row: dict) -> float:
+    return row["upper_80"] - row["lower_80"]
+
+
+def test_forecast_rows_have_the_promised_keys_and_nested_intervals(folder):
+    rows = forecast(folder, "--observed", str(folder / "one.csv"))
+    assert len(rows) == 2 * len(BENCHMARKS)
+    for row in rows.values():
+        assert list(row)[: len(KEYS)] == KEYS
+        ends = [row[key] for key in KEYS[5:]]
+        lower_50, upper_50, lower_80, upper_80, lower_95, upper_95 = ends
+        assert 0 <= lower_95 <= lower_80 <= lower_50 <= row["median"]
+        assert row["median"] <= upper_50 <= upper_80 <= upper_95 <= 1
+        shares = [value for key, value in row.items() if key.startswith("share_")]
+        assert sum(shares) == pytest.approx(1)
+
+
+def test_observing_models_narrows_the_forecast(folder):
+    none = forecast(folder)
+    one = forecast(folder, "--observed", str(folder / "one.csv"))
+    two = forecast(folder, "--observed", str(folder / "two.csv"))
+    mean_width = [sum(width(row) for row in rows.values()) for rows in (none, one, two)]
+    assert mean_width == sorted(mean_width, reverse=True)
+
+
+def test_the_same_seed_prints_the_same_forecast_and_another_seed_another(folder):
+    arguments = ("--observed", str(folder / "one.csv"))
+    assert forecast(folder, *arguments) == forecast(folder, *arguments)
+    assert forecast(folder, *arguments) != forecast(folder, *arguments, "--seed", "1")
+
+
+def test_csv_and_json_hold_the_same_rows(folder):
+    budget = ("optimum", folder / "fit.nc", "--flops", "1e23,1e24")
+    from_json = json.loads(run(*budget, "--format", "json"))
+    from_csv = list(csv.DictReader(io.StringIO(run(*budget, "--format", "csv"))))
+    assert len(from_json) == len(from_csv) == 4
+    for left, right in zip(from_json, from_csv, strict=True):
+        assert left["skill"] == right["skill"]
+        assert left["prob_interior"] == pytest.approx(float(right["prob_interior"]))
+
+
+def test_tables_name_skills_families_and_priors(folder):
+    assert "reasoning" in run("optimum", folder / "fit.nc", "--flops", "1e24")
+    assert "llama-2-chat" in run("families", folder / "fit.nc")
+    assert "discrepancy_spread" in run("priors", "--spec", folder / "spec.toml")
+
+
+def test_check_exits_with_one_exactly_when_something_fails(folder, monkeypatch):
+    command = ["check", str(folder / "fit.nc"), "--format", "json"]
+    result = CliRunner().invoke(app, command)
+    verdicts = [row["verdict"] for row in json.loads(result.stdout)]
+    assert result.exit_code == int("FAIL" in verdicts)
+    failing = [Check("x", Verdict.FAIL, 0.0, "", "")]
+    monkeypatch.setattr("skillscale.cli.commands.check", lambda fit: failing)
+    assert CliRunner().invoke(app, command).exit_code == 1
+
+
+def test_validate_lists_every_problem_and_exits_with_one(tmp_path):
+    table = sk.load_table()
+    for name in ("models", "scores", "benchmarks"):
+        frame = getattr(table, name)
+        frame.to_csv(tmp_path / f"{name}.csv", index=name != "scores")
+    assert "no problems" in run("data", "validate", tmp_path)
+    text = (tmp_path / "scores.csv").read_text().replace("bloom,mmlu,0.3085", "bloom,mmlu,30.85")
+    (tmp_path / "scores.csv").write_text(text + "nobody,mmlu,0.5,\n")
+    result = CliRunner().invoke(app, ["data", "validate", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "30.85" in result.stdout
+    assert "nobody" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (["optimum", "FIT", "--flops", "lots"], SpecError, "numbers separated by commas"),
+        (["optimum", "FIT", "--flops", "-1"], SpecError, "must be positive"),
+        (["optimum", "FIT", "--flops", "1e23", "--skill", "cooking"], UnknownNameError, "cooking"),
+        (["forecast", "FIT", "--plan", "absent.csv"], TableError, "absent.csv"),
+        (["fit", "--data", "nowhere", "-o", "x.nc"], TableError, "nowhere"),
+        (["fit", "-o", "nowhere/x.nc"], SpecError, "nowhere"),
+        (["fit", "--without-lineage", "qwen9", "-o", "x.nc"], UnknownNameError, "qwen2"),
+    ],
+)
+def test_bad_input_is_one_clear_error(folder, arguments, error, words):
+    arguments = [str(folder / "fit.nc") if a == "FIT" else a for a in arguments]
+    with pytest.raises(error, match=words):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_an_observed_model_that_is_in_the_fit_is_refused(folder, tmp_path):
+    path = tmp_path / "seen.csv"
+    path.write_text("model,n_params,n_tokens,mmlu\nllama-2-7b,7e9,2e12,0.44\n")
+    with pytest.raises(TableError, match="llama-2-7b is in the fit already"):
+        forecast(folder, "--observed", str(path))
+
+
+def test_errors_end_in_a_message_and_exit_code_two(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skillscale", "check", "absent.nc"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "absent.nc: no such file" in capsys.readouterr().err
+
+
+def test_an_interrupted_fit_says_so_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skillscale.cli.commands.fit", interrupted)
+    result = CliRunner().invoke(app, ["fit", "-o", str(tmp_path / "fit.nc")])
+    assert result.exit_code == 130
+    assert list(tmp_path.iterdir()) == []

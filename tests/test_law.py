@@ -1,0 +1,147 @@
+"""The equation, against a twin in plain numpy, and what must hold for any parameters."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose
+
+from skillscale import law
+
+M, B, K = 5, 4, 2
+
+
+def numbers(shape, low, high):
+    # Multiples of 2**-10 are exact in single precision, so both twins see the same input.
+    return arrays(np.int64, shape, elements=st.integers(int(low * 1024), int(high * 1024))).map(
+        lambda n: (n / 1024).astype(np.float32)
+    )
+
+
+@st.composite
+def links(draw):
+    chance = draw(numbers((B,), 0, 0.5))
+    gap = draw(numbers((B,), 0, 0.5))
+    return law.Link(
+        loading=draw(numbers((B, K), 0, 2)),
+        intercept=draw(numbers((B,), -4, 4)),
+        asymmetry=draw(numbers((B,), 0.25, 4)),
+        chance=chance,
+        ceiling=1 - gap * (1 - chance),
+    )
+
+
+skills = numbers((M, K), -5, 5)
+quickly = settings(max_examples=60, deadline=None)
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z.astype(float)))
+
+
+@quickly
+@given(numbers((M,), -4, 6), numbers((M,), -4, 6), numbers((M, K), -3, 3), numbers((3, K), -1, 1))
+def test_expected_skill_equals_its_numpy_twin(log_params, log_tokens, efficiency, slope):
+    twin = np.array(
+        [
+            [
+                efficiency[i, k]
+                + slope[0, k] * log_params[i]
+                + slope[1, k] * log_tokens[i]
+                + slope[2, k] * log_params[i] * log_tokens[i]
+                for k in range(K)
+            ]
+            for i in range(M)
+        ]
+    )
+    x = law.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens))
+    got = law.expected_skill(jnp.asarray(efficiency), jnp.asarray(slope), x)
+    assert_allclose(got, twin, rtol=1e-5, atol=1e-4)
+
+
+@quickly
+@given(skills, links())
+def test_expected_score_equals_its_numpy_twin(skill, link):
+    twin = np.empty((B, M))
+    for j in range(B):
+        for i in range(M):
+            z = sum(link.loading[j, k] * skill[i, k] for k in range(K)) + link.intercept[j]
+            h = sigmoid(np.array(z)) ** float(link.asymmetry[j])
+            twin[j, i] = link.chance[j] + (link.ceiling[j] - link.chance[j]) * h
+    assert_allclose(law.expected_score(jnp.asarray(skill), link), twin, rtol=1e-4, atol=1e-5)
+
+
+@quickly
+@given(skills, links())
+def test_scores_stay_between_chance_and_ceiling(skill, link):
+    score = np.asarray(law.expected_score(1000 * jnp.asarray(skill), link))
+    assert np.isfinite(score).all()
+    assert (score >= link.chance[:, None] - 1e-6).all()
+    assert (score <= link.ceiling[:, None] + 1e-6).all()
+
+
+@quickly
+@given(
+    numbers((M,), -3, 3),
+    numbers((M,), 0, 3),
+    numbers((M, K), -2, 2),
+    numbers((2, K), 0.125, 1),
+    st.floats(0.125, 2),
+    links(),
+)
+def test_scores_rise_with_size_when_slopes_and_loadings_are_positive(
+    log_params, log_tokens, efficiency, slope, growth, link
+):
+    slope = jnp.concatenate([slope, jnp.zeros((1, K))])
+
+    def predictor_and_score(log_params):
+        x = law.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens))
+        skill = law.expected_skill(jnp.asarray(efficiency), slope, x)
+        return link.loading @ skill.T, law.expected_score(skill, link)
+
+    before, score_before = predictor_and_score(log_params)
+    after, score_after = predictor_and_score(log_params + np.float32(growth))
+    assert (np.asarray(score_after - score_before) >= -1e-6).all()
+    has_room = (np.asarray(score_before) < link.ceiling[:, None] - 0.02) & (
+        np.asarray(score_before) > link.chance[:, None] + 0.02
+    )
+    moved = np.asarray(after - before) > 0.05
+    assert (np.asarray(score_after - score_before)[has_room & moved] > 0).all()
+
+
+@quickly
+@given(skills, links())
+def test_slope_of_the_score_is_its_derivative_in_the_linear_predictor(skill, link):
+    def score(intercept):
+        return law.expected_score(jnp.asarray(skill), link._replace(intercept=intercept))
+
+    # A benchmark's score depends on its own intercept only, which shifts the linear predictor.
+    derivative = jax.jvp(score, (jnp.asarray(link.intercept),), (jnp.ones(B),))[1]
+    _, slope = law.expected_score_and_slope(jnp.asarray(skill), link)
+    assert_allclose(slope, derivative, rtol=1e-3, atol=1e-5)
+
+
+def test_item_variance_is_that_of_a_mean_of_coin_flips():
+    mean = np.array([[0.5, 0.9], [0.2, 1.0]])
+    noise = law.Noise(np.zeros(2), np.zeros(2), np.array([100.0, 10.0]))
+    assert_allclose(
+        law.item_variance(mean, noise), [[0.0025, 0.0009], [0.016, 0.0]], rtol=1e-6, atol=1e-9
+    )
+    flips = np.random.default_rng(0).binomial(100, 0.9, size=200_000) / 100
+    assert_allclose(flips.var(), law.item_variance(mean, noise)[0, 1], rtol=0.02)
+
+
+def test_discrepancy_variance_is_its_formula():
+    mean, slope = np.array([[0.4]]), np.array([[0.15]])
+    noise = law.Noise(np.array([0.03]), np.array([0.5]), np.array([100.0]))
+    by_hand = 0.03**2 * (0.4 * 0.6 + 0.01) + (0.5 * 0.15) ** 2
+    assert_allclose(law.discrepancy_variance(mean, slope, noise), [[by_hand]], rtol=1e-6)
+
+
+def test_discrepancy_never_vanishes_even_at_a_score_of_zero():
+    noise = law.Noise(np.array([0.02]), np.array([0.2]), np.array([100.0]))
+    assert law.discrepancy_variance(np.zeros((1, 1)), np.zeros((1, 1)), noise)[0, 0] > 0

@@ -1,0 +1,259 @@
+"""Conditioning on relatives and on scores, against dense linear algebra and brute force."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy import stats
+
+from skillscale.forecasting import INNER, _deviations, _resample
+from skillscale.new_models import (
+    Fitted,
+    NewModels,
+    Normal,
+    Relatives,
+    Scores,
+    condition,
+    observe,
+    skills_given_relatives,
+)
+
+K = 2
+
+
+def random_covariance(rng, n: int) -> np.ndarray:
+    root = rng.normal(size=(n, n))
+    return root @ root.T + 0.5 * np.eye(n)
+
+
+def test_conditioning_is_that_of_a_dense_normal():
+    rng = np.random.default_rng(0)
+    whole = np.stack([random_covariance(rng, 5) for _ in range(K)])
+    mean, value = rng.normal(size=(K, 5)), rng.normal(size=(K, 2))
+    unknown, known = slice(0, 3), slice(3, 5)
+    found = condition(
+        Normal(jnp.asarray(mean[:, unknown]), jnp.asarray(whole[:, unknown, unknown])),
+        jnp.asarray(whole[:, unknown, known]),
+        Normal(jnp.asarray(mean[:, known]), jnp.asarray(whole[:, known, known])),
+        jnp.asarray(value),
+    )
+    for k in range(K):
+        # Blocks of the precision matrix give the conditional without inverting the known block.
+        precision = np.linalg.inv(whole[k])
+        covariance = np.linalg.inv(precision[unknown, unknown])
+        shift = -covariance @ precision[unknown, known] @ (value[k] - mean[k, known])
+        assert_allclose(found.covariance[k], covariance, rtol=1e-3, atol=1e-4)
+        assert_allclose(found.mean[k], mean[k, unknown] + shift, rtol=1e-3, atol=1e-4)
+
+
+def test_conditioning_on_nothing_changes_nothing():
+    prior = Normal(jnp.ones((K, 3)), jnp.broadcast_to(jnp.eye(3), (K, 3, 3)))
+    nothing = Normal(jnp.zeros((K, 0)), jnp.zeros((K, 0, 0)))
+    found = condition(prior, jnp.zeros((K, 3, 0)), nothing, jnp.zeros((K, 0)))
+    assert_allclose(found.mean, prior.mean)
+    assert_allclose(found.covariance, prior.covariance)
+
+
+# Three fitted models, and two new ones: one of a fitted family, and a stranger.
+LINEAGE = np.array(["l", "l", "m", "l", "n"])
+FAMILY = np.array(["a", "b", "c", "a", "d"])
+FITTED, NEW = slice(0, 3), slice(3, 5)
+DRAW = {
+    "slope": jnp.array([[0.5, 0.4], [0.3, 0.6], [0.02, -0.05]]),
+    "effect": jnp.array([[0.2, -0.1], [0.3, 0.4]]),
+    "lineage_scale": jnp.array([0.6, 0.3]),
+    "family_scale": jnp.array([0.4, 0.5]),
+    "model_scale": jnp.array([0.2, 0.1]),
+}
+SCALES = ("lineage_scale", "family_scale", "model_scale")
+PARAMS = np.array([0.0, 0.5, -1.0, 2.0, 1.0])
+TOKENS = np.array([0.3, -0.2, 0.0, 1.0, 0.7])
+COVARIATES = np.array([[0, 0.1], [1, 0.5], [0, -1], [0, 0.6], [1, 1]])
+SKILL = np.array([[0.4, 1.0], [-0.3, 0.2], [0.9, -0.5]])
+
+
+def relatives(rows: slice, columns: slice) -> Relatives:
+    def same(names):
+        return jnp.asarray(names[rows, None] == names[None, columns], jnp.float32)
+
+    return Relatives(same(LINEAGE), same(FAMILY), jnp.asarray(np.eye(5)[rows, columns]))
+
+
+def new_models(log_tokens_sd=(0.0, 0.0)) -> NewModels:
+    return NewModels(
+        log_params=jnp.asarray(PARAMS[NEW]),
+        log_tokens=jnp.asarray(TOKENS[NEW]),
+        log_tokens_sd=jnp.asarray(log_tokens_sd),
+        covariates=jnp.asarray(COVARIATES[NEW]),
+        among_new=relatives(NEW, NEW),
+        with_fitted=relatives(NEW, FITTED),
+        among_fitted=relatives(FITTED, FITTED),
+        fitted_covariates=jnp.asarray(COVARIATES[FITTED]),
+        fitted_log_params=jnp.asarray(PARAMS[FITTED]),
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    return Fitted(jnp.asarray(SKILL), jnp.asarray(TOKENS[FITTED]))
+
+
+def law_mean() -> np.ndarray:
+    x = np.column_stack([PARAMS, TOKENS, PARAMS * TOKENS])
+    return x @ np.asarray(DRAW["slope"]) + COVARIATES @ np.asarray(DRAW["effect"])
+
+
+def test_skills_of_a_known_family_are_conditioned_on_its_relatives(fitted):
+    found = skills_given_relatives(DRAW, fitted, new_models(), jax.random.key(0))
+    mean = law_mean()
+    for k in range(K):
+        # Brute force: every effect as a column of a design, then regress new on fitted.
+        lineage, family, model = (float(DRAW[name][k]) for name in SCALES)
+        effects = np.hstack(
+            [
+                lineage * (LINEAGE[:, None] == np.unique(LINEAGE)),
+                family * (FAMILY[:, None] == np.unique(FAMILY)),
+                model * np.eye(5),
+            ]
+        )
+        covariance = effects @ effects.T
+        gain = covariance[NEW, FITTED] @ np.linalg.inv(covariance[FITTED, FITTED])
+        expected = mean[NEW, k] + gain @ (SKILL[:, k] - mean[FITTED, k])
+        left = covariance[NEW, NEW] - gain @ covariance[FITTED, NEW]
+        assert_allclose(found.mean[k], expected, atol=1e-4)
+        assert_allclose(found.covariance[k], left, atol=1e-4)
+        assert found.covariance[k][0, 0] < found.covariance[k][1, 1], "relatives should inform"
+
+
+def test_a_stranger_keeps_the_law_and_its_whole_spread(fitted):
+    found = skills_given_relatives(DRAW, fitted, new_models(), jax.random.key(0))
+    total = sum(np.asarray(DRAW[name]) ** 2 for name in SCALES)
+    assert_allclose(found.mean[:, 1], law_mean()[4], atol=1e-5)
+    assert_allclose(found.covariance[:, 1, 1], total, rtol=1e-5)
+
+
+def test_unpublished_tokens_are_drawn_from_their_prior(fitted):
+    models = new_models(log_tokens_sd=(0.0, 0.7))
+    keys = jax.random.split(jax.random.key(0), 4000)
+    means = jax.jit(jax.vmap(lambda key: skills_given_relatives(DRAW, fitted, models, key).mean))(
+        keys
+    )
+    slope = np.asarray(DRAW["slope"])
+    spread = 0.7 * np.abs(slope[1] + slope[2] * PARAMS[4])
+    assert_allclose(np.std(means[:, :, 1], axis=0), spread, rtol=0.06)
+    assert_allclose(np.std(means[:, :, 0], axis=0), 0, atol=1e-5)
+
+
+MEASURED = {
+    "loading": jnp.array([[1.0], [0.7], [1.5]]),
+    "intercept": jnp.array([0.2, -0.5, -1.0]),
+    "asymmetry": jnp.array([1.0, 1.6, 0.8]),
+    "ceiling_gap": jnp.array([0.05, 0.1, 0.02]),
+    "overdispersion": jnp.array([0.03, 0.02, 0.05]),
+    "discrepancy_spread": jnp.array([0.1, 0.2, 0.15]),
+    "tail": jnp.array(5.0),
+}
+CHANCE = np.array([0.25, 0.0, 0.1])
+ITEMS = np.array([1000.0, 300.0, 150.0])
+CASES = {
+    "all observed": ([0.7, 0.35, 0.6], [True, True, True]),
+    "one observed": ([0.8, 0.0, 0.0], [True, False, False]),
+    "at chance": ([0.24, 0.0, 0.11], [True, True, True]),
+    "in conflict": ([0.9, 0.05, 0.6], [True, True, True]),
+    "none observed": ([0.0, 0.0, 0.0], [False, False, False]),
+}
+
+
+def log_likelihood(theta: np.ndarray, value, is_observed) -> np.ndarray:
+    """Of one model of one skill, by hand."""
+    m = {name: np.asarray(v, float) for name, v in MEASURED.items()}
+    total = np.zeros_like(theta)
+    for j in np.flatnonzero(is_observed):
+        h = 1 / (1 + np.exp(-(m["loading"][j, 0] * theta + m["intercept"][j])))
+        room = (1 - CHANCE[j]) * (1 - m["ceiling_gap"][j])
+        mu = CHANCE[j] + room * h ** m["asymmetry"][j]
+        slope = room * m["asymmetry"][j] * h ** m["asymmetry"][j] * (1 - h)
+        variance = mu * (1 - mu) / ITEMS[j] + (m["discrepancy_spread"][j] * slope) ** 2
+        variance += m["overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
+        total += stats.t.logpdf(value[j], m["tail"], mu, np.sqrt(variance))
+    return total
+
+
+@pytest.fixture(scope="module")
+def observe_many():
+    return jax.jit(lambda prior, scores, key: observe(MEASURED, prior, scores, key, 20_000))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_skills_given_scores_agree_with_a_grid(observe_many, case):
+    value, is_observed = CASES[case]
+    mean, sd = 0.4, 0.9
+    prior = Normal(jnp.array([[mean]]), jnp.array([[[sd**2]]]))
+    scores = Scores(
+        jnp.array(value)[:, None],
+        jnp.array(is_observed)[:, None],
+        jnp.asarray(CHANCE),
+        jnp.asarray(ITEMS),
+    )
+    skill, log_weight = observe_many(prior, scores, jax.random.key(0))
+    skill, log_weight = np.asarray(skill, float).ravel(), np.asarray(log_weight, float)
+    weight = np.exp(log_weight - log_weight.max())
+    share = weight / weight.sum()
+
+    theta = np.linspace(mean - 9 * sd, mean + 9 * sd, 40_001)
+    joint = log_likelihood(theta, value, is_observed) + stats.norm.logpdf(theta, mean, sd)
+    density = np.exp(joint - joint.max())
+    evidence = np.log(density.sum() * (theta[1] - theta[0])) + joint.max()
+    density /= density.sum()
+    exact_mean = theta @ density
+    exact_sd = np.sqrt((theta - exact_mean) ** 2 @ density)
+
+    size = 1 / np.sum(share**2)
+    assert size > 500, "the proposal should not be far off"
+    error = 5 / np.sqrt(size)
+    assert abs(share @ skill - exact_mean) < error * exact_sd
+    assert np.sqrt(share @ (skill - share @ skill) ** 2) == pytest.approx(exact_sd, rel=error)
+    assert np.log(weight.mean()) + log_weight.max() == pytest.approx(evidence, abs=error)
+
+
+def test_two_models_of_a_family_inform_each_other():
+    prior = Normal(jnp.zeros((1, 2)), jnp.array([[[1.0, 0.9], [0.9, 1.0]]]))
+    value = jnp.array([[0.9, 0.0], [0.8, 0.0], [0.9, 0.0]])
+    scores = Scores(value, value > 0, jnp.asarray(CHANCE), jnp.asarray(ITEMS))
+    run = jax.jit(lambda prior, scores, key: observe(MEASURED, prior, scores, key, 4000))
+    skill, log_weight = run(prior, scores, jax.random.key(1))
+    weight = np.exp(np.asarray(log_weight) - float(log_weight.max()))
+    means = (weight[:, None] * np.asarray(skill)[:, 0]).sum(axis=0) / weight.sum()
+    assert means[0] > 0.5
+    assert means[1] == pytest.approx(0.9 * means[0], rel=0.1)
+
+
+def test_draws_that_explain_the_scores_are_the_ones_kept():
+    log_weight = np.full((200, INNER), -5.0) + np.random.default_rng(0).normal(size=(200, INNER))
+    log_weight[50:60] += 6
+    log_weight[:, 2] += 8
+    chosen, inner, pareto_k = _resample(log_weight, jax.random.key(0))
+    weight = np.exp(log_weight).mean(axis=1)
+    expected = weight[50:60].sum() / weight.sum()
+    assert np.isin(chosen, np.arange(50, 60)).mean() == pytest.approx(expected, abs=0.1)
+    assert (inner == 2).mean() > 0.95
+    assert np.isfinite(pareto_k)
+
+
+def test_nearly_equal_weights_keep_nearly_every_draw():
+    log_weight = np.random.default_rng(0).normal(scale=1e-3, size=(100, INNER))
+    chosen, inner, _ = _resample(log_weight, jax.random.key(0))
+    assert len(np.unique(chosen)) > 90
+    assert_allclose(np.bincount(inner.ravel(), minlength=INNER) / inner.size, 1 / INNER, atol=0.1)
+
+
+def test_deviations_have_the_covariance_even_when_it_is_singular():
+    covariance = np.array([[[1.0, 1.0], [1.0, 1.0]], [[0.5, 0.2], [0.2, 0.4]]])
+    normal = Normal(jnp.zeros((2, 2)), jnp.asarray(covariance))
+    keys = jax.random.split(jax.random.key(0), 5000)
+    draws = np.concatenate(jax.jit(jax.vmap(lambda key: _deviations(normal, key)))(keys))
+    for k in range(2):
+        assert_allclose(np.cov(draws[:, k].T), covariance[k], atol=0.05)

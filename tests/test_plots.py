@@ -1,0 +1,226 @@
+"""Figures: what is drawn where, from results made by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from matplotlib.figure import Figure
+
+import skillscale as sk
+from skillscale.design import make_design
+from skillscale.errors import UnknownNameError
+from skillscale.plots import ACTUAL, plot_forecast, plot_optimum, plot_score_curves
+
+BENCHMARKS = ["mmlu", "gsm8k", "ifeval"]
+MODELS = ["new-8b", "new-70b"]
+
+
+@pytest.fixture
+def forecast() -> xr.Dataset:
+    median = np.array([[0.5, 0.2, 0.3], [0.7, 0.6, 0.4]])
+    cell = ("model", "benchmark")
+    ends = {
+        f"{end}_{percent}": (cell, median + sign * percent / 1000)
+        for percent in (50, 80, 95)
+        for end, sign in (("lower", -1), ("upper", 1))
+    }
+    return xr.Dataset(
+        {"median": (cell, median), **ends},
+        coords={"model": MODELS, "benchmark": BENCHMARKS, "family": ("model", ["new", "new"])},
+    )
+
+
+@pytest.fixture
+def actual() -> pd.DataFrame:
+    return pd.DataFrame({"mmlu": [0.72], "ifeval": [0.41]}, index=["new-70b"])
+
+
+@pytest.fixture
+def observed() -> pd.DataFrame:
+    return pd.DataFrame({"model": ["new-1b"], "mmlu": [0.3], "gsm8k": [np.nan]})
+
+
+def optimum_dataset(verdicts: list[str], lower: list[float], upper: list[float]) -> xr.Dataset:
+    flops = [float(f"1e{22 + i}") for i in range(len(verdicts))]
+    dims = ("skill", "flops")
+    inside = [v == "inside the range" for v in verdicts]
+    columns = {
+        "n_params": np.where(inside, np.sqrt(np.multiply(lower, upper)), np.nan),
+        "n_params_lower": lower,
+        "n_params_upper": upper,
+        "searched_lower": [1e8] * len(verdicts),
+        "searched_upper": [1e12] * len(verdicts),
+        "verdict": verdicts,
+    }
+    return xr.Dataset(
+        {name: (dims, np.array(values)[None]) for name, values in columns.items()},
+        coords={"skill": ["knowledge"], "flops": flops},
+        attrs={"interval": 0.8},
+    )
+
+
+def markers(figure: Figure, marker: str) -> list[tuple[float, float]]:
+    """Positions of all marks of one shape."""
+    return [
+        (float(x), float(y))
+        for ax in figure.axes
+        for line in ax.lines
+        if line.get_marker() == marker
+        for x, y in line.get_xydata()
+        if np.isfinite(x)
+    ]
+
+
+def test_every_planned_model_has_a_panel_and_every_benchmark_a_row(forecast):
+    figure = plot_forecast(forecast)
+    assert [ax.get_title() for ax in figure.axes] == MODELS
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == BENCHMARKS
+    assert {ax.get_xlabel() for ax in figure.axes} == {"score (points)"}
+
+
+def test_intervals_are_nested_and_in_points(forecast):
+    bars = plot_forecast(forecast).axes[1].containers
+    widths = [[bar.get_width() for bar in container] for container in bars]
+    np.testing.assert_allclose(widths, np.repeat([[19.0], [16.0], [10.0]], 3, axis=1))
+
+
+def test_actual_scores_mark_their_own_model_only(forecast, actual):
+    figure = plot_forecast(forecast, actual)
+    assert markers(figure, "D") == [(72.0, 0.0), (41.0, 2.0)]
+
+
+def test_observed_scores_appear_in_every_panel_and_missing_ones_nowhere(forecast, observed):
+    assert markers(plot_forecast(forecast, None, observed), "o") == [(30.0, 0.0)] * 2
+
+
+def test_an_observed_model_of_another_family_is_left_to_its_own_panel(forecast, observed):
+    both = pd.concat([observed, observed.assign(model="old-1b", mmlu=0.1)])
+    figure = plot_forecast(forecast, None, both.assign(family=["new", "old"]))
+    assert markers(figure, "o") == [(30.0, 0.0)] * 2
+
+
+def test_the_legend_explains_only_what_is_drawn(forecast, actual, observed):
+    def words(figure: Figure) -> set[str]:
+        return {text.get_text() for text in figure.legends[0].get_texts()}
+
+    intervals = {"50 % interval", "80 % interval", "95 % interval"}
+    assert words(plot_forecast(forecast)) == intervals
+    assert words(plot_forecast(forecast, actual, observed)) == intervals | {
+        "actual score",
+        "score of new-1b (observed)",
+    }
+    assert words(plot_forecast(forecast, actual.rename({"new-70b": "other"}))) == intervals
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_no_text_of_a_forecast_is_cut_or_overlaps_its_neighbour(forecast, actual, observed, n):
+    models = [f"a-rather-long-name-{i}b" for i in range(n)]
+    figure = plot_forecast(
+        forecast.isel(model=[0] * n).assign_coords(model=models), actual, observed
+    )
+    assert_text_is_legible(figure)
+
+
+def test_an_identified_optimum_is_a_point_inside_its_interval():
+    figure = plot_optimum(optimum_dataset(["inside the range"], [1e9], [1e10]))
+    assert markers(figure, "o") == [(1e22, pytest.approx(10**9.5))]
+    assert markers(figure, "^") == markers(figure, "v") == []
+
+
+def test_an_optimum_outside_the_search_is_an_arrow_and_never_a_point():
+    verdicts = ["larger than searched", "smaller than searched", "the data can't tell"]
+    figure = plot_optimum(optimum_dataset(verdicts, [1e12, 1e8, 1e10], [1e12, 1e8, 1e12]))
+    assert markers(figure, "o") == []
+    assert [x for x, _ in markers(figure, "^")] == [1e22, 1e24]
+    assert [x for x, _ in markers(figure, "v")] == [1e23]
+    assert all(size > 1e12 for _, size in markers(figure, "^"))
+    assert all(size < 1e8 for _, size in markers(figure, "v"))
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_no_text_of_an_optimum_is_cut_or_overlaps_its_neighbour(n):
+    best = optimum_dataset(["inside the range"] * 4, [1e9] * 4, [1e10] * 4)
+    names = ["knowledge", "reasoning", "commonsense", "instruction_following"][:n]
+    figure = plot_optimum(best.isel(skill=[0] * n).assign_coords(skill=names))
+    assert_text_is_legible(figure)
+    assert figure.axes[0].get_xlabel() == "training budget (FLOP)"
+    assert figure.axes[0].get_ylabel() == "best size (parameters)"
+
+
+def test_figures_leave_the_style_alone_and_save_without_a_display(forecast, actual, tmp_path):
+    before = dict(mpl.rcParams)
+    path = tmp_path / "forecast.png"
+    plot_forecast(forecast, actual).savefig(path)
+    assert path.read_bytes()[1:4] == b"PNG"
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.fixture
+def flat_law(monkeypatch) -> SimpleNamespace:
+    """What score curves need of a fit, and a forecast of 50 points for everything."""
+    table, spec = sk.load_table(), sk.Spec()
+
+    def forecast(_, plan: pd.DataFrame, *, seed: int) -> xr.Dataset:
+        values = (("model", "benchmark"), np.full((len(plan), 1), 0.5))
+        return xr.Dataset(
+            {"median": values, "lower_80": values, "upper_80": values},
+            coords={"model": list(plan["model"]), "benchmark": ["mmlu"]},
+        )
+
+    monkeypatch.setattr("skillscale.plots.forecast", forecast)
+    return SimpleNamespace(table=table, spec=spec, design=make_design(table, spec))
+
+
+def test_score_curves_show_the_observed_scores_of_the_families_asked_for(flat_law):
+    figure = plot_score_curves(flat_law, ["mmlu"], ["llama-2", "qwen1.5"])
+    known = flat_law.table.models.join(flat_law.table.wide()["mmlu"])
+    known = known[known["family"].isin(["llama-2", "qwen1.5"])].dropna(subset="mmlu")
+    shown = sorted(markers(figure, "o"))
+    assert shown == sorted(zip(known["n_params"], 100 * known["mmlu"], strict=True))
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert "llama-2 at 2T tokens" in words
+    assert "qwen1.5 (tokens not published)" in words
+    assert_text_is_legible(figure)
+
+
+def test_score_curves_name_the_nearest_of_an_unknown_family(flat_law):
+    with pytest.raises(UnknownNameError, match="family 'lama-2' is not in this fit"):
+        plot_score_curves(flat_law, ["mmlu"], ["lama-2"])
+
+
+def test_actual_and_interval_colours_differ_without_hue():
+    """The marker must stand out in grey print as well."""
+    luminance = [
+        np.dot(mpl.colors.to_rgb(colour), [0.2126, 0.7152, 0.0722])
+        for colour in (ACTUAL, "#c6dbef", "#2171b5")
+    ]
+    assert abs(luminance[0] - luminance[1]) > 0.2
+
+
+def assert_text_is_legible(figure: Figure) -> None:
+    """All text lies inside the figure, and none over another."""
+    figure.draw_without_rendering()
+    texts = [text for ax in figure.axes for text in (ax.title, ax.xaxis.label, ax.yaxis.label)]
+    for ax in figure.axes:
+        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            # Labels of ticks beyond the axis exist, but are not drawn.
+            texts += [
+                tick.label1
+                for tick in axis.get_major_ticks()
+                if min(limits) <= tick.get_loc() <= max(limits) and tick.label1.get_visible()
+            ]
+    texts = [text for text in texts if text.get_text() and text.get_visible()]
+    texts += figure.legends[0].get_texts()
+    boxes = [text.get_window_extent() for text in texts]
+    width, height = figure.bbox.width, figure.bbox.height
+    for text, box in zip(texts, boxes, strict=True):
+        inside = box.x0 >= -1 and box.y0 >= -1 and box.x1 <= width + 1 and box.y1 <= height + 1
+        assert inside, f"{text.get_text()!r} is cut off"
+    for i, box in enumerate(boxes):
+        for other, text in zip(boxes[i + 1 :], texts[i + 1 :], strict=True):
+            assert not box.overlaps(other), f"{texts[i].get_text()!r} over {text.get_text()!r}"

@@ -1,0 +1,174 @@
+"""Truth that was put in comes out: at the rates the intervals promise."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from numpyro.handlers import seed as seeded
+from numpyro.handlers import substitute, trace
+from scipy import stats
+
+from skillscale import Nuts, Spec, Table, fit
+from skillscale.design import make_design
+from skillscale.model import make_model
+
+SITES = ("slope", "effect", "loading", "efficiency", "skill", "intercept", "model_scale")
+METHOD = Nuts(chains=4, draws=250)
+LEVEL = 0.8
+
+
+def simulate(design, spec, key, **known):
+    """Scores and true parameters drawn from the model, some of them held at known values."""
+    model = substitute(make_model(design, spec), data=known)
+
+    @jax.jit
+    def draw(key, observations):
+        sites = trace(seeded(model, key)).get_trace(observations)
+        score = sites["score"]["fn"].base_dist
+        values = {name: site["value"] for name, site in sites.items() if site["type"] != "plate"}
+        return values | {
+            "score": score.sample(jax.random.fold_in(key, 1)),
+            "expected_score": score.loc,
+        }
+
+    return jax.vmap(draw, in_axes=(0, None))(key, design.observations)
+
+
+def covered(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Which true values lie inside the central interval of their draws."""
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return (np.asarray(truth) > low) & (np.asarray(truth) < high)
+
+
+def replicates(potential, design, spec, n: int, key: int):
+    """Ranks of truths drawn from the prior among draws of their posterior, per replicate.
+
+    All replicates share one compiled program: they differ in their scores only.
+    """
+    truths = simulate(design, spec, jax.random.split(jax.random.key(key), n))
+    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
+    for i in range(n):
+        truth = {name: np.asarray(values[i]) for name, values in truths.items()}
+        observations = design.observations._replace(score=truths["score"][i])
+        chains = METHOD.run(potential, observations, jax.random.key(1000 + i), lambda *_: None)
+        flat = chains.flat.reshape(-1, chains.flat.shape[-1])
+        draws = {k: np.asarray(v) for k, v in constrain(flat, observations).items()}
+        ranks = {}
+        for name in SITES:
+            spread = draws[name].std(axis=0) > 0  # anchors are constants
+            ranks[name] = (draws[name] < truth[name]).mean(axis=0)[spread].ravel()
+        yield ranks
+
+
+def check_calibration(ranks: list[dict[str, np.ndarray]]) -> None:
+    """Posterior ranks of truths drawn from the prior are uniform, whatever the data."""
+    tail = (1 - LEVEL) / 2
+    for name in SITES:
+        # Entries of a replicate share its data: a replicate is one observation.
+        inside = np.array([((r[name] > tail) & (r[name] < 1 - tail)).mean() for r in ranks])
+        centre = np.array([r[name].mean() for r in ranks])
+        n = len(ranks)
+        error = max(inside.std(ddof=1), 0.1) / np.sqrt(n)
+        assert abs(inside.mean() - LEVEL) < 4 * error, (name, inside.mean(), error)
+        error = max(centre.std(ddof=1), 0.05) / np.sqrt(n)
+        assert abs(centre.mean() - 0.5) < 4 * error, (name, centre.mean(), error)
+
+
+def test_intervals_of_truths_from_the_prior_cover_them(potential, design, spec):
+    check_calibration(list(replicates(potential, design, spec, 8, key=0)))
+
+
+@pytest.mark.slow
+def test_ranks_of_truths_from_the_prior_are_uniform(potential, design, spec):
+    ranks = list(replicates(potential, design, spec, 100, key=1))
+    check_calibration(ranks)
+    for k in range(len(ranks[0]["slope"])):
+        assert stats.kstest([r["slope"][k] for r in ranks], "uniform").pvalue > 1e-3, k
+
+
+def invented(n_families: int, seed: int) -> Table:
+    """A table of invented families, each with three sizes, some fine-tuned; scores to be drawn."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for f in range(n_families):
+        is_tuned = f % 4 == 3
+        lineage = f"l{f - 1 if is_tuned else f}"
+        tokens = 10 ** rng.uniform(11.3, 13.0)
+        year, month = rng.integers(2021, 2025), rng.integers(1, 13)
+        rows += [
+            {
+                "model": f"f{f:02d}-{i}",
+                "family": f"f{f:02d}",
+                "lineage": lineage,
+                "tuning": "instruct" if is_tuned else "base",
+                "n_params": size,
+                "n_active_params": size,
+                "n_tokens": tokens,
+                "release": f"{year}-{month:02d}",
+                "release_year": year + (month - 0.5) / 12,
+            }
+            for i, size in enumerate(10 ** np.sort(rng.uniform(8.5, 11.0, size=3)))
+        ]
+    models = pd.DataFrame(rows).set_index("model")
+    benchmarks = pd.DataFrame(
+        {
+            "benchmark": ["know", "reason", "both", "hard"],
+            "title": ["k", "r", "b", "h"],
+            "leaderboard": "v1",
+            "n_items": [5000, 1300, 1000, 2000],
+            "chance": [0.25, 0.0, 0.25, 0.0],
+            "metric": "accuracy",
+        }
+    ).set_index("benchmark")
+    scores = pd.DataFrame(
+        [(m, b, 0.5) for m in models.index for b in benchmarks.index],
+        columns=["model", "benchmark", "score"],
+    )
+    kept = rng.random(len(scores)) > 0.15
+    return Table(models, scores[kept].reset_index(drop=True), benchmarks)
+
+
+@pytest.mark.slow
+def test_fixed_truths_are_recovered_from_forty_families():
+    spec = Spec(("knowledge", "reasoning"), ("know", "reason"))
+    table = invented(40, seed=0)
+    design = make_design(table, spec)
+    known = {
+        "slope": np.array([[0.45, 0.6], [0.35, 0.4], [0.03, -0.02]], np.float32),
+        "effect": np.array([[0.1, 0.3], [0.1, 0.25]], np.float32),
+        "free_loading": np.array([0.5, 0.3, 0.2, 0.9], np.float32),
+        "intercept": np.array([0.3, -0.4, 0.2, -1.5], np.float32),
+        "asymmetry": np.array([1.2, 1.0, 0.8, 1.4], np.float32),
+        "lineage_scale": np.array([0.4, 0.5], np.float32),
+        "family_scale": np.array([0.2, 0.3], np.float32),
+        "model_scale": np.array([0.15, 0.2], np.float32),
+        "overdispersion": np.full(4, 0.02, np.float32),
+        "discrepancy_spread": np.full(4, 0.1, np.float32),
+        "tail": np.float32(10.0),
+    }
+    truths = simulate(design, spec, jax.random.split(jax.random.key(3), 1), **known)
+    truth = {name: np.asarray(values[0]) for name, values in truths.items()}
+    grid = pd.DataFrame(
+        truth["score"].T, index=design.coords["model"], columns=design.coords["benchmark"]
+    )
+    scores = table.scores.assign(
+        score=[grid.loc[r.model, r.benchmark] for r in table.scores.itertuples()]
+    )
+    found = fit(
+        Table(table.models, scores, table.benchmarks), spec, method=Nuts(draws=1000), seed=1
+    )
+    draws = {name: np.asarray(values) for name, values in found.draws().items()}
+    draws["expected_score"] = np.asarray(found.expected_scores())
+    # Interval ends of entries that share data move together, so bounds are wide of binomial's.
+    for name, least in (("efficiency", 0.65), ("skill", 0.65), ("expected_score", 0.65)):
+        rate = covered(truth[name], draws[name]).mean()
+        assert least < rate < 0.93, (name, rate)
+    laws = [covered(truth[name], draws[name]).ravel() for name in ("slope", "effect", "intercept")]
+    laws.append(covered(truth["loading"][2:], draws["loading"][:, 2:]).ravel())
+    n_covered, n = int(np.concatenate(laws).sum()), len(np.concatenate(laws))
+    assert n_covered >= stats.binom.ppf(0.001, n, LEVEL), (n_covered, n)
+    error = np.abs(draws["slope"].mean(axis=0) - truth["slope"])
+    assert (error < 4 * draws["slope"].std(axis=0)).all()
+    assert (draws["slope"].std(axis=0)[:2] < 0.2).all(), "forty families should tell the slopes"
