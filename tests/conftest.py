@@ -22,14 +22,13 @@ FAMILIES = (
     "gpt2-large",
 )
 SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-NUTS = Nuts(draws=500)
+NUTS = Nuts(draws=1500)
 SVI = Svi(draws=400, newton_steps=60)
 
 SHARED_PROGRAMS = (
     "test_checking",
     "test_forecasting",
     "test_inference",
-    "test_model",
     "test_optima",
     "test_recovery",
     "test_storage",

@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from conftest import NUTS
 from skillscale import check
 from skillscale.checking import (
     Verdict,
@@ -18,6 +19,8 @@ from skillscale.checking import (
     predictive_coverage,
 )
 from tampered import with_group, with_posterior
+
+N_DRAWS = NUTS.chains * NUTS.draws
 
 
 def by_name(fit) -> dict:
@@ -57,14 +60,14 @@ def test_a_chain_stuck_elsewhere_fails(sampled):
 
 def test_draws_that_hardly_move_fail(sampled):
     def sticky(values):
-        return np.repeat(values[:, ::125], 125, axis=1)
+        return np.repeat(values[:, ::250], 250, axis=1)
 
     result = by_name(with_posterior(sampled, model_skill=sticky))
     assert result["bulk ESS, smallest"].verdict is Verdict.FAIL
     assert result["bulk ESS, smallest"].value < 100
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(1, "PASS"), (10, "REVIEW"), (100, "FAIL")])
+@pytest.mark.parametrize(("n", "verdict"), [(6, "PASS"), (60, "REVIEW"), (600, "FAIL")])
 def test_divergences_are_graded_by_their_share(sampled, n, verdict):
     def diverging(values):
         values.ravel()[:n] = True
@@ -73,7 +76,7 @@ def test_divergences_are_graded_by_their_share(sampled, n, verdict):
     result = by_name(with_group(sampled, "sample_stats", diverging=diverging))
     divergences = result["divergences, share of draws"]
     assert divergences.verdict == verdict
-    assert divergences.value == pytest.approx(n / 2000)
+    assert divergences.value == pytest.approx(n / N_DRAWS)
 
 
 def test_energy_that_wanders_slowly_fails(sampled):
@@ -93,6 +96,7 @@ def scaled(factor):
     return lambda values: values * factor
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of PSIS, on absurd draws
 @pytest.mark.parametrize("factor", [20.0, 1e-3], ids=["too wide", "too narrow"])
 def test_a_wrong_noise_model_fails_coverage(sampled, factor):
     wrong = with_posterior(
@@ -152,10 +156,12 @@ def test_pointwise_log_likelihood_is_that_of_every_observed_score(sampled):
 
 
 def test_loo_is_arviz_on_the_same_array(sampled):
-    values = sampled.log_likelihood().reshape(4, 500, -1)
+    values = sampled.log_likelihood().reshape(NUTS.chains, NUTS.draws, -1)
     tree = xr.DataTree.from_dict(
         {
-            "posterior": xr.Dataset({"x": (("chain", "draw"), np.zeros((4, 500)))}),
+            "posterior": xr.Dataset(
+                {"x": (("chain", "draw"), np.zeros((NUTS.chains, NUTS.draws)))}
+            ),
             "log_likelihood": xr.Dataset({"y": (("chain", "draw", "row"), values)}),
         }
     )
@@ -169,28 +175,21 @@ def test_loo_is_arviz_on_the_same_array(sampled):
 def loo_reff(fit) -> float:
     intercept = fit.tree.posterior["intercept"].to_dataset()
     ess = azs.ess(intercept, method="mean").to_array().to_numpy()
-    return float(np.mean(ess) / 2000)
+    return float(np.mean(ess) / N_DRAWS)
 
 
 def test_loo_of_scores_with_no_influence_is_their_average_likelihood(sampled):
-    # Where all draws agree, leaving a score out changes nothing.
-    constant = {
-        name: lambda values: (
-            np.broadcast_to(values[:1, :1], values.shape)
-            * (
-                1
-                + 1e-4 * np.random.default_rng(0).normal(size=(*values.shape[:2], 1)[: values.ndim])
-            )
-        )
-        for name in ("intercept",)
-    }
-    others = [n for n in sampled.tree.posterior.data_vars if n != "intercept"]
-    constant |= {
-        n: lambda values: np.broadcast_to(values[:1, :1], values.shape).copy() for n in others
-    }
-    still = with_posterior(sampled, **constant)
-    expected = still.log_likelihood().mean(axis=0).sum()
-    assert loo(still).elpd == pytest.approx(expected, rel=1e-3)
+    # Where draws hardly differ, leaving a score out changes nothing.
+    def still(values):
+        return np.broadcast_to(values[:1, :1], values.shape).copy()
+
+    def nearly_still(values):
+        return still(values) * np.exp(0.02 * np.random.default_rng(0).normal(size=values.shape))
+
+    names = dict.fromkeys(map(str, sampled.tree.posterior.data_vars), still)
+    quiet = with_posterior(sampled, **(names | {"tail": nearly_still}))
+    expected = quiet.log_likelihood().astype(float).mean(axis=0).sum()
+    assert loo(quiet).elpd == pytest.approx(expected, abs=0.05)
 
 
 def test_a_fit_by_svi_has_its_sampler_reviewed(approximate):

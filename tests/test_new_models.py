@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,8 +10,8 @@ from scipy import stats
 
 from skillscale.forecasting import INNER, _deviations, _resample
 from skillscale.new_models import (
-    Fitted,
-    NewModels,
+    Inputs,
+    Lineup,
     Normal,
     Relatives,
     Scores,
@@ -35,10 +34,10 @@ def test_conditioning_is_that_of_a_dense_normal():
     mean, value = rng.normal(size=(K, 5)), rng.normal(size=(K, 2))
     unknown, known = slice(0, 3), slice(3, 5)
     found = condition(
-        Normal(jnp.asarray(mean[:, unknown]), jnp.asarray(whole[:, unknown, unknown])),
-        jnp.asarray(whole[:, unknown, known]),
-        Normal(jnp.asarray(mean[:, known]), jnp.asarray(whole[:, known, known])),
-        jnp.asarray(value),
+        Normal(mean[:, unknown], whole[:, unknown, unknown]),
+        whole[:, unknown, known],
+        Normal(mean[:, known], whole[:, known, known]),
+        value,
     )
     for k in range(K):
         # Blocks of the precision matrix give the conditional without inverting the known block.
@@ -50,9 +49,9 @@ def test_conditioning_is_that_of_a_dense_normal():
 
 
 def test_conditioning_on_nothing_changes_nothing():
-    prior = Normal(jnp.ones((K, 3)), jnp.broadcast_to(jnp.eye(3), (K, 3, 3)))
-    nothing = Normal(jnp.zeros((K, 0)), jnp.zeros((K, 0, 0)))
-    found = condition(prior, jnp.zeros((K, 3, 0)), nothing, jnp.zeros((K, 0)))
+    prior = Normal(np.ones((K, 3)), np.broadcast_to(np.eye(3), (K, 3, 3)))
+    nothing = Normal(np.zeros((K, 0)), np.zeros((K, 0, 0)))
+    found = condition(prior, np.zeros((K, 3, 0)), nothing, np.zeros((K, 0)))
     assert_allclose(found.mean, prior.mean)
     assert_allclose(found.covariance, prior.covariance)
 
@@ -75,30 +74,33 @@ COVARIATES = np.array([[0, 0.1], [1, 0.5], [0, -1], [0, 0.6], [1, 1]])
 SKILL = np.array([[0.4, 1.0], [-0.3, 0.2], [0.9, -0.5]])
 
 
+DRAWS = {name: value[None] for name, value in DRAW.items()}
+
+
 def relatives(rows: slice, columns: slice) -> Relatives:
     def same(names):
-        return jnp.asarray(names[rows, None] == names[None, columns], jnp.float32)
+        return (names[rows, None] == names[None, columns]).astype(float)
 
-    return Relatives(same(LINEAGE), same(FAMILY), jnp.asarray(np.eye(5)[rows, columns]))
+    return Relatives(same(LINEAGE), same(FAMILY), np.eye(5)[rows, columns])
 
 
-def new_models(log_tokens_sd=(0.0, 0.0)) -> NewModels:
-    return NewModels(
-        log_params=jnp.asarray(PARAMS[NEW]),
-        log_tokens=jnp.asarray(TOKENS[NEW]),
-        log_tokens_sd=jnp.asarray(log_tokens_sd),
-        covariates=jnp.asarray(COVARIATES[NEW]),
-        among_new=relatives(NEW, NEW),
-        with_fitted=relatives(NEW, FITTED),
-        among_fitted=relatives(FITTED, FITTED),
-        fitted_covariates=jnp.asarray(COVARIATES[FITTED]),
-        fitted_log_params=jnp.asarray(PARAMS[FITTED]),
-    )
+def inputs(rows: slice) -> Inputs:
+    return Inputs(*(jnp.asarray(a) for a in (PARAMS[rows], TOKENS[None, rows], COVARIATES[rows])))
 
 
 @pytest.fixture(scope="module")
-def fitted() -> Fitted:
-    return Fitted(jnp.asarray(SKILL), jnp.asarray(TOKENS[FITTED]))
+def skills() -> Normal:
+    """Skills of the new models, given the fitted ones and a single draw of the law."""
+    lineup = Lineup(
+        new=inputs(NEW),
+        fitted=inputs(FITTED),
+        fitted_skill=jnp.asarray(SKILL[None]),
+        among_new=relatives(NEW, NEW),
+        with_fitted=relatives(NEW, FITTED),
+        among_fitted=relatives(FITTED, FITTED),
+    )
+    found = skills_given_relatives(DRAWS, lineup)
+    return Normal(found.mean[0], found.covariance[0])
 
 
 def law_mean() -> np.ndarray:
@@ -106,8 +108,8 @@ def law_mean() -> np.ndarray:
     return x @ np.asarray(DRAW["slope"]) + COVARIATES @ np.asarray(DRAW["effect"])
 
 
-def test_skills_of_a_known_family_are_conditioned_on_its_relatives(fitted):
-    found = skills_given_relatives(DRAW, fitted, new_models(), jax.random.key(0))
+def test_skills_of_a_known_family_are_conditioned_on_its_relatives(skills):
+    found = skills
     mean = law_mean()
     for k in range(K):
         # Brute force: every effect as a column of a design, then regress new on fitted.
@@ -128,23 +130,11 @@ def test_skills_of_a_known_family_are_conditioned_on_its_relatives(fitted):
         assert found.covariance[k][0, 0] < found.covariance[k][1, 1], "relatives should inform"
 
 
-def test_a_stranger_keeps_the_law_and_its_whole_spread(fitted):
-    found = skills_given_relatives(DRAW, fitted, new_models(), jax.random.key(0))
+def test_a_stranger_keeps_the_law_and_its_whole_spread(skills):
+    found = skills
     total = sum(np.asarray(DRAW[name]) ** 2 for name in SCALES)
     assert_allclose(found.mean[:, 1], law_mean()[4], atol=1e-5)
     assert_allclose(found.covariance[:, 1, 1], total, rtol=1e-5)
-
-
-def test_unpublished_tokens_are_drawn_from_their_prior(fitted):
-    models = new_models(log_tokens_sd=(0.0, 0.7))
-    keys = jax.random.split(jax.random.key(0), 4000)
-    means = jax.jit(jax.vmap(lambda key: skills_given_relatives(DRAW, fitted, models, key).mean))(
-        keys
-    )
-    slope = np.asarray(DRAW["slope"])
-    spread = 0.7 * np.abs(slope[1] + slope[2] * PARAMS[4])
-    assert_allclose(np.std(means[:, :, 1], axis=0), spread, rtol=0.06)
-    assert_allclose(np.std(means[:, :, 0], axis=0), 0, atol=1e-5)
 
 
 MEASURED = {
@@ -159,12 +149,14 @@ MEASURED = {
 CHANCE = np.array([0.25, 0.0, 0.1])
 ITEMS = np.array([1000.0, 300.0, 150.0])
 CASES = {
-    "all observed": ([0.7, 0.35, 0.6], [True, True, True]),
-    "one observed": ([0.8, 0.0, 0.0], [True, False, False]),
-    "at chance": ([0.24, 0.0, 0.11], [True, True, True]),
-    "in conflict": ([0.9, 0.05, 0.6], [True, True, True]),
-    "none observed": ([0.0, 0.0, 0.0], [False, False, False]),
+    "all observed": ([0.7, 0.35, 0.6], [True, True, True], 0.4, 0.9),
+    "one observed": ([0.8, 0.0, 0.0], [True, False, False], 0.4, 0.9),
+    "at chance, as expected": ([0.24, 0.0, 0.11], [True, True, True], -1.5, 0.6),
+    "at chance, to our surprise": ([0.24, 0.0, 0.11], [True, True, True], 0.4, 0.9),
+    "in conflict": ([0.9, 0.05, 0.6], [True, True, True], 0.4, 0.9),
+    "none observed": ([0.0, 0.0, 0.0], [False, False, False], 0.4, 0.9),
 }
+"""Scores, which of them are observed, and the mean and standard deviation of the prior."""
 
 
 def log_likelihood(theta: np.ndarray, value, is_observed) -> np.ndarray:
@@ -182,24 +174,26 @@ def log_likelihood(theta: np.ndarray, value, is_observed) -> np.ndarray:
     return total
 
 
-@pytest.fixture(scope="module")
-def observe_many():
-    return jax.jit(lambda prior, scores, key: observe(MEASURED, prior, scores, key, 20_000))
+def observe_once(prior: Normal, scores: Scores, n: int, seed: int = 0):
+    """Many skills given one draw of the law, with their log weights."""
+    draws = {name: value[None] for name, value in MEASURED.items()}
+    batched = Normal(prior.mean[None], prior.covariance[None])
+    skill, log_weight = observe(draws, batched, scores, np.random.default_rng(seed), n)
+    return skill[0], log_weight[0]
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_skills_given_scores_agree_with_a_grid(observe_many, case):
-    value, is_observed = CASES[case]
-    mean, sd = 0.4, 0.9
-    prior = Normal(jnp.array([[mean]]), jnp.array([[[sd**2]]]))
+def test_skills_given_scores_agree_with_a_grid(case):
+    value, is_observed, mean, sd = CASES[case]
+    prior = Normal(np.array([[mean]]), np.array([[[sd**2]]]))
     scores = Scores(
         jnp.array(value)[:, None],
         jnp.array(is_observed)[:, None],
         jnp.asarray(CHANCE),
         jnp.asarray(ITEMS),
     )
-    skill, log_weight = observe_many(prior, scores, jax.random.key(0))
-    skill, log_weight = np.asarray(skill, float).ravel(), np.asarray(log_weight, float)
+    skill, log_weight = observe_once(prior, scores, 20_000)
+    skill = skill.ravel()
     weight = np.exp(log_weight - log_weight.max())
     share = weight / weight.sum()
 
@@ -213,20 +207,19 @@ def test_skills_given_scores_agree_with_a_grid(observe_many, case):
 
     size = 1 / np.sum(share**2)
     assert size > 500, "the proposal should not be far off"
-    error = 5 / np.sqrt(size)
-    assert abs(share @ skill - exact_mean) < error * exact_sd
-    assert np.sqrt(share @ (skill - share @ skill) ** 2) == pytest.approx(exact_sd, rel=error)
-    assert np.log(weight.mean()) + log_weight.max() == pytest.approx(evidence, abs=error)
+    # Scores in conflict have heavier tails than the proposal, so effective size flatters.
+    assert abs(share @ skill - exact_mean) < 0.15 * exact_sd
+    assert np.sqrt(share @ (skill - share @ skill) ** 2) == pytest.approx(exact_sd, rel=0.2)
+    assert np.log(weight.mean()) + log_weight.max() == pytest.approx(evidence, abs=0.1)
 
 
 def test_two_models_of_a_family_inform_each_other():
-    prior = Normal(jnp.zeros((1, 2)), jnp.array([[[1.0, 0.9], [0.9, 1.0]]]))
+    prior = Normal(np.zeros((1, 2)), np.array([[[1.0, 0.9], [0.9, 1.0]]]))
     value = jnp.array([[0.9, 0.0], [0.8, 0.0], [0.9, 0.0]])
     scores = Scores(value, value > 0, jnp.asarray(CHANCE), jnp.asarray(ITEMS))
-    run = jax.jit(lambda prior, scores, key: observe(MEASURED, prior, scores, key, 4000))
-    skill, log_weight = run(prior, scores, jax.random.key(1))
-    weight = np.exp(np.asarray(log_weight) - float(log_weight.max()))
-    means = (weight[:, None] * np.asarray(skill)[:, 0]).sum(axis=0) / weight.sum()
+    skill, log_weight = observe_once(prior, scores, 4000)
+    weight = np.exp(log_weight - log_weight.max())
+    means = (weight[:, None] * skill[:, 0]).sum(axis=0) / weight.sum()
     assert means[0] > 0.5
     assert means[1] == pytest.approx(0.9 * means[0], rel=0.1)
 
@@ -235,7 +228,7 @@ def test_draws_that_explain_the_scores_are_the_ones_kept():
     log_weight = np.full((200, INNER), -5.0) + np.random.default_rng(0).normal(size=(200, INNER))
     log_weight[50:60] += 6
     log_weight[:, 2] += 8
-    chosen, inner, pareto_k = _resample(log_weight, jax.random.key(0))
+    chosen, inner, pareto_k = _resample(log_weight, np.random.default_rng(1))
     weight = np.exp(log_weight).mean(axis=1)
     expected = weight[50:60].sum() / weight.sum()
     assert np.isin(chosen, np.arange(50, 60)).mean() == pytest.approx(expected, abs=0.1)
@@ -245,15 +238,14 @@ def test_draws_that_explain_the_scores_are_the_ones_kept():
 
 def test_nearly_equal_weights_keep_nearly_every_draw():
     log_weight = np.random.default_rng(0).normal(scale=1e-3, size=(100, INNER))
-    chosen, inner, _ = _resample(log_weight, jax.random.key(0))
+    chosen, inner, _ = _resample(log_weight, np.random.default_rng(1))
     assert len(np.unique(chosen)) > 90
     assert_allclose(np.bincount(inner.ravel(), minlength=INNER) / inner.size, 1 / INNER, atol=0.1)
 
 
 def test_deviations_have_the_covariance_even_when_it_is_singular():
     covariance = np.array([[[1.0, 1.0], [1.0, 1.0]], [[0.5, 0.2], [0.2, 0.4]]])
-    normal = Normal(jnp.zeros((2, 2)), jnp.asarray(covariance))
-    keys = jax.random.split(jax.random.key(0), 5000)
-    draws = np.concatenate(jax.jit(jax.vmap(lambda key: _deviations(normal, key)))(keys))
+    many = np.broadcast_to(covariance, (5000, 2, 2, 2))
+    draws = _deviations(many, np.random.default_rng(0)).reshape(-1, 2, 2)
     for k in range(2):
         assert_allclose(np.cov(draws[:, k].T), covariance[k], atol=0.05)

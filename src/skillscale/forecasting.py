@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,8 +20,8 @@ from skillscale.errors import TableError
 from skillscale.fitting import Fit
 from skillscale.model import measurement
 from skillscale.new_models import (
-    Fitted,
-    NewModels,
+    Inputs,
+    Lineup,
     Normal,
     Relatives,
     Scores,
@@ -36,6 +35,7 @@ SOURCES = ("item_noise", "discrepancy", "family", "parameters")
 NEW_FAMILY = "new"
 RELIABLE_PARETO_K = 0.7
 """Above it the draws of the law don't stretch to the observed scores (Vehtari et al. 2024)."""
+EVEN_WEIGHTS = 1e-3
 INNER = 4
 """Skill draws per draw of the law, to tell family from parameter uncertainty."""
 
@@ -86,17 +86,25 @@ def forecast(
     n_seen = len(seen)
     everyone = pd.concat([seen, planned]) if n_seen else planned
     draws = fit.draws(n_draws)
-    models, fitted = _relate(everyone, fit, draws)
+    rng = np.random.default_rng(seed)
+    lineup = _lineup(everyone, fit, draws, rng)
     benchmarks = fit.design.coords["benchmark"]
     scores = _scores(observed, benchmarks, fit)
-    key_skill, key_resample, key_score = jax.random.split(jax.random.key(seed), 3)
-    skill, log_weight = _draw_skills(draws, fitted, models, scores, key_skill, n_seen)
+    seen_skills, planned_skills, cross = _split(skills_given_relatives(draws, lineup), n_seen)
     pareto_k = float("nan")
     if n_seen:
-        chosen, inner, pareto_k = _resample(np.asarray(log_weight), key_resample)
+        value, log_weight = observe(draws, seen_skills, scores, rng, INNER)
+        prior, joint, known = jax.tree.map(
+            lambda a: a[:, None], (planned_skills, cross, seen_skills)
+        )
+        given = condition(prior, joint, known, value)
+        skill = given.mean + _deviations(given.covariance[:, 0], rng)
+        chosen, inner, pareto_k = _resample(log_weight, rng)
         draws = {name: value[chosen] for name, value in draws.items()}
         skill = skill[chosen[:, None], inner]
-    result = _summarise(*_predict(draws, skill, scores, key_score))
+    else:
+        skill = planned_skills.mean[:, None] + _deviations(planned_skills.covariance, rng)
+    result = _summarise(*_predict(draws, skill, scores, rng))
     return result.assign_coords(
         model=list(planned.index),
         benchmark=benchmarks,
@@ -185,40 +193,50 @@ def _describe_all(
     return seen, describe(plan, pd.concat([known[columns], seen[columns]]))
 
 
-def _relate(new: pd.DataFrame, fit: Fit, draws: dict[str, Array]) -> tuple[NewModels, Fitted]:
-    """Arrays of new models, and the fitted models of their lineages (with a leading draw axis)."""
+def _lineup(
+    new: pd.DataFrame, fit: Fit, draws: dict[str, Array], rng: np.random.Generator
+) -> Lineup:
+    """Arrays of new models, and the fitted models of their lineages.
+
+    Unpublished token counts are drawn from their prior.
+    """
     design = fit.design
     known = fit.table.models.loc[design.coords["model"]]
     fitted = np.flatnonzero(known["lineage"].isin(new["lineage"]))
     relatives = known.iloc[fitted]
     columns = ["family", "n_tokens", "release_year"]
     mean, sd = token_prior(pd.concat([known[columns], new[columns]]), fit.spec)
+    mean, sd = mean[len(known) :], sd[len(known) :]
     skill = draws["skill"]
-    known_log_tokens = jnp.broadcast_to(design.observations.log_tokens, skill.shape[:2])
+    log_tokens = jnp.broadcast_to(design.observations.log_tokens, skill.shape[:2])
     if design.unpublished.size:
-        known_log_tokens = known_log_tokens.at[:, design.unpublished].set(
-            draws["unpublished_log_tokens"]
-        )
-    models = NewModels(
-        log_params=centred_log_params(new, fit.spec),
-        log_tokens=jnp.asarray(mean[len(known) :]),
-        log_tokens_sd=jnp.asarray(sd[len(known) :]),
-        covariates=covariates(new, fit.spec),
+        unpublished = draws["unpublished_log_tokens"]
+        log_tokens = log_tokens.at[:, design.unpublished].set(unpublished)
+    new_log_tokens = mean + sd * rng.standard_normal((len(skill), len(new)))
+    return Lineup(
+        new=Inputs(
+            centred_log_params(new, fit.spec),
+            jnp.asarray(new_log_tokens, jnp.float32),
+            covariates(new, fit.spec),
+        ),
+        fitted=Inputs(
+            centred_log_params(relatives, fit.spec),
+            log_tokens[:, fitted],
+            covariates(relatives, fit.spec),
+        ),
+        fitted_skill=skill[:, fitted],
         among_new=_same(new, new),
         with_fitted=_same(new, relatives),
         among_fitted=_same(relatives, relatives),
-        fitted_covariates=covariates(relatives, fit.spec),
-        fitted_log_params=centred_log_params(relatives, fit.spec),
     )
-    return models, Fitted(skill[:, fitted], known_log_tokens[:, fitted])
 
 
 def _same(rows: pd.DataFrame, columns: pd.DataFrame) -> Relatives:
-    def same(name: str) -> Float[Array, "a b"]:
+    def same(name: str) -> Float[np.ndarray, "a b"]:
         left, right = rows[name].to_numpy(), columns[name].to_numpy()
-        return jnp.asarray(left[:, None] == right[None, :], dtype=jnp.float32)
+        return (left[:, None] == right[None, :]).astype(float)
 
-    diagonal = jnp.eye(len(rows)) if rows is columns else jnp.zeros((len(rows), len(columns)))
+    diagonal = np.eye(len(rows)) if rows is columns else np.zeros((len(rows), len(columns)))
     return Relatives(same("lineage"), same("family"), diagonal)
 
 
@@ -236,63 +254,40 @@ def _scores(observed: pd.DataFrame | None, benchmarks: Sequence[str], fit: Fit) 
     )
 
 
-@partial(jax.jit, static_argnames="n_seen")
-def _draw_skills(
-    draws: dict[str, Array],
-    fitted: Fitted,
-    models: NewModels,
-    scores: Scores,
-    key: Array,
-    n_seen: int,
-) -> tuple[Float[Array, "draw inner skill planned"], Float[Array, "draw inner"]]:
-    """Skills of planned models, several per draw of the law, and their importance weights."""
-
-    def one(draw: dict[str, Array], fitted: Fitted, key: Array) -> tuple[Array, Array]:
-        key_tokens, key_seen, key_planned = jax.random.split(key, 3)
-        joint = skills_given_relatives(draw, fitted, models, key_tokens)
-        seen, planned, cross = _split(joint, n_seen)
-        log_weight = jnp.zeros(INNER)
-        means = jnp.broadcast_to(planned.mean, (INNER, *planned.mean.shape))
-        if n_seen:
-            values, log_weight = observe(draw, seen, scores, key_seen, INNER)
-            given = jax.vmap(lambda value: condition(planned, cross, seen, value))(values)
-            means, planned = given.mean, Normal(planned.mean, given.covariance[0])
-        return means + _deviations(planned, key_planned), log_weight
-
-    n_draw = len(fitted.skill)
-    return jax.vmap(one)(draws, fitted, jax.random.split(key, n_draw))
-
-
-def _split(joint: Normal, n: int) -> tuple[Normal, Normal, Float[Array, "skill planned seen"]]:
+def _split(joint: Normal, n: int) -> tuple[Normal, Normal, Float[np.ndarray, "d k planned seen"]]:
     """The first ``n`` models, the others, and the covariance between them."""
     mean, covariance = joint
     return (
-        Normal(mean[:, :n], covariance[:, :n, :n]),
-        Normal(mean[:, n:], covariance[:, n:, n:]),
-        covariance[:, n:, :n],
+        Normal(mean[..., :n], covariance[..., :n, :n]),
+        Normal(mean[..., n:], covariance[..., n:, n:]),
+        covariance[..., n:, :n],
     )
 
 
-def _deviations(normal: Normal, key: Array) -> Float[Array, "inner skill model"]:
+def _deviations(
+    covariance: Float[np.ndarray, "draw skill model model"], rng: np.random.Generator
+) -> Float[np.ndarray, "draw inner skill model"]:
     """Draws of a normal around its mean; its covariance may be nearly singular."""
-    values, vectors = jnp.linalg.eigh(normal.covariance)
-    white = jax.random.normal(key, (INNER, *normal.mean.shape))
-    root = vectors * jnp.sqrt(jnp.maximum(values, 0))[:, None, :]
-    return jnp.einsum("kij,nkj->nki", root, white)
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
+    n_draw, n_skill, n_model = covariance.shape[:-1]
+    white = rng.standard_normal((n_draw, INNER, n_skill, n_model, 1))
+    return (root[:, None] @ white)[..., 0]
 
 
 def _resample(
-    log_weight: Float[np.ndarray, "draw inner"], key: Array
+    log_weight: Float[np.ndarray, "draw inner"], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Choose draws of the law in proportion to how well they explain the observed scores.
 
     Returns:
         Positions of draws, positions of inner draws for each, and the Pareto shape of the weights.
     """
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)))
     n_draw, n_inner = log_weight.shape
     evidence = logsumexp(log_weight, axis=1) - np.log(n_inner)
-    smoothed, pareto_k = array_stats.psislw(-evidence)  # it is written for minus the log weight
+    smoothed, pareto_k = evidence, 0.0
+    if np.ptp(evidence) > EVEN_WEIGHTS:  # no tail to smooth otherwise
+        smoothed, pareto_k = array_stats.psislw(-evidence)  # written for minus the log weight
     weight = np.exp(smoothed - logsumexp(smoothed))
     # Systematic resampling: the draws kept are as even as the weights allow.
     points = (np.arange(n_draw) + rng.random()) / n_draw
@@ -304,13 +299,10 @@ def _resample(
 
 
 @jax.jit
-def _predict(
-    draws: dict[str, Array],
-    skill: Float[Array, "draw inner skill planned"],
-    scores: Scores,
-    key: Array,
-) -> tuple[Float[Array, "draw inner benchmark planned"], dict[str, Array]]:
-    """Draw scores, and split their variance by source."""
+def _expectations(
+    draws: dict[str, Array], skill: Float[Array, "draw inner skill planned"], scores: Scores
+) -> tuple[Float[Array, "draw inner benchmark planned"], ...]:
+    """Expected scores, their item variance, and their squared discrepancy scale."""
 
     def one(draw: dict[str, Array], skill: Array) -> tuple[Array, ...]:
         link, noise = measurement(draw, scores.chance, scores.n_items)
@@ -318,25 +310,38 @@ def _predict(
         item = law.item_variance(mean, noise)
         return mean, item, law.discrepancy_variance(mean, slope, noise)
 
-    mean, item, discrepancy = jax.vmap(jax.vmap(one, in_axes=(None, 0)))(draws, skill)
-    tail = draws["tail"][:, None, None, None]
-    noise = jax.random.t(key, tail, mean.shape) * jnp.sqrt(item + discrepancy)
-    heavy = tail / jnp.maximum(tail - 2, 0.5)
-    within = jnp.var(mean, axis=1, ddof=1).mean(axis=0)
-    between = jnp.var(mean.mean(axis=1), axis=0) - within / INNER
+    return jax.vmap(jax.vmap(one, in_axes=(None, 0)))(draws, skill)
+
+
+def _predict(
+    draws: dict[str, Array],
+    skill: Float[np.ndarray, "draw inner skill planned"],
+    scores: Scores,
+    rng: np.random.Generator,
+) -> tuple[Float[np.ndarray, "draw inner benchmark planned"], dict[str, np.ndarray]]:
+    """Draw scores, and split their variance by source."""
+    mean, item, discrepancy = (
+        np.asarray(part, np.float64)
+        for part in _expectations(draws, jnp.asarray(skill, jnp.float32), scores)
+    )
+    tail = np.asarray(draws["tail"], np.float64)[:, None, None, None]
+    noise = rng.standard_t(tail, mean.shape) * np.sqrt(item + discrepancy)
+    heavy = tail / np.maximum(tail - 2, 0.5)
+    within = mean.var(axis=1, ddof=1).mean(axis=0)
+    between = mean.mean(axis=1).var(axis=0) - within / INNER
     parts = {
         "item_noise": (item * heavy).mean(axis=(0, 1)),
         "discrepancy": (discrepancy * heavy).mean(axis=(0, 1)),
         "family": within,
-        "parameters": jnp.maximum(between, 0),
+        "parameters": np.maximum(between, 0),
     }
-    return jnp.clip(mean + noise, 0, 1), parts
+    return np.clip(mean + noise, 0, 1), parts
 
 
 def _summarise(
-    draws: Float[Array, "draw inner benchmark planned"], parts: dict[str, Array]
+    draws: Float[np.ndarray, "draw inner benchmark planned"], parts: dict[str, np.ndarray]
 ) -> xr.Dataset:
-    values = np.asarray(draws).reshape(-1, *draws.shape[2:]).swapaxes(1, 2)
+    values = draws.reshape(-1, *draws.shape[2:]).swapaxes(1, 2)
     cell = ("model", "benchmark")
     data: dict[str, tuple[tuple[str, ...], np.ndarray]]
     data = {"mean": (cell, values.mean(axis=0)), "median": (cell, np.median(values, axis=0))}
@@ -345,7 +350,7 @@ def _summarise(
         lower, upper = np.quantile(values, [tail, 1 - tail], axis=0)
         data[f"lower_{interval}"] = (cell, lower)
         data[f"upper_{interval}"] = (cell, upper)
-    variance = np.stack([np.asarray(parts[source]).T for source in SOURCES])
+    variance = np.stack([parts[source].T for source in SOURCES])
     data["variance_share"] = (("source", *cell), variance / variance.sum(axis=0))
     data["draws"] = (("draw", *cell), values)
     return xr.Dataset(data, coords={"source": list(SOURCES)})
