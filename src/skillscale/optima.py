@@ -24,7 +24,6 @@ PARAMS_RANGE = (1e8, 1e12)
 TOKENS_RANGE = (1e10, 1e14)
 GRID = 241
 IDENTIFIED = 0.9
-LIKELY = 0.5
 
 
 def optimum(
@@ -48,7 +47,7 @@ def optimum(
 
     Returns:
         Dataset with dims ``skill, flops``: ``n_params, n_tokens`` (medians over the draws with an
-        interior optimum, NaN where fewer than half have one), their ``_lower`` and ``_upper`` ends
+        interior optimum, NaN where fewer than nine in ten have one), their ``_lower`` and ``_upper`` ends
         over all draws, ``prob_interior, prob_lower_bound, prob_upper_bound`` (of size), the
         searched range as ``searched_lower, searched_upper`` and a ``verdict``.
 
@@ -120,7 +119,7 @@ def _at_budget(
     prob_interior = inside.mean(axis=0)
     median = np.array(
         [
-            np.median(n_params[inside[:, k], k]) if prob_interior[k] >= LIKELY else np.nan
+            np.median(n_params[inside[:, k], k]) if prob_interior[k] >= IDENTIFIED else np.nan
             for k in range(best.shape[1])
         ]
     )

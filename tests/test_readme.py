@@ -1,0 +1,58 @@
+"""What the README tells a user to type works as printed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import skillscale as sk
+from skillscale.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+]
+FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DOTALL))
+
+
+def test_the_readme_shows_commands_and_files():
+    assert len(COMMANDS) >= 6
+    assert set(FILES) == {"obs.csv", "plan.csv"}
+
+
+def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    shutil.copytree(ROOT / "benchmarks_data", tmp_path / "my_table")
+    small = 'benchmarks = ["mmlu", "gsm8k", "hellaswag", "ifeval"]\n'
+    (tmp_path / "small.toml").write_text(small)
+    for program, *arguments in COMMANDS:
+        assert program == "skillscale"
+        # The commands are the README's; only the sampler is a quick one here.
+        quick = ["--method", "svi", "--spec", "small.toml"] if arguments[0] == "fit" else []
+        result = CliRunner().invoke(app, [*arguments, *quick], catch_exceptions=False)
+        assert result.exit_code in ((0, 1) if arguments[0] == "check" else (0,)), result.output
+
+
+def test_every_name_it_calls_the_interface_exists():
+    listed = re.search(r"`([^`]*)` are the whole interface", README)
+    assert listed is not None
+    for name in listed[1].split(", "):
+        target: object = sk
+        for part in name.split("."):
+            target = getattr(target, part)
+        assert callable(target)
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_its_links_lead_somewhere(path):
+    assert (ROOT / path).exists()
