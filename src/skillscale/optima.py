@@ -47,9 +47,9 @@ def optimum(
 
     Returns:
         Dataset with dims ``skill, flops``: ``n_params, n_tokens`` (medians over the draws with an
-        interior optimum, NaN where fewer than nine in ten have one), their ``_lower`` and ``_upper`` ends
-        over all draws, ``prob_interior, prob_lower_bound, prob_upper_bound`` (of size), the
-        searched range as ``searched_lower, searched_upper`` and a ``verdict``.
+        interior optimum, NaN where fewer than nine in ten draws have one), their ``_lower`` and
+        ``_upper`` ends over all draws, ``prob_interior, prob_lower_bound, prob_upper_bound`` (of
+        size), the searched range as ``searched_lower, searched_upper`` and a ``verdict``.
 
     Raises:
         SpecError: a budget is not positive, or nothing lies inside both ranges.
