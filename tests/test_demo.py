@@ -44,7 +44,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(out) -> str:
-    method = sk.Svi(draws=300, gradient_steps=500, newton_steps=4)
+    method = sk.Svi(draws=200, gradient_steps=300, newton_steps=3)
     return printed(lambda console: demo.run_demo(out, console=console, method=method, spec=SPEC))
 
 

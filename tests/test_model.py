@@ -14,6 +14,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from skillscale import Fit, Spec, Table, fit, forecast
+from skillscale.checking import diagnostics
 from skillscale.design import Observations, make_design
 from skillscale.inference.chains import Chains
 from skillscale.model import make_model, split_covariates
@@ -249,3 +250,8 @@ def test_a_fit_of_such_a_table_is_saved_and_forecasts(plain_fit, tmp_path):
     plan = plain_fit.table.models.iloc[:1].assign(model="x", family="llama", n_params=30e9)
     first, second = (forecast(f, plan, n_draws=50)["mean"] for f in (plain_fit, loaded))
     assert first.equals(second)
+
+
+def test_such_a_fit_is_diagnosed_though_its_loadings_are_constants(plain_fit):
+    table = diagnostics(plain_fit)
+    assert np.isfinite(table.loc[["slope", "efficiency"], "rhat"].to_numpy(dtype=float)).all()

@@ -87,6 +87,8 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
         values = posterior[name].astype(float)
         entries = values.stack(entry=[str(d) for d in values.dims if d not in ("chain", "draw")])
         entries = entries[..., entries.std(("chain", "draw")) > 0]  # anchors are constants
+        if not entries.sizes["entry"]:
+            continue
         rhat = azs.rhat(entries)
         rows[name] = {
             "rhat": float(rhat.max()),

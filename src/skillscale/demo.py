@@ -66,10 +66,9 @@ def run_demo(
         SkillscaleError: the directory can't be made.
 
     Example:
-        >>> import tempfile
-        >>> from skillscale.inference.gaussian import Svi
-        >>> spec = Spec(skills=("knowledge",), anchors=("mmlu",), benchmarks=("mmlu", "gsm8k"))
-        >>> run_demo(Path(tempfile.mkdtemp()), method=Svi(gradient_steps=500), spec=spec)
+        Minutes long, so not among the doctests; a small one is in ``tests/test_demo.py``.
+
+        >>> run_demo(Path("demo"))  # doctest: +SKIP
         Held out: all 6 models of lineage meta-llama-3.
         ...
     """

@@ -2,6 +2,31 @@
 
 Colours are told apart by the colour-blind: one blue in three depths for intervals, vermilion for
 what a model really scored. Nothing touches Matplotlib's global state; save with ``savefig``.
+
+Example:
+    >>> import skillscale as sk
+    >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
+    >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+    >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
+
+    What models to come will score:
+
+    >>> plan = pd.DataFrame({"model": ["a-70b"], "n_params": [70e9], "n_tokens": [15e12]})
+    >>> figure = plot_forecast(sk.forecast(fit, plan, n_draws=200))
+    >>> figure.axes[0].get_title(), figure.axes[0].get_xlabel()
+    ('a-70b', 'score (points)')
+
+    Which size is best for which skill:
+
+    >>> figure = plot_optimum(sk.optimum(fit, flops=[1e22, 1e23]))
+    >>> [ax.get_title() for ax in figure.axes]
+    ['knowledge', 'reasoning']
+
+    How scores grow with size:
+
+    >>> figure = plot_score_curves(fit, ["mmlu"], families=["llama-2", "qwen1.5"])
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('size (parameters)', 'score (points)')
 """
 
 from __future__ import annotations
@@ -53,14 +78,7 @@ def plot_forecast(
         Nested 50, 80 and 95 % intervals, medians, and the scores given as markers.
 
     Example:
-        >>> import skillscale as sk
-        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
-        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
-        >>> plan = pd.DataFrame({"model": ["a-70b"], "n_params": [70e9], "n_tokens": [15e12]})
-        >>> figure = plot_forecast(sk.forecast(fit, plan, n_draws=200))
-        >>> figure.axes[0].get_xlabel()
-        'score (points)'
+        See the top of this module.
     """
     models = list(forecast["model"].to_numpy())
     benchmarks = list(forecast["benchmark"].to_numpy())
@@ -96,13 +114,7 @@ def plot_optimum(optimum: xr.Dataset) -> Figure:
         of the search is never drawn as an optimum.
 
     Example:
-        >>> import skillscale as sk
-        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
-        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
-        >>> figure = plot_optimum(sk.optimum(fit, flops=[1e22, 1e23]))
-        >>> [ax.get_title() for ax in figure.axes]
-        ['knowledge', 'reasoning']
+        See the top of this module.
     """
     skills = list(optimum["skill"].to_numpy())
     flops = optimum["flops"].to_numpy()
@@ -164,13 +176,7 @@ def plot_score_curves(
         UnknownNameError: a benchmark or family is not in the fit.
 
     Example:
-        >>> import skillscale as sk
-        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
-        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
-        >>> figure = plot_score_curves(fit, ["mmlu"], ["llama-2"])
-        >>> figure.axes[0].get_ylabel()
-        'score (points)'
+        See the top of this module.
     """
     known = fit.table.models.loc[fit.design.coords["model"]]
     if families is None:

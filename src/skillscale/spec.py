@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,17 +97,16 @@ class Spec:
             names = getattr(self, what)
             if len(set(names)) < len(names):
                 raise SpecError(f"{what} repeat a name: {', '.join(names)}.")
+        if not self.skills:
+            raise SpecError("a specification needs at least one skill.")
         for name in ("reference_params", "reference_tokens"):
-            if not getattr(self, name) > 0:
-                raise SpecError(f"{name} must be positive, found {getattr(self, name)}.")
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise SpecError(f"{name} must be positive, found {value}.")
+        if not math.isfinite(self.reference_year):
+            raise SpecError(f"reference_year must be finite, found {self.reference_year}.")
         for prior in dataclasses.fields(self.priors):
-            value = getattr(self.priors, prior.name)
-            if isinstance(value, LogNormalPrior) and not (value.median > 0 and value.sigma > 0):
-                raise SpecError(
-                    f"prior {prior.name} needs median > 0 and sigma > 0, found {value}."
-                )
-            if isinstance(value, NormalPrior) and not value.sd > 0:
-                raise SpecError(f"prior {prior.name} needs sd > 0, found {value}.")
+            _check_prior(prior.name, getattr(self.priors, prior.name))
 
     def skill_index(self, skill: str) -> int:
         """Position of a skill.
@@ -132,6 +132,8 @@ class Spec:
         values = dict(values)
         _known_keys(values, cls, "the specification")
         numbers = values.pop("priors", {})
+        if not isinstance(numbers, dict):
+            raise SpecError(f"priors is a table of priors, found {numbers!r}.")
         _known_keys(numbers, Priors, "priors")
         default = Priors()
         priors: dict[str, Any] = {}
@@ -171,6 +173,22 @@ class Spec:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SpecError(f"{path} is not TOML: {error}.") from error
         return cls.from_dict(values)
+
+
+def _check_prior(name: str, value: LogNormalPrior | NormalPrior | float) -> None:
+    numbers: tuple[float, ...]
+    if isinstance(value, LogNormalPrior):
+        valid = value.median > 0 and value.sigma > 0
+        needs, numbers = "median > 0 and sigma > 0", (value.median, value.sigma)
+    elif isinstance(value, NormalPrior):
+        valid, needs, numbers = value.sd > 0, "sd > 0", (value.mean, value.sd)
+    else:
+        valid = name == "tokens_growth" or value > 0
+        needs, numbers = "to be positive", (value,)
+    if not valid:
+        raise SpecError(f"prior {name} needs {needs}, found {value}.")
+    if not all(map(math.isfinite, numbers)):
+        raise SpecError(f"prior {name} needs finite numbers, found {value}.")
 
 
 def _known_keys(values: dict[str, Any], kind: type, where: str) -> None:

@@ -76,9 +76,9 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     schema = tree.attrs.get("skillscale_schema")
     if schema is None:
         raise FitFileError(f"{path} is a netCDF file, but no skillscale fit.")
-    if int(schema) != SCHEMA:
+    if str(schema) != str(SCHEMA):
         raise FitFileError(
-            f"{path} has schema {int(schema)}, this version of skillscale reads schema {SCHEMA}. "
+            f"{path} has schema {schema}, this version of skillscale reads schema {SCHEMA}. "
             "Fit again, or install the version that wrote it."
         )
     try:
