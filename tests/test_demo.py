@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 import skillscale as sk
-from skillscale import demo
 from skillscale.checking import Check, Verdict
+from skillscale.cli import demo
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import (
     format_count,

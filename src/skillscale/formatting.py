@@ -15,7 +15,7 @@ UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red"}
 """Styles of whole cells; the words alone say the same where there is no colour."""
 
-_NUMBER = re.compile(r"[<>~+-]? ?\d|-$")
+_NUMBER = re.compile(r"[<>~+-]? ?\d|\[-?\d|-$")
 
 
 def format_count(value: float, digits: int = 3) -> str:

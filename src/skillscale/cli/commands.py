@@ -12,10 +12,10 @@ import typer
 from rich.console import Console
 
 from skillscale.checking import Verdict, check
+from skillscale.cli.demo import run_demo
 from skillscale.cli.output import Format, Row, messages, print_rows, progress
 from skillscale.data.observed import read_observed, read_plan
 from skillscale.data.table import Table, load_table, validate
-from skillscale.demo import run_demo
 from skillscale.design import make_design
 from skillscale.errors import SkillscaleError, SpecError
 from skillscale.fitting import Fit, fit
@@ -281,12 +281,10 @@ OPTIMUM_COLUMNS = {
 
 
 def _inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
-
     return load_table(data), Spec() if spec is None else Spec.read(spec)
 
 
 def _method(name: MethodName, draws: int | None, chains: int | None) -> Method:
-
     given = {"draws": draws, "chains": chains if name is MethodName.NUTS else None}
     kind = Nuts if name is MethodName.NUTS else Svi
     return kind(**{key: value for key, value in given.items() if value is not None})

@@ -12,7 +12,8 @@ from enum import StrEnum
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table as RichTable
+
+from skillscale.formatting import rich_table
 
 Row = Mapping[str, str | float | int | None]
 
@@ -46,19 +47,8 @@ def print_rows(
         writer.writeheader()
         writer.writerows({key: _or_none(value) for key, value in row.items()} for row in rows)
     else:
-        Console(width=None if sys.stdout.isatty() else 120).print(as_table(rows, shown))
-
-
-def as_table(rows: Sequence[Row], shown: Mapping[str, Callable[[Row], str]]) -> RichTable:
-    """Rows as a rich table, numbers to the right."""
-    table = RichTable(box=None, pad_edge=False, header_style="bold")
-    cells = [[show(row) for show in shown.values()] for row in rows]
-    for position, heading in enumerate(shown):
-        is_number = all(row[position][:1] in "-.0123456789[<≥≤" for row in cells)
-        table.add_column(heading, justify="right" if is_number else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*row)
-    return table
+        cells = [{name: show(row) for name, show in shown.items()} for row in rows]
+        Console(width=None if sys.stdout.isatty() else 120).print(rich_table(cells))
 
 
 def _or_none(value: str | float | None) -> str | float | None:

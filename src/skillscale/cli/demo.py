@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from skillscale.checking import Check, Verdict, check
+from skillscale.cli.output import progress
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.fitting import Fit, fit
@@ -83,7 +83,7 @@ def run_demo(
     rest = table.without_lineages([HELD_OUT_LINEAGE])
     n_held_out = len(table.models) - len(rest.models)
     _say(console, f"Held out: all {n_held_out} models of lineage {HELD_OUT_LINEAGE}.")
-    with clock.stage("fit"), _progress("Fitting the rest") as on_progress:
+    with clock.stage("fit"), progress("Fitting the rest") as on_progress:
         fitted = fit(rest, spec, method=method, seed=seed, on_progress=on_progress)
     _say(console, f"Fitted to all others: {fitted!r}.")
     fitted.save(out / "fit.nc")
@@ -290,16 +290,6 @@ def _peak_memory() -> float | None:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(peak) if sys.platform == "darwin" else 1024.0 * peak
-
-
-@contextmanager
-def _progress(task: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr, where that is a terminal."""
-    stderr = Console(stderr=True)
-    columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=stderr, disable=not stderr.is_terminal) as bar:
-        handle = bar.add_task(task, total=None)
-        yield lambda done, total: bar.update(handle, completed=done, total=total)
 
 
 def _say(console: Console, text: str, style: str | None = None) -> None:
