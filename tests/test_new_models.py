@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -9,13 +10,17 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from skillscale.forecasting import INNER, _deviations, _resample
+from skillscale.likelihood import Evidence, FamilyStudentT, scatter
 from skillscale.new_models import (
     Inputs,
     Lineup,
     Normal,
     Relatives,
     Scores,
+    _log_likelihood,
+    _score_and_information,
     condition,
+    family_evidence,
     observe,
     skills_given_relatives,
 )
@@ -144,6 +149,7 @@ MEASURED = {
     "ceiling_gap": jnp.array([0.05, 0.1, 0.02]),
     "overdispersion": jnp.array([0.03, 0.02, 0.05]),
     "discrepancy_spread": jnp.array([0.1, 0.2, 0.15]),
+    "affinity_scale": jnp.array([0.15, 0.1, 0.3]),
     "tail": jnp.array(5.0),
 }
 CHANCE = np.array([0.25, 0.0, 0.1])
@@ -168,7 +174,8 @@ def log_likelihood(theta: np.ndarray, value, is_observed) -> np.ndarray:
         room = (1 - CHANCE[j]) * (1 - m["ceiling_gap"][j])
         mu = CHANCE[j] + room * h ** m["asymmetry"][j]
         slope = room * m["asymmetry"][j] * h ** m["asymmetry"][j] * (1 - h)
-        variance = mu * (1 - mu) / ITEMS[j] + (m["discrepancy_spread"][j] * slope) ** 2
+        spread = np.hypot(m["discrepancy_spread"][j], m["affinity_scale"][j])
+        variance = mu * (1 - mu) / ITEMS[j] + (spread * slope) ** 2
         variance += m["overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
         total += stats.t.logpdf(value[j], m["tail"], mu, np.sqrt(variance))
     return total
@@ -178,7 +185,9 @@ def observe_once(prior: Normal, scores: Scores, n: int, seed: int = 0):
     """Many skills given one draw of the law, with their log weights."""
     draws = {name: value[None] for name, value in MEASURED.items()}
     batched = Normal(prior.mean[None], prior.covariance[None])
-    skill, log_weight = observe(draws, batched, scores, np.random.default_rng(seed), n)
+    nothing = Evidence(*(jnp.zeros((1, 3, scores.in_family.shape[1])) for _ in range(5)))
+    rng = np.random.default_rng(seed)
+    skill, log_weight = observe(draws, batched, scores, nothing, rng, n)
     return skill[0], log_weight[0]
 
 
@@ -189,6 +198,7 @@ def test_skills_given_scores_agree_with_a_grid(case):
     scores = Scores(
         jnp.array(value)[:, None],
         jnp.array(is_observed)[:, None],
+        jnp.ones((1, 1)),
         jnp.asarray(CHANCE),
         jnp.asarray(ITEMS),
     )
@@ -216,12 +226,56 @@ def test_skills_given_scores_agree_with_a_grid(case):
 def test_two_models_of_a_family_inform_each_other():
     prior = Normal(np.zeros((1, 2)), np.array([[[1.0, 0.9], [0.9, 1.0]]]))
     value = jnp.array([[0.9, 0.0], [0.8, 0.0], [0.9, 0.0]])
-    scores = Scores(value, value > 0, jnp.asarray(CHANCE), jnp.asarray(ITEMS))
+    scores = Scores(value, value > 0, jnp.ones((2, 1)), jnp.asarray(CHANCE), jnp.asarray(ITEMS))
     skill, log_weight = observe_once(prior, scores, 4000)
     weight = np.exp(log_weight - log_weight.max())
     means = (weight[:, None] * skill[:, 0]).sum(axis=0) / weight.sum()
     assert means[0] > 0.5
     assert means[1] == pytest.approx(0.9 * means[0], rel=0.1)
+
+
+def test_scores_of_fitted_siblings_count_as_if_observed_together():
+    """Observing two models at once, or the second given the first: the same weights and skills."""
+    value = jnp.array([[0.7, 0.75], [0.3, 0.5], [0.9, 0.6]])
+    seen = jnp.ones((3, 2), bool)
+    both = Scores(value, seen, jnp.ones((2, 1)), jnp.asarray(CHANCE), jnp.asarray(ITEMS))
+    first = Scores(*(part[..., :1] for part in both[:2]), jnp.ones((1, 1)), *both[3:])
+    second = Scores(*(part[..., 1:] for part in both[:2]), jnp.ones((1, 1)), *both[3:])
+    draws = {name: value[None] for name, value in MEASURED.items()}
+    skill = jnp.array([[[0.4, 0.8]]])
+    siblings = family_evidence(draws, skill[..., :1], first)
+    nothing = jax.tree.map(jnp.zeros_like, siblings)
+    together = _log_likelihood(draws, skill[:, None], both, nothing)
+    before = _log_likelihood(draws, skill[:, None, :, :1], first, nothing)
+    after = _log_likelihood(draws, skill[:, None, :, 1:], second, siblings)
+    assert_allclose(together, before + after, rtol=1e-4)
+
+
+def test_information_is_the_expected_curvature():
+    """The Fisher information of two models of one family, against differences of the score."""
+    scores = Scores(
+        jnp.zeros((3, 2)),
+        jnp.ones((3, 2), bool),
+        jnp.ones((2, 1)),
+        *map(jnp.asarray, (CHANCE, ITEMS)),
+    )
+    draws = {name: value[None] for name, value in MEASURED.items()} | {"tail": jnp.array([1e4])}
+    skill = jnp.array([[[0.4, 0.8]]])
+    nothing = Evidence(*(jnp.zeros((1, 3, 1)) for _ in range(5)))
+    draw, theta = {name: value[0] for name, value in draws.items()}, skill[0]
+    expected = scatter(draw, theta.T, scores.chance, scores.n_items)
+    family = FamilyStudentT(draw["tail"], expected, scores.is_observed, scores.in_family)
+    simulated = family.sample(jax.random.key(0), (20_000,))
+
+    @jax.jit
+    @jax.vmap
+    def gradient(value):
+        return _score_and_information(draws, skill, scores._replace(value=value), nothing)[0][0]
+
+    gradients = np.asarray(gradient(simulated), np.float64)
+    information = np.asarray(_score_and_information(draws, skill, scores, nothing)[1][0])
+    # The gradient also moves with the variances, which the information leaves out.
+    assert_allclose(np.cov(gradients.T), information, rtol=0.25)
 
 
 def test_draws_that_explain_the_scores_are_the_ones_kept():

@@ -25,11 +25,11 @@ def simulate(design, spec, key, **known):
 
     def draw(key, observations):
         sites = trace(seeded(model, key)).get_trace(observations)
-        score = sites["score"]["fn"].base_dist
+        score = sites["score"]["fn"]
         values = {name: site["value"] for name, site in sites.items() if site["type"] != "plate"}
         return values | {
             "score": score.sample(jax.random.fold_in(key, 1)),
-            "expected_score": score.loc,
+            "expected_score": score.expected.mean,
         }
 
     return jax.jit(jax.vmap(draw, in_axes=(0, None)))(key, design.observations)
@@ -145,6 +145,7 @@ def test_fixed_truths_are_recovered_from_forty_families():
         "model_scale": np.array([0.15, 0.2], np.float32),
         "overdispersion": np.full(4, 0.02, np.float32),
         "discrepancy_spread": np.full(4, 0.1, np.float32),
+        "affinity_scale": np.full(4, 0.1, np.float32),
         "tail": np.float32(10.0),
     }
     truths = simulate(design, spec, jax.random.split(jax.random.key(3), 1), **known)

@@ -25,7 +25,7 @@ from skillscale.errors import SkillscaleError
 from skillscale.inference.chains import Chains, Method
 from skillscale.inference.nuts import Nuts
 from skillscale.inference.potential import Potential, make_potential
-from skillscale.model import measurement
+from skillscale.likelihood import given_siblings, scatter
 from skillscale.spec import Spec
 
 DIMS = {
@@ -40,6 +40,7 @@ DIMS = {
     "model_scale": ["skill"],
     "overdispersion": ["benchmark"],
     "discrepancy_spread": ["benchmark"],
+    "affinity_scale": ["benchmark"],
     "tail": [],
     "unpublished_log_tokens": ["unpublished"],
     "efficiency": ["family", "skill"],
@@ -112,21 +113,23 @@ class Fit:
     ) -> tuple[
         Float[Array, "draw benchmark model"],
         Float[Array, "draw benchmark model"],
-        Float[Array, " draw"],
+        Float[Array, "draw benchmark model"],
     ]:
-        """Expected score of every fitted model on every benchmark, its scale, and the tail."""
-        draws = self.draws(n)
-        mean, scale = _location_and_scale(draws, self.design.observations)
-        return mean, scale, draws["tail"]
+        """Student-t distribution of every score given the others of its family.
+
+        Returns:
+            Locations, scales and degrees of freedom, also for scores not observed.
+        """
+        return _given_siblings(self.draws(n), self.design.observations)
 
     def expected_scores(self, n: int | None = None) -> Float[Array, "draw benchmark model"]:
         """Expected score of every fitted model on every benchmark, observed or not."""
-        return self.likelihood(n)[0]
+        return _expected_scores(self.draws(n), self.design.observations)
 
     def log_likelihood(self, n: int | None = None) -> Float[np.ndarray, "draw score"]:
-        """Pointwise log likelihood, one column per observed score (see ``observed_index``)."""
-        mean, scale, tail = self.likelihood(n)
-        scores = dist.StudentT(tail[:, None, None], mean, scale)
+        """Log likelihood of every observed score (see ``observed_index``) given its siblings."""
+        location, scale, degrees = self.likelihood(n)
+        scores = dist.StudentT(degrees, location, scale)
         grid = np.asarray(scores.log_prob(self.design.observations.score))
         return grid[:, *self.observed_index]
 
@@ -155,16 +158,28 @@ class Fit:
 
 
 @jax.jit
-def _location_and_scale(
+def _expected_scores(
     draws: dict[str, Array], observations: Observations
-) -> tuple[Float[Array, "draw benchmark model"], Float[Array, "draw benchmark model"]]:
-    """Expected score and scale of the likelihood, for every draw."""
+) -> Float[Array, "draw benchmark model"]:
+    def one(params: dict[str, Array]) -> Array:
+        return scatter(params, params["skill"], observations.chance, observations.n_items).mean
 
-    def one(params: dict[str, Array]) -> tuple[Array, Array]:
-        link, noise = measurement(params, observations.chance, observations.n_items)
-        mean, slope = law.expected_score_and_slope(params["skill"], link)
-        discrepancy = law.discrepancy_variance(mean, slope, noise)
-        return mean, jnp.sqrt(law.item_variance(mean, noise) + discrepancy)
+    return jax.vmap(one)(draws)
+
+
+@jax.jit
+def _given_siblings(
+    draws: dict[str, Array], observations: Observations
+) -> tuple[Float[Array, "draw benchmark model"], ...]:
+    def one(params: dict[str, Array]) -> tuple[Array, ...]:
+        expected = scatter(params, params["skill"], observations.chance, observations.n_items)
+        return given_siblings(
+            expected,
+            observations.score,
+            observations.is_observed,
+            observations.in_family,
+            params["tail"],
+        )
 
     return jax.vmap(one)(draws)
 

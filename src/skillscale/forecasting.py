@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +11,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from arviz_stats.base import array_stats
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.special import logsumexp
 
-from skillscale import law
 from skillscale.data.rules import decimal_year
-from skillscale.design import centred_log_params, covariates, token_prior
+from skillscale.design import Observations, centred_log_params, covariates, token_prior
 from skillscale.errors import TableError
 from skillscale.fitting import Fit
-from skillscale.model import measurement
+from skillscale.likelihood import Evidence, Scatter, given, scatter
 from skillscale.new_models import (
     Inputs,
     Lineup,
@@ -26,6 +26,7 @@ from skillscale.new_models import (
     Relatives,
     Scores,
     condition,
+    family_evidence,
     observe,
     skills_given_relatives,
 )
@@ -80,36 +81,73 @@ def forecast(
         >>> bool(result["lower_95"].sel(model="a-70b", benchmark="mmlu") < result["mean"][0, 0])
         True
     """
+    return _summarise(predict(fit, plan, observed, n_draws=n_draws, seed=seed))
+
+
+class Prediction(NamedTuple):
+    """Draws of the scores of planned models, and what they were drawn from.
+
+    Location, scale and degrees of freedom are those of the Student-t distribution of each score,
+    given a draw of everything else.
+    """
+
+    models: pd.DataFrame
+    benchmarks: list[str]
+    score: Float[np.ndarray, "draw benchmark model"]
+    location: Float[np.ndarray, "draw benchmark model"]
+    scale: Float[np.ndarray, "draw benchmark model"]
+    degrees: Float[np.ndarray, "draw benchmark model"]
+    variance: Mapping[str, Float[np.ndarray, "benchmark model"]]
+    """Variance of a score by source."""
+    pareto_k: float
+    n_observed: int
+
+
+def predict(
+    fit: Fit,
+    plan: pd.DataFrame,
+    observed: pd.DataFrame | None = None,
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+) -> Prediction:
+    """Draw the scores of planned models: arguments and errors are those of `forecast`."""
     if plan.empty:
         raise TableError(["plan: there are no rows. Name at least one model to forecast."])
     seen, planned = _describe_all(plan, observed, fit)
     n_seen = len(seen)
     everyone = pd.concat([seen, planned]) if n_seen else planned
+    families = pd.Index(everyone["family"].unique())
     draws = fit.draws(n_draws)
     rng = np.random.default_rng(seed)
-    lineup = _lineup(everyone, fit, draws, rng)
-    benchmarks = fit.design.coords["benchmark"]
-    scores = _scores(observed, benchmarks, fit)
+    lineup, relatives = _lineup(everyone, fit, draws, rng)
+    siblings = family_evidence(
+        draws, lineup.fitted_skill.swapaxes(1, 2), _scores_in_fit(fit, relatives, families)
+    )
     seen_skills, planned_skills, cross = _split(skills_given_relatives(draws, lineup), n_seen)
     pareto_k = float("nan")
-    if n_seen:
-        value, log_weight = observe(draws, seen_skills, scores, rng, INNER)
+    if observed is not None and n_seen:
+        scores = _scores_of(observed, fit, _one_hot(seen, families))
+        value, log_weight = observe(draws, seen_skills, scores, siblings, rng, INNER)
         prior, joint, known = jax.tree.map(
             lambda a: a[:, None], (planned_skills, cross, seen_skills)
         )
-        given = condition(prior, joint, known, value)
-        skill = given.mean + _deviations(given.covariance[:, 0], rng)
+        given_seen = condition(prior, joint, known, value)
+        skill = given_seen.mean + _deviations(given_seen.covariance[:, 0], rng)
         chosen, inner, pareto_k = _resample(log_weight, rng)
-        draws = {name: value[chosen] for name, value in draws.items()}
-        skill = skill[chosen[:, None], inner]
+        draws, siblings = jax.tree.map(lambda a: a[chosen], (draws, siblings))
+        skill, value = skill[chosen[:, None], inner], value[chosen[:, None], inner]
+        own = family_evidence(draws, jnp.asarray(value, jnp.float32), scores)
+        evidence = jax.tree.map(lambda a, b: a[:, None] + b, siblings, own)
     else:
         skill = planned_skills.mean[:, None] + _deviations(planned_skills.covariance, rng)
-    result = _summarise(*_predict(draws, skill, scores, rng))
-    return result.assign_coords(
-        model=list(planned.index),
-        benchmark=benchmarks,
-        family=("model", list(planned["family"])),
-    ).assign_attrs(pareto_k=pareto_k, n_observed=n_seen)
+        evidence = jax.tree.map(
+            lambda a: jnp.broadcast_to(a[:, None], (len(a), INNER, *a.shape[1:])), siblings
+        )
+    benchmarks = fit.design.coords["benchmark"]
+    belongs = _one_hot(planned, families)
+    parts = _draw_scores(draws, skill, evidence, belongs, fit.design.observations, rng)
+    return Prediction(planned, benchmarks, *parts, pareto_k, n_seen)
 
 
 def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
@@ -195,13 +233,13 @@ def _describe_all(
 
 def _lineup(
     new: pd.DataFrame, fit: Fit, draws: dict[str, Array], rng: np.random.Generator
-) -> Lineup:
-    """Arrays of new models, and the fitted models of their lineages.
+) -> tuple[Lineup, Int[np.ndarray, " fitted"]]:
+    """Arrays of new models and the fitted models of their lineages, and where those are in the fit.
 
     Unpublished token counts are drawn from their prior.
     """
     design = fit.design
-    known = fit.table.models.loc[design.coords["model"]]
+    known = _fitted_models(fit)
     fitted = np.flatnonzero(known["lineage"].isin(new["lineage"]))
     relatives = known.iloc[fitted]
     columns = ["family", "n_tokens", "release_year"]
@@ -213,7 +251,7 @@ def _lineup(
         unpublished = draws["unpublished_log_tokens"]
         log_tokens = log_tokens.at[:, design.unpublished].set(unpublished)
     new_log_tokens = mean + sd * rng.standard_normal((len(skill), len(new)))
-    return Lineup(
+    lineup = Lineup(
         new=Inputs(
             centred_log_params(new, fit.spec),
             jnp.asarray(new_log_tokens, jnp.float32),
@@ -229,6 +267,11 @@ def _lineup(
         with_fitted=_same(new, relatives),
         among_fitted=_same(relatives, relatives),
     )
+    return lineup, fitted
+
+
+def _fitted_models(fit: Fit) -> pd.DataFrame:
+    return fit.table.models.loc[fit.design.coords["model"]]
 
 
 def _same(rows: pd.DataFrame, columns: pd.DataFrame) -> Relatives:
@@ -240,15 +283,31 @@ def _same(rows: pd.DataFrame, columns: pd.DataFrame) -> Relatives:
     return Relatives(same("lineage"), same("family"), diagonal)
 
 
-def _scores(observed: pd.DataFrame | None, benchmarks: Sequence[str], fit: Fit) -> Scores:
+def _one_hot(models: pd.DataFrame, families: pd.Index) -> Float[np.ndarray, "model family"]:
+    return (models["family"].to_numpy()[:, None] == families.to_numpy()[None, :]).astype(np.float32)
+
+
+def _scores_in_fit(fit: Fit, fitted: Int[np.ndarray, " fitted"], families: pd.Index) -> Scores:
+    """Scores of fitted models, as far as they are of the families of new models."""
     observations = fit.design.observations
-    if observed is None:
-        values = np.empty((len(benchmarks), 0))
-    else:
-        values = observed.reindex(columns=list(benchmarks)).to_numpy(dtype=float).T
+    return Scores(
+        observations.score[:, fitted],
+        observations.is_observed[:, fitted],
+        jnp.asarray(_one_hot(_fitted_models(fit).iloc[fitted], families)),
+        observations.chance,
+        observations.n_items,
+    )
+
+
+def _scores_of(
+    observed: pd.DataFrame, fit: Fit, in_family: Float[np.ndarray, "observed family"]
+) -> Scores:
+    observations = fit.design.observations
+    values = observed.reindex(columns=fit.design.coords["benchmark"]).to_numpy(dtype=float).T
     return Scores(
         jnp.asarray(np.nan_to_num(values), dtype=jnp.float32),
         jnp.asarray(~np.isnan(values)),
+        jnp.asarray(in_family),
         observations.chance,
         observations.n_items,
     )
@@ -299,49 +358,75 @@ def _resample(
 
 
 @jax.jit
-def _expectations(
-    draws: dict[str, Array], skill: Float[Array, "draw inner skill planned"], scores: Scores
-) -> tuple[Float[Array, "draw inner benchmark planned"], ...]:
-    """Expected scores, their item variance, and their squared discrepancy scale."""
+def _distributions(
+    draws: dict[str, Array],
+    skill: Float[Array, "draw inner skill planned"],
+    evidence: Evidence,
+    belongs: Float[Array, "planned family"],
+    chance: Float[Array, " benchmark"],
+    n_items: Float[Array, " benchmark"],
+) -> tuple[Scatter, tuple[Array, Array, Array]]:
+    """Scatter of planned models, and the distribution of each score given its family's others."""
 
-    def one(draw: dict[str, Array], skill: Array) -> tuple[Array, ...]:
-        link, noise = measurement(draw, scores.chance, scores.n_items)
-        mean, slope = law.expected_score_and_slope(skill.T, link)
-        item = law.item_variance(mean, noise)
-        return mean, item, law.discrepancy_variance(mean, slope, noise)
+    def one(draw: dict[str, Array], skill: Array, evidence: Evidence) -> tuple[Scatter, tuple]:
+        expected = scatter(draw, skill.T, chance, n_items)
+        of_model = Evidence(*(part @ belongs.T for part in evidence))
+        return expected, given(expected, of_model, draw["tail"])
 
-    return jax.vmap(jax.vmap(one, in_axes=(None, 0)))(draws, skill)
+    return jax.vmap(jax.vmap(one, in_axes=(None, 0, 0)))(draws, skill, evidence)
 
 
-def _predict(
+def _draw_scores(
     draws: dict[str, Array],
     skill: Float[np.ndarray, "draw inner skill planned"],
-    scores: Scores,
+    evidence: Evidence,
+    belongs: Float[np.ndarray, "planned family"],
+    observations: Observations,
     rng: np.random.Generator,
-) -> tuple[Float[np.ndarray, "draw inner benchmark planned"], dict[str, np.ndarray]]:
-    """Draw scores, and split their variance by source."""
-    mean, item, discrepancy = (
-        np.asarray(part, np.float64)
-        for part in _expectations(draws, jnp.asarray(skill, jnp.float32), scores)
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Draw scores, models of a family with one affinity, and split their variance by source."""
+    distributions = _distributions(
+        draws,
+        jnp.asarray(skill, jnp.float32),
+        evidence,
+        jnp.asarray(belongs),
+        observations.chance,
+        observations.n_items,
+    )
+    expected, (location, scale, degrees) = jax.tree.map(
+        lambda part: np.asarray(part, np.float64), distributions
     )
     tail = np.asarray(draws["tail"], np.float64)[:, None, None, None]
-    noise = rng.standard_t(tail, mean.shape) * np.sqrt(item + discrepancy)
-    heavy = tail / np.maximum(tail - 2, 0.5)
-    within = mean.var(axis=1, ddof=1).mean(axis=0)
-    between = mean.mean(axis=1).var(axis=0) - within / INNER
-    parts = {
-        "item_noise": (item * heavy).mean(axis=(0, 1)),
-        "discrepancy": (discrepancy * heavy).mean(axis=(0, 1)),
-        "family": within,
+    family = belongs.argmax(axis=1)
+    far, known, n = (
+        np.asarray(part, np.float64)
+        for part in (evidence.mahalanobis, 1 + evidence.information, evidence.n)
+    )
+    stretch = (tail + far) / rng.chisquare(tail + n)
+    affinity = np.asarray(evidence.pull, np.float64) / known
+    affinity += np.sqrt(stretch / known) * rng.standard_normal(stretch.shape)
+    noise = np.sqrt(stretch[..., family] * expected.own) * rng.standard_normal(location.shape)
+    score = expected.mean + expected.affinity * affinity[..., family] + noise
+
+    heavy = ((tail + far) / np.maximum(tail + n - 2, 0.5))[..., family]
+    within = location.var(axis=1, ddof=1).mean(axis=0)
+    between = location.mean(axis=1).var(axis=0) - within / INNER
+    unknown = expected.affinity**2 / known[..., family]
+    variance = {
+        "item_noise": (expected.item * heavy).mean(axis=(0, 1)),
+        "discrepancy": (expected.discrepancy * heavy).mean(axis=(0, 1)),
+        "family": within + (unknown * heavy).mean(axis=(0, 1)),
         "parameters": np.maximum(between, 0),
     }
-    return np.clip(mean + noise, 0, 1), parts
+    draws_first = (
+        part.reshape(-1, *part.shape[2:])
+        for part in (np.clip(score, 0, 1), location, scale, degrees)
+    )
+    return *draws_first, variance
 
 
-def _summarise(
-    draws: Float[np.ndarray, "draw inner benchmark planned"], parts: dict[str, np.ndarray]
-) -> xr.Dataset:
-    values = draws.reshape(-1, *draws.shape[2:]).swapaxes(1, 2)
+def _summarise(prediction: Prediction) -> xr.Dataset:
+    values = prediction.score.swapaxes(1, 2)
     cell = ("model", "benchmark")
     data: dict[str, tuple[tuple[str, ...], np.ndarray]]
     data = {"mean": (cell, values.mean(axis=0)), "median": (cell, np.median(values, axis=0))}
@@ -350,7 +435,16 @@ def _summarise(
         lower, upper = np.quantile(values, [tail, 1 - tail], axis=0)
         data[f"lower_{interval}"] = (cell, lower)
         data[f"upper_{interval}"] = (cell, upper)
-    variance = np.stack([parts[source].T for source in SOURCES])
+    variance = np.stack([prediction.variance[source].T for source in SOURCES])
     data["variance_share"] = (("source", *cell), variance / variance.sum(axis=0))
     data["draws"] = (("draw", *cell), values)
-    return xr.Dataset(data, coords={"source": list(SOURCES)})
+    return xr.Dataset(
+        data,
+        coords={
+            "model": list(prediction.models.index),
+            "benchmark": prediction.benchmarks,
+            "family": ("model", list(prediction.models["family"])),
+            "source": list(SOURCES),
+        },
+        attrs={"pareto_k": prediction.pareto_k, "n_observed": prediction.n_observed},
+    )

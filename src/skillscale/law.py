@@ -39,6 +39,8 @@ class Noise(NamedTuple):
     """Discrepancy relative to the spread of a single item: what prompts and formats do anywhere."""
     spread: Float[Array, " benchmark"]
     """Discrepancy in units of the linear predictor: a model better or worse at this benchmark."""
+    affinity: Float[Array, " benchmark"]
+    """The same, shared by all models of a family."""
     n_items: Float[Array, " benchmark"]
 
 

@@ -3,10 +3,12 @@ r"""The generative model: efficiencies to skills to scores, and the priors over 
 $$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year},
 \qquad \theta_{ik} \sim \mathcal N(\alpha_{f(i)k} + \beta_k^\top x_i,\ \tau_k^2)$$
 
-$$y_{ij} \sim t_\nu\!\left(\mu_{ij},\ \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
-+ \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2\right)$$
+$$y_{ij} = \mu_{ij} + \mu'_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
+\gamma_{fj} \sim \mathcal N(0, \varsigma_j^2), \qquad
+\operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
++ \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
-A missing score is masked: it is simply absent.
+with Student-t tails (see `likelihood`). A missing score is masked: it is simply absent.
 
 | symbol | site | dims |
 |---|---|---|
@@ -18,13 +20,14 @@ A missing score is masked: it is simply absent.
 | $\theta_i$ | `skill` | model, skill |
 | $s_L, s_F, \tau$ | `lineage_scale`, `family_scale`, `model_scale` | skill |
 | $\phi_j, \psi_j$ | `overdispersion`, `discrepancy_spread` | benchmark |
+| $\varsigma_j$ | `affinity_scale` | benchmark |
 | $\nu$ | `tail` | |
 | $\log D$ | `unpublished_log_tokens` | unpublished |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpyro
@@ -34,6 +37,7 @@ from jaxtyping import Array, Float
 from skillscale import law
 from skillscale.design import Design, Observations
 from skillscale.hierarchy import LineageNormal
+from skillscale.likelihood import FamilyStudentT, scatter
 from skillscale.priors import make_priors
 from skillscale.spec import Spec
 
@@ -81,11 +85,10 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         )
         loading = loading_matrix(params["free_loading"], design)
         params["loading"] = numpyro.deterministic("loading", loading)
-        link, noise = measurement(params, observations.chance, observations.n_items)
-        mean, slope = law.expected_score_and_slope(skill, link)
-        discrepancy = law.discrepancy_variance(mean, slope, noise)
-        scale = jnp.sqrt(law.item_variance(mean, noise) + discrepancy)
-        scores = dist.StudentT(params["tail"], mean, scale).mask(observations.is_observed)
+        expected_scores = scatter(params, skill, observations.chance, observations.n_items)
+        scores = FamilyStudentT(
+            params["tail"], expected_scores, observations.is_observed, observations.in_family
+        )
         numpyro.sample("score", scores, obs=observations.score)
 
     return model
@@ -108,20 +111,3 @@ def loading_matrix(
         jnp.asarray(design.is_anchor, dtype=free.dtype), (*free.shape[:-1], *design.is_anchor.shape)
     )
     return fixed.at[..., *design.is_free.nonzero()].set(free)
-
-
-def measurement(
-    params: Mapping[str, Array],
-    chance: Float[Array, " benchmark"],
-    n_items: Float[Array, " benchmark"],
-) -> tuple[law.Link, law.Noise]:
-    """Link and noise of every benchmark, from the sites of one draw."""
-    link = law.Link(
-        loading=params["loading"],
-        intercept=params["intercept"],
-        asymmetry=params["asymmetry"],
-        chance=chance,
-        ceiling=1 - params["ceiling_gap"] * (1 - chance),
-    )
-    noise = law.Noise(params["overdispersion"], params["discrepancy_spread"], n_items)
-    return link, noise

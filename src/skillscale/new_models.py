@@ -7,8 +7,9 @@ $$\operatorname{cov}(\theta_{ik}, \theta_{jk}) = s_L^2[\ell_i = \ell_j] + s_F^2[
 + \tau^2[i = j].$$
 
 So a new model is forecast by conditioning: on the skills of fitted models of its lineage, and on
-observed scores of its own family. Scores are not Gaussian in the skills; a Laplace approximation
-proposes, and importance weights correct it and reweight the draws of the law. No refit is needed.
+observed scores of its own family. Scores are not Gaussian in the skills; a Student-t around the
+most probable skills proposes, and importance weights correct it and reweight the draws of the law.
+No refit is needed.
 
 Every array has the draws of the law as its first axis. Linear algebra is numpy's: batches of small
 factorisations inside a compiled JAX program hang now and then on machines of two cores.
@@ -22,14 +23,16 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float
+from scipy.special import gammaln
 
 from skillscale import law
-from skillscale.model import measurement
+from skillscale.likelihood import Evidence, Scatter, log_prob, pool, scatter
 
 NEWTON_STEPS = 20
 STEP_SIZES = (4.0, 2.0, 1.0, 0.5, 0.2, 0.05, 0.0)
+PROPOSAL_DEGREES = 10.0
+"""Scores in conflict make the density of skills wider than a normal around its mode."""
 
 Draws = Mapping[str, Array]
 """Posterior draws of every parameter of the law, stacked along the first axis."""
@@ -60,10 +63,12 @@ class Inputs(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Scores observed on new models."""
+    """Scores observed on models."""
 
     value: Float[Array, "benchmark observed"]
     is_observed: Bool[Array, "benchmark observed"]
+    in_family: Float[Array, "observed family"]
+    """One-hot: the family of every model, among the families of new models; none for others."""
     chance: Float[Array, " benchmark"]
     n_items: Float[Array, " benchmark"]
 
@@ -124,13 +129,43 @@ def condition(
     return Normal(unknown.mean + shift, unknown.covariance - gain @ cross.swapaxes(-1, -2))
 
 
+@jax.jit
+def family_evidence(
+    draws: Draws, skill: Float[Array, "draw *n skill observed"], scores: Scores
+) -> Evidence:
+    """What scores say of the affinities of their families, arrays of (draw, *n, benchmark, family).
+
+    There may be several skills per draw.
+    """
+
+    def one(draw: Draws, skill: Array) -> Evidence:
+        if skill.ndim > 2:
+            return jax.vmap(one, in_axes=(None, 0))(draw, skill)
+        return _pool(_scatter(draw, skill, scores), scores)
+
+    return jax.vmap(one)(draws, skill)
+
+
 def observe(
-    draws: Draws, prior: Normal, scores: Scores, rng: np.random.Generator, n: int
+    draws: Draws,
+    prior: Normal,
+    scores: Scores,
+    siblings: Evidence,
+    rng: np.random.Generator,
+    n: int,
 ) -> tuple[Float[np.ndarray, "draw n skill observed"], Float[np.ndarray, "draw n"]]:
     """Draw skills of observed models given their scores, several times per draw of the law.
 
-    The most probable skills are found by Fisher scoring with step halving; a normal around them
+    The most probable skills are found by Fisher scoring with step halving; a Student-t around them
     proposes the draws.
+
+    Args:
+        draws: draws of the law.
+        prior: skills of the observed models before their scores are seen.
+        scores: their scores.
+        siblings: evidence of fitted models on the affinities of the same families.
+        rng: source of randomness.
+        n: skills per draw of the law.
 
     Returns:
         Skills, and the log of their importance weights (density over proposal), by which draws of
@@ -148,11 +183,12 @@ def observe(
         skill = jnp.asarray(flat, jnp.float32).reshape(n_draw, -1, n_skill, n_model)
         residual = flat - center[:, None]
         quadratic = np.einsum("dms,dst,dmt->dm", residual, precision, residual)
-        return np.asarray(_log_likelihood(draws, skill, scores), np.float64) - 0.5 * quadratic
+        likelihood = _log_likelihood(draws, skill, scores, siblings)
+        return np.asarray(likelihood, np.float64) - 0.5 * quadratic
 
     def curvature(mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
         skill = jnp.asarray(mode, jnp.float32).reshape(prior.mean.shape)
-        gradient, information = _score_and_information(draws, skill, scores)
+        gradient, information = _score_and_information(draws, skill, scores, siblings)
         pull = np.einsum("dst,dt->ds", precision, mode - center)
         return np.asarray(gradient) - pull, np.asarray(information) + precision
 
@@ -166,55 +202,69 @@ def observe(
 
     _, information = curvature(mode)
     root = np.linalg.cholesky(information)
-    white = rng.standard_normal((n_draw, n, size))
+    degrees = PROPOSAL_DEGREES
+    chi2 = rng.chisquare(degrees, (n_draw, n, 1))
+    white = rng.standard_normal((n_draw, n, size)) * np.sqrt(degrees / chi2)
     moves = np.linalg.solve(root.swapaxes(-1, -2), white.swapaxes(-1, -2)).swapaxes(-1, -2)
     flat = mode[:, None] + moves
+    half = (degrees + size) / 2
+    log_proposal = gammaln(half) - gammaln(degrees / 2) - size / 2 * np.log(degrees / 2)
+    log_proposal -= half * np.log1p((white**2).sum(axis=2) / degrees)
+    # Both densities lack the same power of 2 pi.
     log_scale = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=1)
-    log_prior_scale = 0.5 * np.linalg.slogdet(precision)[1]
-    log_proposal = -0.5 * (white**2).sum(axis=2) + (log_scale - log_prior_scale)[:, None]
-    return flat.reshape(n_draw, n, n_skill, n_model), log_density(flat) - log_proposal
+    log_scale -= 0.5 * np.linalg.slogdet(precision)[1]
+    log_weight = log_density(flat) - log_proposal - log_scale[:, None]
+    return flat.reshape(n_draw, n, n_skill, n_model), log_weight
 
 
-def _likelihood(
-    draw: Draws, skill: Float[Array, "skill observed"], scores: Scores
-) -> tuple[dist.StudentT, Float[Array, "benchmark observed"]]:
-    """Distribution of scores, and its expectation."""
-    link, noise = measurement(draw, scores.chance, scores.n_items)
-    mean, slope = law.expected_score_and_slope(skill.T, link)
-    discrepancy = law.discrepancy_variance(mean, slope, noise)
-    scale = jnp.sqrt(law.item_variance(mean, noise) + discrepancy)
-    return dist.StudentT(draw["tail"], mean, scale), mean
+def _scatter(draw: Draws, skill: Float[Array, "skill observed"], scores: Scores) -> Scatter:
+    return scatter(draw, skill.T, scores.chance, scores.n_items)
+
+
+def _pool(expected: Scatter, scores: Scores) -> Evidence:
+    return pool(expected, scores.value, scores.is_observed, scores.in_family)
 
 
 def _log_likelihood_one(
-    draw: Draws, skill: Float[Array, "skill observed"], scores: Scores
+    draw: Draws, skill: Float[Array, "skill observed"], scores: Scores, siblings: Evidence
 ) -> Float[Array, ""]:
-    scored = _likelihood(draw, skill, scores)[0].log_prob(scores.value)
-    return jnp.sum(jnp.where(scores.is_observed, scored, 0))
+    """Log density of the scores given those of fitted siblings."""
+    together = _pool(_scatter(draw, skill, scores), scores) + siblings
+    return jnp.sum(log_prob(together, draw["tail"]) - log_prob(siblings, draw["tail"]))
 
 
 @jax.jit
 def _log_likelihood(
-    draws: Draws, skill: Float[Array, "draw m skill observed"], scores: Scores
+    draws: Draws,
+    skill: Float[Array, "draw m skill observed"],
+    scores: Scores,
+    siblings: Evidence,
 ) -> Float[Array, "draw m"]:
     """Log likelihood of the scores, at several skills per draw."""
-    several = jax.vmap(_log_likelihood_one, in_axes=(None, 0, None))
-    return jax.vmap(several, in_axes=(0, 0, None))(draws, skill, scores)
+    several = jax.vmap(_log_likelihood_one, in_axes=(None, 0, None, None))
+    return jax.vmap(several, in_axes=(0, 0, None, 0))(draws, skill, scores, siblings)
 
 
 @jax.jit
 def _score_and_information(
-    draws: Draws, skill: Float[Array, "draw skill observed"], scores: Scores
+    draws: Draws, skill: Float[Array, "draw skill observed"], scores: Scores, siblings: Evidence
 ) -> tuple[Float[Array, "draw size"], Float[Array, "draw size size"]]:
     """Gradient and Fisher information of the log likelihood in the flattened skills."""
+    same_family = scores.in_family @ scores.in_family.T
 
-    def one(draw: Draws, skill: Float[Array, "skill observed"]) -> tuple[Array, Array]:
-        gradient = jax.grad(_log_likelihood_one, argnums=1)(draw, skill, scores)
-        jacobian = jax.jacfwd(lambda s: _likelihood(draw, s, scores)[1])(skill)
+    def one(draw: Draws, skill: Array, siblings: Evidence) -> tuple[Array, Array]:
+        gradient = jax.grad(_log_likelihood_one, argnums=1)(draw, skill, scores, siblings)
+        expected = _scatter(draw, skill, scores)
+        jacobian = jax.jacfwd(lambda s: _scatter(draw, s, scores).mean)(skill)
         jacobian = jacobian.reshape(*scores.value.shape, -1)
-        scale = _likelihood(draw, skill, scores)[0].scale
-        tail = draw["tail"]
-        weight = scores.is_observed * (tail + 1) / (tail + 3) / scale**2
-        return gradient.ravel(), jnp.einsum("bo,bos,bot->st", weight, jacobian, jacobian)
+        evidence = _pool(expected, scores) + siblings
+        known = (1 + evidence.information) @ scores.in_family.T
+        degrees = draw["tail"] + evidence.n @ scores.in_family.T
+        robust = degrees / (degrees + 2)
+        weight = robust * scores.is_observed / expected.own
+        shared = weight * expected.affinity
+        own = jnp.einsum("bo,bos,bot->st", weight, jacobian, jacobian)
+        pulled = jnp.einsum("bo,bos->bos", shared / jnp.sqrt(robust * known), jacobian)
+        return gradient.ravel(), own - jnp.einsum("bos,op,bpt->st", pulled, same_family, pulled)
 
-    return jax.vmap(one)(draws, skill)
+    return jax.vmap(one)(draws, skill, siblings)

@@ -67,9 +67,11 @@ def prior_predictive(
     def draw_likelihoods(keys: Array, observations: Observations) -> tuple[Array, ...]:
         def one(key: Array) -> tuple[Array, ...]:
             sites = trace(seeded(model, key)).get_trace(observations)
-            scores = sites["score"]["fn"].base_dist  # beneath the mask of missing scores
+            scores = sites["score"]["fn"]
+            expected = scores.expected
             gap = sites["ceiling_gap"]["value"] * (1 - observations.chance)
-            return scores.loc, jnp.broadcast_to(scores.scale, scores.loc.shape), scores.df, gap
+            scale = jnp.sqrt(expected.own + expected.affinity**2)
+            return expected.mean, scale, scores.tail, gap
 
         return jax.lax.map(one, keys)  # half the time of vmap to compile
 

@@ -91,6 +91,12 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
             _expand(p.discrepancy_spread, n_benchmark),
             "unexplained spread of the linear predictor",
         ),
+        Prior(
+            "affinity_scale",
+            benchmark,
+            _expand(p.affinity_scale, n_benchmark),
+            "spread of families' affinities for a benchmark, in the linear predictor",
+        ),
         Prior("tail", (), _expand(p.tail), "degrees of freedom of the Student-t likelihood"),
     ]
 

@@ -49,6 +49,7 @@ class Priors:
     model_scale: LogNormalPrior = LogNormalPrior(0.2, 0.25)
     overdispersion: LogNormalPrior = LogNormalPrior(0.02, 0.5)
     discrepancy_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
+    affinity_scale: LogNormalPrior = LogNormalPrior(0.15, 0.7)
     tail: LogNormalPrior = LogNormalPrior(8.0, 0.5)
     tokens_growth: float = 1.2
     """Expected growth of log tokens per year: where a token count is not published."""

@@ -83,6 +83,7 @@ def fit_gaussian(
     *,
     gradient_steps: int,
     newton_steps: int,
+    start: Gaussian | None = None,
 ) -> Gaussian:
     """Fit a Gaussian with full covariance to the posterior.
 
@@ -92,11 +93,15 @@ def fit_gaussian(
         key: source of randomness.
         gradient_steps: mean-field steps.
         newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
+        start: a Gaussian of a similar posterior to start from, instead of mean-field steps.
     """
-    key, key_field = jax.random.split(key)
-    mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
-    gaussian = Gaussian(mean, jnp.diag(scale))
-    precision = np.zeros((mean.size, mean.size))
+    if start is None:
+        key, key_field = jax.random.split(key)
+        mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
+        start = Gaussian(mean, jnp.diag(scale))
+    gaussian = start
+    size = gaussian.mean.size
+    precision = np.zeros((size, size))
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
         half = gaussian.draw(key_step, POINTS // 2)
         points = jnp.concatenate([half, 2 * gaussian.mean - half])
@@ -106,7 +111,8 @@ def fit_gaussian(
         root = _inverse_root(precision)
         whitened = root.T @ np.asarray(gradient, np.float64)
         move = root @ whitened * min(1.0, 2.0 / np.abs(whitened).max())
-        gaussian = Gaussian(gaussian.mean - jnp.asarray(move, mean.dtype), jnp.asarray(root))
+        mean = gaussian.mean - jnp.asarray(move, jnp.float32)
+        gaussian = Gaussian(mean, jnp.asarray(root))
     return gaussian
 
 
