@@ -79,6 +79,7 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
     for name in (
         "lineage_scale",
         "family_scale",
+        "slope_scale",
         "model_scale",
         "overdispersion",
         "discrepancy_spread",
@@ -121,7 +122,9 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         a, b, c = at["slope"][:, k]
         mean = at["efficiency"][f, k] + a * n + b * d + c * n * d
         mean = mean + (own - of_family_covariates[f]) @ at["effect"][:, k]
-        total += stats.norm.logpdf(at["skill"][:, k], mean, at["model_scale"][k]).sum()
+        own_slope = at["slope_scale"][k] ** 2 * np.outer(n, n) * (f[:, None] == f)
+        covariance = own_slope + at["model_scale"][k] ** 2 * np.eye(len(n))
+        total += stats.multivariate_normal(mean, covariance).logpdf(at["skill"][:, k])
 
     # Scores, family by family: jointly Student-t, for they share an affinity.
     loading = np.zeros((len(benchmarks), n_skill))

@@ -70,9 +70,10 @@ DRAW = {
     "effect": jnp.array([[0.2, -0.1], [0.3, 0.4]]),
     "lineage_scale": jnp.array([0.6, 0.3]),
     "family_scale": jnp.array([0.4, 0.5]),
+    "slope_scale": jnp.array([0.15, 0.1]),
     "model_scale": jnp.array([0.2, 0.1]),
 }
-SCALES = ("lineage_scale", "family_scale", "model_scale")
+SCALES = ("lineage_scale", "family_scale", "slope_scale", "model_scale")
 PARAMS = np.array([0.0, 0.5, -1.0, 2.0, 1.0])
 TOKENS = np.array([0.3, -0.2, 0.0, 1.0, 0.7])
 COVARIATES = np.array([[0, 0.1], [1, 0.5], [0, -1], [0, 0.6], [1, 1]])
@@ -86,7 +87,8 @@ def relatives(rows: slice, columns: slice) -> Relatives:
     def same(names):
         return (names[rows, None] == names[None, columns]).astype(float)
 
-    return Relatives(same(LINEAGE), same(FAMILY), np.eye(5)[rows, columns])
+    sizes = np.outer(PARAMS[rows], PARAMS[columns])
+    return Relatives(same(LINEAGE), same(FAMILY), sizes * same(FAMILY), np.eye(5)[rows, columns])
 
 
 def inputs(rows: slice) -> Inputs:
@@ -118,11 +120,12 @@ def test_skills_of_a_known_family_are_conditioned_on_its_relatives(skills):
     mean = law_mean()
     for k in range(K):
         # Brute force: every effect as a column of a design, then regress new on fitted.
-        lineage, family, model = (float(DRAW[name][k]) for name in SCALES)
+        lineage, family, slope, model = (float(DRAW[name][k]) for name in SCALES)
         effects = np.hstack(
             [
                 lineage * (LINEAGE[:, None] == np.unique(LINEAGE)),
                 family * (FAMILY[:, None] == np.unique(FAMILY)),
+                slope * PARAMS[:, None] * (FAMILY[:, None] == np.unique(FAMILY)),
                 model * np.eye(5),
             ]
         )
@@ -137,7 +140,8 @@ def test_skills_of_a_known_family_are_conditioned_on_its_relatives(skills):
 
 def test_a_stranger_keeps_the_law_and_its_whole_spread(skills):
     found = skills
-    total = sum(np.asarray(DRAW[name]) ** 2 for name in SCALES)
+    size = {"slope_scale": PARAMS[4]}
+    total = sum((size.get(name, 1) * np.asarray(DRAW[name])) ** 2 for name in SCALES)
     assert_allclose(found.mean[:, 1], law_mean()[4], atol=1e-5)
     assert_allclose(found.covariance[:, 1, 1], total, rtol=1e-5)
 

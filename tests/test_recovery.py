@@ -142,6 +142,7 @@ def test_fixed_truths_are_recovered_from_forty_families():
         "asymmetry": np.array([1.2, 1.0, 0.8, 1.4], np.float32),
         "lineage_scale": np.array([0.4, 0.5], np.float32),
         "family_scale": np.array([0.2, 0.3], np.float32),
+        "slope_scale": np.array([0.1, 0.05], np.float32),
         "model_scale": np.array([0.15, 0.2], np.float32),
         "overdispersion": np.full(4, 0.02, np.float32),
         "discrepancy_spread": np.full(4, 0.1, np.float32),

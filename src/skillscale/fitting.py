@@ -37,6 +37,7 @@ DIMS = {
     "effect": ["covariate", "skill"],
     "lineage_scale": ["skill"],
     "family_scale": ["skill"],
+    "slope_scale": ["skill"],
     "model_scale": ["skill"],
     "overdispersion": ["benchmark"],
     "discrepancy_spread": ["benchmark"],
@@ -233,10 +234,12 @@ def fit(
         "data_hash": table.hash,
         "versions": {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")},
     }
-    return Fit(_to_tree(chains, potential, design), table, spec, json.loads(json.dumps(provenance)))
+    return Fit(
+        name_draws(chains, potential, design), table, spec, json.loads(json.dumps(provenance))
+    )
 
 
-def _to_tree(chains: Chains, potential: Potential, design: Design) -> xr.DataTree:
+def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataTree:
     """Name the draws of all chains."""
     constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
     n_chain, n_draw, size = chains.flat.shape

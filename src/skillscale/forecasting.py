@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from skillscale.new_models import (
     observe,
     skills_given_relatives,
 )
+from skillscale.spec import Spec
 
 INTERVALS = (50, 80, 95)
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
@@ -57,7 +59,8 @@ def forecast(
             known ``family, lineage, tuning, release, n_active_params``. A family or lineage that
             is in the fit lends its efficiency; rows without a family belong to one new family.
         observed: models of new (or fitted) families with scores: the columns of ``plan`` and one
-            per benchmark, fractions, NaN where not evaluated.
+            per benchmark, fractions, NaN where not evaluated. A model that is also in ``plan``
+            is forecast on the benchmarks it was not evaluated on.
         n_draws: draws of the law to use.
         seed: source of randomness.
 
@@ -115,6 +118,8 @@ def predict(
     if plan.empty:
         raise TableError(["plan: there are no rows. Name at least one model to forecast."])
     seen, planned = _describe_all(plan, observed, fit)
+    n_observed, n_planned = len(seen), len(planned)
+    seen, planned = _padded(seen), _padded(planned)
     n_seen = len(seen)
     everyone = pd.concat([seen, planned]) if n_seen else planned
     families = pd.Index(everyone["family"].unique())
@@ -127,7 +132,7 @@ def predict(
     seen_skills, planned_skills, cross = _split(skills_given_relatives(draws, lineup), n_seen)
     pareto_k = float("nan")
     if observed is not None and n_seen:
-        scores = _scores_of(observed, fit, _one_hot(seen, families))
+        scores = _scores_of(observed.set_index("model"), seen, fit, families)
         value, log_weight = observe(draws, seen_skills, scores, siblings, rng, INNER)
         prior, joint, known = jax.tree.map(
             lambda a: a[:, None], (planned_skills, cross, seen_skills)
@@ -144,10 +149,21 @@ def predict(
         evidence = jax.tree.map(
             lambda a: jnp.broadcast_to(a[:, None], (len(a), INNER, *a.shape[1:])), siblings
         )
-    benchmarks = fit.design.coords["benchmark"]
     belongs = _one_hot(planned, families)
-    parts = _draw_scores(draws, skill, evidence, belongs, fit.design.observations, rng)
-    return Prediction(planned, benchmarks, *parts, pareto_k, n_seen)
+    score, location, scale, degrees, variance = _draw_scores(
+        draws, skill, evidence, belongs, fit.design.observations, rng
+    )
+    return Prediction(
+        models=planned.iloc[:n_planned],
+        benchmarks=fit.design.coords["benchmark"],
+        score=score[..., :n_planned],
+        location=location[..., :n_planned],
+        scale=scale[..., :n_planned],
+        degrees=degrees[..., :n_planned],
+        variance={source: part[..., :n_planned] for source, part in variance.items()},
+        pareto_k=pareto_k,
+        n_observed=n_observed,
+    )
 
 
 def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
@@ -250,7 +266,10 @@ def _lineup(
     if design.unpublished.size:
         unpublished = draws["unpublished_log_tokens"]
         log_tokens = log_tokens.at[:, design.unpublished].set(unpublished)
-    new_log_tokens = mean + sd * rng.standard_normal((len(skill), len(new)))
+    # A model that is both observed and planned has one token count.
+    names = pd.Index(new.index.unique())
+    noise = rng.standard_normal((len(skill), len(names)))[:, names.get_indexer(new.index)]
+    new_log_tokens = mean + sd * noise
     lineup = Lineup(
         new=Inputs(
             centred_log_params(new, fit.spec),
@@ -263,9 +282,9 @@ def _lineup(
             covariates(relatives, fit.spec),
         ),
         fitted_skill=skill[:, fitted],
-        among_new=_same(new, new),
-        with_fitted=_same(new, relatives),
-        among_fitted=_same(relatives, relatives),
+        among_new=_same(new, new, fit.spec),
+        with_fitted=_same(new, relatives, fit.spec),
+        among_fitted=_same(relatives, relatives, fit.spec),
     )
     return lineup, fitted
 
@@ -274,17 +293,32 @@ def _fitted_models(fit: Fit) -> pd.DataFrame:
     return fit.table.models.loc[fit.design.coords["model"]]
 
 
-def _same(rows: pd.DataFrame, columns: pd.DataFrame) -> Relatives:
-    def same(name: str) -> Float[np.ndarray, "a b"]:
-        left, right = rows[name].to_numpy(), columns[name].to_numpy()
-        return (left[:, None] == right[None, :]).astype(float)
+def _same(rows: pd.DataFrame, columns: pd.DataFrame, spec: Spec) -> Relatives:
+    def same(left: pd.Series | pd.Index, right: pd.Series | pd.Index) -> Float[np.ndarray, "a b"]:
+        return (left.to_numpy()[:, None] == right.to_numpy()[None, :]).astype(float)
 
-    diagonal = np.eye(len(rows)) if rows is columns else np.zeros((len(rows), len(columns)))
-    return Relatives(same("lineage"), same("family"), diagonal)
+    lineage, family = (same(rows[name], columns[name]) for name in ("lineage", "family"))
+    sizes = np.outer(*(np.asarray(centred_log_params(m, spec), float) for m in (rows, columns)))
+    return Relatives(lineage, family, family * sizes, same(rows.index, columns.index))
+
+
+def _padded(models: pd.DataFrame) -> pd.DataFrame:
+    """Add unobserved siblings up to a power of two, so that compiled programs are used again.
+
+    A sibling of which nothing is known changes no forecast.
+    """
+    n_missing = 2 ** math.ceil(math.log2(max(len(models), 1))) - len(models)
+    if not len(models) or not n_missing:
+        return models
+    names = [f"{models.index[-1]} (unobserved sibling {i})" for i in range(n_missing)]
+    return pd.concat([models, models.iloc[[-1] * n_missing].set_axis(names)])
 
 
 def _one_hot(models: pd.DataFrame, families: pd.Index) -> Float[np.ndarray, "model family"]:
-    return (models["family"].to_numpy()[:, None] == families.to_numpy()[None, :]).astype(np.float32)
+    """Membership in families, with columns up to a power of two."""
+    n_columns = 2 ** math.ceil(math.log2(len(families)))
+    position = families.get_indexer(pd.Index(models["family"]))
+    return (position[:, None] == np.arange(n_columns)[None, :]).astype(np.float32)
 
 
 def _scores_in_fit(fit: Fit, fitted: Int[np.ndarray, " fitted"], families: pd.Index) -> Scores:
@@ -299,15 +333,14 @@ def _scores_in_fit(fit: Fit, fitted: Int[np.ndarray, " fitted"], families: pd.In
     )
 
 
-def _scores_of(
-    observed: pd.DataFrame, fit: Fit, in_family: Float[np.ndarray, "observed family"]
-) -> Scores:
+def _scores_of(observed: pd.DataFrame, seen: pd.DataFrame, fit: Fit, families: pd.Index) -> Scores:
     observations = fit.design.observations
-    values = observed.reindex(columns=fit.design.coords["benchmark"]).to_numpy(dtype=float).T
+    benchmarks = fit.design.coords["benchmark"]
+    values = observed.reindex(index=seen.index, columns=benchmarks).to_numpy(dtype=float).T
     return Scores(
         jnp.asarray(np.nan_to_num(values), dtype=jnp.float32),
         jnp.asarray(~np.isnan(values)),
-        jnp.asarray(in_family),
+        jnp.asarray(_one_hot(seen, families)),
         observations.chance,
         observations.n_items,
     )
@@ -418,11 +451,14 @@ def _draw_scores(
         "family": within + (unknown * heavy).mean(axis=(0, 1)),
         "parameters": np.maximum(between, 0),
     }
-    draws_first = (
-        part.reshape(-1, *part.shape[2:])
-        for part in (np.clip(score, 0, 1), location, scale, degrees)
+    shape = (-1, *location.shape[2:])
+    return (
+        np.clip(score, 0, 1).reshape(shape),
+        location.reshape(shape),
+        scale.reshape(shape),
+        degrees.reshape(shape),
+        variance,
     )
-    return *draws_first, variance
 
 
 def _summarise(prediction: Prediction) -> xr.Dataset:

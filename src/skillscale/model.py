@@ -1,7 +1,8 @@
 r"""The generative model: efficiencies to skills to scores, and the priors over all of it.
 
 $$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year},
-\qquad \theta_{ik} \sim \mathcal N(\alpha_{f(i)k} + \beta_k^\top x_i,\ \tau_k^2)$$
+\qquad \theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i + w_{f(i)k}\log\tfrac{N_i}{N_0}
++ \varepsilon_{ik}$$
 
 $$y_{ij} = \mu_{ij} + \mu'_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
 \gamma_{fj} \sim \mathcal N(0, \varsigma_j^2), \qquad
@@ -18,7 +19,7 @@ with Student-t tails (see `likelihood`). A missing score is masked: it is simply
 | $\delta_k, \rho_k$ | `effect` | covariate, skill |
 | $\alpha_f$ | `efficiency` | family, skill |
 | $\theta_i$ | `skill` | model, skill |
-| $s_L, s_F, \tau$ | `lineage_scale`, `family_scale`, `model_scale` | skill |
+| $s_L, s_F, s_S, \tau$ | `lineage_scale`, `family_scale`, `slope_scale`, `model_scale` | skill |
 | $\phi_j, \psi_j$ | `overdispersion`, `discrepancy_spread` | benchmark |
 | $\varsigma_j$ | `affinity_scale` | benchmark |
 | $\nu$ | `tail` | |
@@ -36,7 +37,7 @@ from jaxtyping import Array, Float
 
 from skillscale import law
 from skillscale.design import Design, Observations
-from skillscale.hierarchy import LineageNormal
+from skillscale.hierarchy import FamilySlopeNormal, LineageNormal
 from skillscale.likelihood import FamilyStudentT, scatter
 from skillscale.priors import make_priors
 from skillscale.spec import Spec
@@ -81,7 +82,13 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         expected = law.expected_skill(observations.in_family @ efficiency, params["slope"], x)
         skill = numpyro.sample(
             "skill",
-            dist.Normal(expected + own_covariates @ params["effect"], params["model_scale"]),
+            FamilySlopeNormal(
+                expected + own_covariates @ params["effect"],
+                params["model_scale"],
+                params["slope_scale"],
+                observations.log_params,
+                observations.in_family,
+            ),
         )
         loading = loading_matrix(params["free_loading"], design)
         params["loading"] = numpyro.deterministic("loading", loading)

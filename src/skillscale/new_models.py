@@ -3,7 +3,8 @@ r"""Models that were not in the fit: their skills given the law, their relatives
 Given one posterior draw of the law, the skills of all models are jointly Gaussian: they share
 lineage and family effects,
 
-$$\operatorname{cov}(\theta_{ik}, \theta_{jk}) = s_L^2[\ell_i = \ell_j] + s_F^2[f_i = f_j]
+$$\operatorname{cov}(\theta_{ik}, \theta_{jk}) = s_L^2[\ell_i = \ell_j]
++ \left(s_F^2 + s_S^2 \log\tfrac{N_i}{N_0} \log\tfrac{N_j}{N_0}\right)[f_i = f_j]
 + \tau^2[i = j].$$
 
 So a new model is forecast by conditioning: on the skills of fitted models of its lineage, and on
@@ -39,19 +40,21 @@ Draws = Mapping[str, Array]
 
 
 class Relatives(NamedTuple):
-    """Which models share a lineage, a family, and everything (the diagonal)."""
+    """Which models share a lineage, a family (and its slope), and everything (the diagonal)."""
 
     same_lineage: Float[np.ndarray, "a b"]
     same_family: Float[np.ndarray, "a b"]
+    same_slope: Float[np.ndarray, "a b"]
+    """The product of both log sizes where the family is the same."""
     same_model: Float[np.ndarray, "a b"]
 
     def covariance(self, draws: Draws) -> Float[np.ndarray, "draw skill a b"]:
         """Prior covariance of skills."""
-        lineage, family, model = (
-            np.asarray(draws[name], np.float64)[:, :, None, None] ** 2
-            for name in ("lineage_scale", "family_scale", "model_scale")
-        )
-        return lineage * self.same_lineage + family * self.same_family + model * self.same_model
+        scales = ("lineage_scale", "family_scale", "slope_scale", "model_scale")
+        total = np.zeros(())
+        for scale, share in zip(scales, self, strict=True):
+            total = total + np.asarray(draws[scale], np.float64)[:, :, None, None] ** 2 * share
+        return total
 
 
 class Inputs(NamedTuple):

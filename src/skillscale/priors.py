@@ -78,6 +78,7 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
         ),
         Prior("lineage_scale", skill, _expand(p.lineage_scale, n_skill), "spread of lineages"),
         Prior("family_scale", skill, _expand(p.family_scale, n_skill), "spread within a lineage"),
+        Prior("slope_scale", skill, _expand(p.slope_scale, n_skill), "spread of families' slopes"),
         Prior("model_scale", skill, _expand(p.model_scale, n_skill), "spread within a family"),
         Prior(
             "overdispersion",

@@ -46,6 +46,7 @@ class Priors:
     date: NormalPrior = NormalPrior(0.0, 0.5)
     lineage_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
     family_scale: LogNormalPrior = LogNormalPrior(0.25, 0.5)
+    slope_scale: LogNormalPrior = LogNormalPrior(0.1, 0.5)
     model_scale: LogNormalPrior = LogNormalPrior(0.2, 0.25)
     overdispersion: LogNormalPrior = LogNormalPrior(0.02, 0.5)
     discrepancy_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)

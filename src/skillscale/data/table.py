@@ -169,7 +169,7 @@ def load_table(path: str | Path | None = None) -> Table:
         model
         gemma-2-9b  9.240000e+09  8.000000e+12  2024-07
     """
-    cells, problems = _read(_shipped() if path is None else Path(path))
+    cells, problems = _read(shipped_directory() if path is None else Path(path))
     if problems:
         raise TableError(problems)
     return Table(
@@ -258,7 +258,8 @@ def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
     return cells, problems
 
 
-def _shipped() -> Path:
+def shipped_directory() -> Path:
+    """Directory of the data that comes with the package."""
     packaged = Path(__file__).parents[1] / "benchmarks_data"
     # An editable install reads the repository's copy.
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "benchmarks_data"

@@ -61,8 +61,9 @@ class Svi:
         observations: Observations,
         key: Array,
         on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
     ) -> Chains:
-        """Fit the Gaussian and draw from it."""
+        """Fit the Gaussian, from that of a similar posterior if there is one, and draw from it."""
         on_progress(0, 1)
         key_fit, key_draw = jax.random.split(key)
         gaussian = fit_gaussian(
@@ -71,6 +72,7 @@ class Svi:
             key_fit,
             gradient_steps=self.gradient_steps,
             newton_steps=self.newton_steps,
+            near=near,
         )
         on_progress(1, 1)
         return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
@@ -83,7 +85,7 @@ def fit_gaussian(
     *,
     gradient_steps: int,
     newton_steps: int,
-    start: Gaussian | None = None,
+    near: Gaussian | None = None,
 ) -> Gaussian:
     """Fit a Gaussian with full covariance to the posterior.
 
@@ -93,15 +95,15 @@ def fit_gaussian(
         key: source of randomness.
         gradient_steps: mean-field steps.
         newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
-        start: a Gaussian of a similar posterior to start from, instead of mean-field steps.
+        near: a Gaussian of a similar posterior to start from, instead of mean-field steps.
     """
-    if start is None:
+    if near is None:
         key, key_field = jax.random.split(key)
         mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
-        start = Gaussian(mean, jnp.diag(scale))
-    gaussian = start
-    size = gaussian.mean.size
-    precision = np.zeros((size, size))
+        gaussian = Gaussian(mean, jnp.diag(scale))
+    else:
+        gaussian = near
+    precision = np.zeros_like(gaussian.root, dtype=np.float64)
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
         half = gaussian.draw(key_step, POINTS // 2)
         points = jnp.concatenate([half, 2 * gaussian.mean - half])

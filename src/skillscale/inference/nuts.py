@@ -54,21 +54,36 @@ class Nuts:
         observations: Observations,
         key: Array,
         on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
     ) -> Chains:
-        """Draw from the posterior."""
+        """Draw from the posterior.
+
+        Args:
+            potential: the posterior.
+            observations: what it is conditioned on.
+            key: source of randomness.
+            on_progress: told the steps done and all steps.
+            near: approximation of a similar posterior; it takes the place of the pilot run.
+        """
         key_gaussian, key_pilot, key_main = jax.random.split(key, 3)
-        total = 2 * self.warmup + self.pilot + self.draws
+        before = 0 if near is not None else self.warmup + self.pilot
+        total = before + self.warmup + self.draws
         on_progress(0, total)
         gaussian = fit_gaussian(
-            potential, observations, key_gaussian, gradient_steps=1500, newton_steps=6
+            potential, observations, key_gaussian, gradient_steps=1500, newton_steps=6, near=near
         )
         program = _Program(potential, self)
-        pilot = self._sample(
-            program, observations, gaussian, key_pilot, self.pilot, lambda n: on_progress(n, total)
-        )
-        spread = pilot.flat[:, :: max(1, self.pilot // 4)][:, :4]
-        gaussian = gaussian_around(potential, observations, jnp.asarray(spread))
-        before = self.warmup + self.pilot
+        if near is None:
+            pilot = self._sample(
+                program,
+                observations,
+                gaussian,
+                key_pilot,
+                self.pilot,
+                lambda n: on_progress(n, total),
+            )
+            spread = pilot.flat[:, :: max(1, self.pilot // 4)][:, :4]
+            gaussian = gaussian_around(potential, observations, jnp.asarray(spread))
         return self._sample(
             program,
             observations,

@@ -1,0 +1,98 @@
+"""Posteriors of one table with models held out, all from one compiled program.
+
+A fold is a mask over observations. The sampler starts each time from a Gaussian approximation of
+the posterior of the whole table, which spares it most of its warm-up; it still samples the fold's
+own posterior, of which held-out scores are no part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+
+from skillscale.data.table import Table
+from skillscale.design import Design, make_design
+from skillscale.fitting import Fit, name_draws
+from skillscale.inference.gaussian import Gaussian, Svi, fit_gaussian
+from skillscale.inference.nuts import Nuts
+from skillscale.inference.potential import Potential, make_potential
+from skillscale.spec import Spec
+
+METHOD = Nuts(chains=4, warmup=100, draws=250)
+"""Method of back-tests: NUTS as in a fit, with fewer draws."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Refits:
+    """Fits of a table without some of its models.
+
+    Attributes:
+        table: all models.
+        spec: the specification.
+        method: how every posterior is found.
+        seed: the only source of randomness.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> table = load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> refits = Refits(table, spec, Svi(draws=50, newton_steps=4))
+        >>> refits.without(["gpt-neox-20b"])
+        Fit(159 models of 60 families, 2 benchmarks, 2 skills, 50 draws by svi)
+    """
+
+    table: Table
+    spec: Spec = dataclasses.field(default_factory=Spec)
+    method: Nuts | Svi = METHOD
+    seed: int = 0
+
+    @cached_property
+    def design(self) -> Design:
+        """Arrays of the whole table."""
+        return make_design(self.table, self.spec)
+
+    @cached_property
+    def potential(self) -> Potential:
+        """The posterior as a function of which scores are observed."""
+        return make_potential(self.design, self.spec)
+
+    @cached_property
+    def near(self) -> Gaussian:
+        """Approximation of the posterior of the whole table."""
+        key = jax.random.key(self.seed)
+        return fit_gaussian(
+            self.potential, self.design.observations, key, gradient_steps=1500, newton_steps=6
+        )
+
+    def without(self, held_out: Collection[str]) -> Fit:
+        """Fit the table without some models.
+
+        A held-out family or lineage is absent from the result, as if it had never been known.
+        """
+        observations = self.design.observations
+        is_kept = ~np.isin(self.design.coords["model"], list(held_out))
+        masked = observations._replace(is_observed=observations.is_observed & jnp.asarray(is_kept))
+        key = jax.random.key(self.seed + 1)
+        chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
+        tree = name_draws(chains, self.potential, self.design)
+        rest = self.table.without_models(
+            [name for name in held_out if name in self.table.models.index]
+        )
+        kept = make_design(rest, self.spec)
+        unpublished = [kept.coords["model"][i] for i in kept.unpublished]
+        posterior = tree.posterior.to_dataset().sel(
+            model=kept.coords["model"], family=kept.coords["family"]
+        )
+        if "unpublished" in posterior.dims:
+            posterior = posterior.sel(unpublished=unpublished)
+        groups = {name: node.to_dataset() for name, node in tree.children.items()}
+        provenance = {"method": type(self.method).__name__.lower(), "seed": self.seed}
+        return Fit(
+            xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, self.spec, provenance
+        )

@@ -1,0 +1,173 @@
+"""The result of a back-test, and its summaries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from skillscale.backtest.published import BEST_SLOTH
+from skillscale.backtest.scores import OURS
+from skillscale.forecasting import INTERVALS
+
+DISTANCES = {"none seen": None, "up to 3x": 3.0, "3x to 10x": 10.0, "more than 10x": np.inf}
+"""How much larger than the largest model seen of the family."""
+RESAMPLES = 5000
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report:
+    """A back-test: every forecast, and what it says.
+
+    Attributes:
+        protocol: name of the protocol.
+        options: what it was run with.
+        cells: one row per method and score: ``fold, model, family, lineage, tuning, benchmark,
+            log_ratio, n_known, actual, method, median, crps, log_score, pit`` and the ends of
+            intervals, fractions.
+        published: errors as published, by (lineage, benchmark), for the ``sloth`` protocol.
+        seconds: time it took.
+    """
+
+    protocol: str
+    options: Mapping[str, object]
+    cells: pd.DataFrame
+    published: pd.DataFrame | None
+    seconds: float
+
+    def __repr__(self) -> str:
+        ours = self.of(OURS)
+        return (
+            f"Report({self.protocol}: {ours['fold'].nunique()} folds, {len(ours)} scores, "
+            f"{self.mae_points(OURS):.2f} points off)"
+        )
+
+    def of(self, method: str) -> pd.DataFrame:
+        """Forecasts of one method, with their ``error``, in points."""
+        rows = self.cells[self.cells["method"] == method]
+        return rows.assign(error=100 * (rows["median"] - rows["actual"]).abs())
+
+    def by_fold(self, method: str) -> pd.Series:
+        """Mean absolute error of every fold, in points; also of methods as published."""
+        if method.startswith("published "):
+            assert self.published is not None
+            errors = self.published[method.removeprefix("published ")]
+            return 100 * errors.groupby("lineage").mean()
+        return self.of(method).groupby("fold")["error"].mean()
+
+    def mae_points(self, method: str) -> float:
+        """Mean over folds of a fold's mean absolute error, in points."""
+        return float(self.by_fold(method).mean())
+
+    def coverage(self, rows: pd.DataFrame) -> dict[str, float]:
+        """Share of scores inside their intervals, by interval."""
+        return {
+            str(level): float(
+                rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"]).mean()
+            )
+            for level in INTERVALS
+        }
+
+    def paired(self, other: str, *, seed: int = 0) -> dict[str, float]:
+        """Our error minus another method's, fold by fold, with a bootstrap interval over folds."""
+        difference = (self.by_fold(OURS) - self.by_fold(other)).dropna().to_numpy()
+        return _bootstrap_mean(difference, seed) | {"n_folds": len(difference)}
+
+    def groups(self, method: str = OURS) -> dict[str, dict[str, dict[str, Any]]]:
+        """Errors and coverage by tuning, by extrapolation distance, by benchmark, by family."""
+        rows = self.of(method)
+        ratio = np.exp(rows["log_ratio"])
+        bins = [0, *[edge for edge in DISTANCES.values() if edge is not None]]
+        distance = pd.cut(ratio, bins, labels=list(DISTANCES)[1:])
+        rows = rows.assign(distance=distance.astype(object).where(ratio.notna(), "none seen"))
+        return {
+            name: {
+                str(value): {
+                    "n": len(group),
+                    "mae_points": float(group["error"].mean()),
+                    "coverage": self.coverage(group),
+                }
+                for value, group in rows.groupby(name)
+            }
+            for name in ("tuning", "distance", "n_known", "benchmark", "family")
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Everything as plain numbers, as the command line prints it."""
+        ours = self.of(OURS)
+        baselines = [name for name in self.cells["method"].unique() if name != OURS]
+        published = [] if self.published is None else list(self.published.columns)
+        coverage = self.coverage(ours)
+        groups = self.groups()
+        best = [f"published {name}" for name in published if name in BEST_SLOTH]
+        result: dict[str, Any] = {
+            "protocol": self.protocol,
+            "options": dict(self.options),
+            "n_folds": int(ours["fold"].nunique()),
+            "n_scores": len(ours),
+            "mae_points": self.mae_points(OURS),
+            "mae_points_by_model": float(ours.groupby("model")["error"].mean().mean()),
+            "mae_points_by_fold": self.by_fold(OURS).to_dict(),
+            "mae_points_by_family": ours.groupby("family")["error"].mean().to_dict(),
+            "mae_points_by_benchmark": self._by_benchmark(ours),
+            **self._sharpness(ours),
+            "coverage": coverage,
+            "coverage_error": {
+                level: float(np.sqrt(share * (1 - share) / len(ours)))
+                for level, share in coverage.items()
+            },
+            "groups": groups,
+            "baselines": {
+                name: {
+                    "mae_points": self.mae_points(name),
+                    "mae_points_by_benchmark": self._by_benchmark(self.of(name)),
+                    **self._sharpness(self.of(name)),
+                    "coverage": self.coverage(self.of(name)),
+                }
+                for name in baselines
+            },
+            "published": {name: self.mae_points(f"published {name}") for name in published},
+            "paired": {
+                name: self.paired(name)
+                for name in [*baselines, *(f"published {name}" for name in published)]
+            },
+            "seconds": self.seconds,
+        }
+        if best:
+            result["best_sloth_in_hindsight"] = min(map(self.mae_points, best))
+            result["ratio_to_best_sloth"] = result["mae_points"] / result["best_sloth_in_hindsight"]
+        return result
+
+    def _by_benchmark(self, rows: pd.DataFrame) -> dict[str, float]:
+        by_fold = rows.groupby(["fold", "benchmark"])["error"].mean()
+        means = by_fold.groupby("benchmark").mean()
+        return {str(name): float(value) for name, value in means.items()}
+
+    def _sharpness(self, rows: pd.DataFrame) -> dict[str, float]:
+        """CRPS in points and log score, averaged over folds like errors."""
+        means = rows.groupby("fold")[["crps", "log_score"]].mean().mean()
+        return {"crps": 100 * float(means["crps"]), "log_score": float(means["log_score"])}
+
+
+def pooled_paired(reports: list[Report], other: str, *, seed: int = 0) -> dict[str, float]:
+    """Our error minus another method's over the folds of several reports."""
+    parts = [(r.by_fold(OURS) - r.by_fold(other)).dropna().to_numpy() for r in reports]
+    difference = np.concatenate(parts)
+    return _bootstrap_mean(difference, seed) | {"n_folds": len(difference)}
+
+
+def _bootstrap_mean(values: np.ndarray, seed: int) -> dict[str, float]:
+    if len(values) < 2:
+        return {"difference": float(values.mean()), "lower_95": np.nan, "upper_95": np.nan}
+    interval = stats.bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, rng=np.random.default_rng(seed)
+    ).confidence_interval
+    return {
+        "difference": float(values.mean()),
+        "lower_95": float(interval.low),
+        "upper_95": float(interval.high),
+    }

@@ -1,0 +1,96 @@
+"""Forecasts of single scores beside the actual ones, and how forecasts are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import scoringrules
+from jaxtyping import Float
+from scipy import stats
+from scipy.special import logsumexp
+
+from skillscale.backtest.folds import Fold
+from skillscale.data.table import Table
+from skillscale.forecasting import INTERVALS, Prediction
+
+OURS = "skillscale"
+
+
+def cells(fold: Fold, table: Table) -> pd.DataFrame:
+    """The scores of a fold to forecast, one row each.
+
+    Returns:
+        ``fold, model, family, lineage, tuning, benchmark, log_ratio, n_known, actual``, ordered by
+        model and benchmark; ``log_ratio`` is how many e-folds larger the model is than the largest
+        seen of its family (NaN where none is seen), ``n_known`` how many scores are seen in all.
+    """
+    models = table.models
+    long = fold.test.rename_axis("model").reset_index()
+    rows = long.melt("model", var_name="benchmark", value_name="actual").dropna()
+    rows = rows.sort_values(["model", "benchmark"], ignore_index=True)
+    described = models.loc[rows["model"], ["family", "lineage", "tuning", "n_params"]]
+    seen = models.loc[fold.seen.index]
+    largest = seen.groupby("family")["n_params"].max()
+    ratio = described["n_params"].to_numpy() / described["family"].map(largest).to_numpy(float)
+    rows.insert(0, "fold", fold.name)
+    for position, name in enumerate(("family", "lineage", "tuning"), start=2):
+        rows.insert(position, name, described[name].to_numpy())
+    rows.insert(6, "log_ratio", np.log(ratio))
+    rows.insert(7, "n_known", int(fold.seen.notna().to_numpy().sum()))
+    return rows
+
+
+def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
+    """Judge a prediction of the law by the actual scores.
+
+    Returns:
+        The rows with ``method, median, crps, log_score``, the forecast probability ``pit`` of
+        scoring lower than the actual score, and the ends of the intervals.
+    """
+    model = prediction.models.index.get_indexer(pd.Index(rows["model"]))
+    benchmark = pd.Index(prediction.benchmarks).get_indexer(pd.Index(rows["benchmark"]))
+    draws, location, scale, degrees = (
+        part[:, benchmark, model]
+        for part in (
+            prediction.score,
+            prediction.location,
+            prediction.scale,
+            prediction.degrees,
+        )
+    )
+    actual = rows["actual"].to_numpy()
+    density = stats.t.logpdf(actual, degrees, location, scale)
+    return rows.assign(
+        method=OURS,
+        median=np.median(draws, axis=0),
+        crps=scoringrules.crps_ensemble(actual, draws.T),
+        log_score=logsumexp(density, axis=0) - np.log(len(draws)),
+        pit=np.mean(stats.t.cdf(actual, degrees, location, scale), axis=0),
+        **_interval_ends(lambda level: np.quantile(draws, level, axis=0)),
+    )
+
+
+def score_normal(
+    rows: pd.DataFrame, method: str, mean: Float[np.ndarray, " row"], sd: Float[np.ndarray, " row"]
+) -> pd.DataFrame:
+    """Judge a point forecast with Gaussian residuals by the actual scores: as `score_draws`."""
+    actual = rows["actual"].to_numpy()
+    return rows.assign(
+        method=method,
+        median=mean,
+        crps=scoringrules.crps_normal(actual, mean, sd),
+        log_score=stats.norm.logpdf(actual, mean, sd),
+        pit=stats.norm.cdf(actual, mean, sd),
+        **_interval_ends(lambda level: np.clip(stats.norm.ppf(level, mean, sd), 0, 1)),
+    )
+
+
+def _interval_ends(quantile: Callable[[float], np.ndarray]) -> dict[str, np.ndarray]:
+    ends = {}
+    for interval in INTERVALS:
+        tail = (1 - interval / 100) / 2
+        ends[f"lower_{interval}"] = quantile(tail)
+        ends[f"upper_{interval}"] = quantile(1 - tail)
+    return ends
