@@ -43,6 +43,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from skillscale.backtest.report import Report
+from skillscale.backtest.scores import OURS
 from skillscale.errors import UnknownNameError
 from skillscale.fitting import Fit
 from skillscale.forecasting import forecast
@@ -216,6 +218,36 @@ def plot_score_curves(
         for name, colour in zip(families, _cycle(len(families)), strict=True)
     }
     _legend(figure, {**key, "80 % interval": Patch(color=OBSERVED, alpha=0.3)})
+    return figure
+
+
+def plot_calibration(report: Report, methods: Sequence[str] = (OURS,)) -> Figure:
+    """How often actual scores fell inside central intervals, against how often they should.
+
+    Args:
+        report: a back-test.
+        methods: names of methods in it.
+
+    Returns:
+        One line per method, with a band of two binomial standard errors around exact coverage.
+    """
+    figure, (ax,) = _panels(1, 4.4, 0.5)
+    levels = np.linspace(0.02, 0.98, 49)
+    n = len(report.of(OURS))
+    error = 2 * np.sqrt(levels * (1 - levels) / n)
+    ax.fill_between(100 * levels, 100 * (levels - error), 100 * (levels + error), color="#e6e6e6")
+    ax.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":")
+    key: dict[str, Artist] = {}
+    for method, colour in zip(methods, _cycle(len(methods)), strict=True):
+        distance = 2 * (report.of(method)["pit"].to_numpy() - 0.5)
+        share = (np.abs(distance)[:, None] < levels).mean(axis=0)
+        (key[method],) = ax.plot(100 * levels, 100 * share, color=colour, linewidth=1.8)
+    ax.set_xlabel("probability of the interval (%)")
+    ax.set_ylabel("scores inside it (%)")
+    ax.set_xlim(0, 100)
+    ax.set_ylim(0, 100)
+    ax.set_aspect("equal")
+    _legend(figure, key)
     return figure
 
 

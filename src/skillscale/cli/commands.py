@@ -72,7 +72,7 @@ def fit_command(
     """Fit the law to a table of scores: by default the shipped one."""
     if not output.parent.is_dir():
         raise SpecError(f"{output.parent} is no directory: {output} can't be written there.")
-    table, specification = _inputs(data, spec)
+    table, specification = read_inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)
     try:
@@ -192,7 +192,7 @@ def priors_command(
     data: DataDir = None, spec: SpecFile = None, style: Style = Format.TABLE
 ) -> None:
     """Print every prior with its numbers, before anything is sampled."""
-    table, specification = _inputs(data, spec)
+    table, specification = read_inputs(data, spec)
     frame = describe_priors(make_design(table, specification), specification)
     rows: list[Row] = [{str(k): v for k, v in r.items()} for r in frame.to_dict("records")]
     print_rows(
@@ -280,7 +280,8 @@ OPTIMUM_COLUMNS = {
 }
 
 
-def _inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
+def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
+    """Table and specification that a command was given, or the defaults."""
     return load_table(data), Spec() if spec is None else Spec.read(spec)
 
 

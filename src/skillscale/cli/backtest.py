@@ -1,0 +1,189 @@
+"""The command ``skillscale backtest``."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import joblib
+import typer
+from rich.console import Console
+
+from skillscale.backtest.folds import CUTS, KNOWN
+from skillscale.backtest.report import Report
+from skillscale.backtest.run import Covariates, Protocol, backtest
+from skillscale.cli.commands import DataDir, Seed, SpecFile, Style, app, read_inputs
+from skillscale.cli.output import Format, Row, messages, print_rows, progress
+from skillscale.errors import SkillscaleError, SpecError
+from skillscale.formatting import format_probability, rich_table
+from skillscale.plots import plot_calibration
+
+N_WORST = 5
+
+
+@app.command("backtest")
+def backtest_command(
+    protocol: Annotated[Protocol, typer.Option(help="Which folds.")],
+    n_seen: Annotated[
+        int, typer.Option(min=0, help="Smallest models seen of every new family.")
+    ] = 1,
+    benchmarks: Annotated[
+        str, typer.Option(help="Setting of the sloth protocol: v1, v2 or v1+v2.")
+    ] = "v1+v2",
+    covariates: Annotated[
+        Covariates | None,
+        typer.Option(help="Sizes and tokens; as published by default for the sloth protocol."),
+    ] = None,
+    cuts: Annotated[
+        str, typer.Option(help="First months of the time-ordered test periods, comma-separated.")
+    ] = ",".join(CUTS),
+    known: Annotated[
+        str, typer.Option(help="Numbers of known scores for leave-benchmarks, comma-separated.")
+    ] = ",".join(map(str, KNOWN)),
+    data: DataDir = None,
+    spec: SpecFile = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
+    cluster: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler to run folds on.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for every forecast and a calibration figure.")
+    ] = None,
+    style: Style = Format.TABLE,
+    seed: Seed = 0,
+) -> None:
+    """Forecast what is known already from what would have been known before, and compare."""
+    table, specification = read_inputs(data, spec)
+    try:
+        with _on(cluster), progress("Folds") as on_progress:
+            report = backtest(
+                protocol,
+                n_seen=n_seen,
+                setting=benchmarks,
+                covariates=covariates,
+                cuts=[cut.strip() for cut in cuts.split(",")],
+                known=_whole_numbers(known),
+                table=table,
+                spec=specification,
+                seed=seed,
+                jobs=jobs,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt as interrupt:
+        messages.print("Interrupted: nothing was written.", highlight=False)
+        raise typer.Exit(130) from interrupt
+    if out is not None:
+        _write(report, out)
+    if style is Format.JSON:
+        json.dump(_finite(report.summary()), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    elif style is Format.CSV:
+        report.cells.to_csv(sys.stdout, index=False)
+    else:
+        _print(report)
+
+
+@contextmanager
+def _on(cluster: str | None) -> Iterator[None]:
+    """Run folds on a Dask cluster, where there is one."""
+    if cluster is None:
+        yield
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise SkillscaleError(
+            "--cluster needs Dask: install it with pip install 'skillscale[cluster]'."
+        ) from error
+    try:
+        client = Client(cluster, timeout="10s")
+    except (OSError, TimeoutError) as error:
+        raise SkillscaleError(f"no Dask scheduler answers at {cluster}.") from error
+    with client, joblib.parallel_config("dask"):
+        yield
+
+
+def _print(report: Report) -> None:
+    summary = report.summary()
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(
+        f"{summary['n_folds']} folds, {summary['n_scores']} scores; errors in points, "
+        "averaged over folds. A difference is ours minus theirs, with its 95 % interval.",
+        highlight=False,
+    )
+    rows = [_line("skillscale", summary, None)]
+    for name, of_method in summary["baselines"].items():
+        rows.append(_line(name, of_method, summary["paired"][name]))
+    for name, error in summary["published"].items():
+        paired = summary["paired"][f"published {name}"]
+        rows.append(_line(f"{name} (as published)", {"mae_points": error}, paired))
+    print_rows(rows, Format.TABLE, shown={name: _cell(name) for name in rows[0]})
+    for name in ("tuning", "distance", "n_known", "benchmark"):
+        groups = summary["groups"][name]
+        console.print()
+        console.print(rich_table([_group(name, value, g) for value, g in groups.items()]))
+    worst = sorted(summary["mae_points_by_fold"].items(), key=lambda item: -item[1])[:N_WORST]
+    console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
+
+
+def _line(name: str, numbers: Mapping[str, Any], paired: Mapping[str, float] | None) -> Row:
+    coverage = numbers.get("coverage", {})
+    difference = "" if paired is None else f"{paired['difference']:+.2f}"
+    interval = "" if paired is None else f"{paired['lower_95']:+.2f} to {paired['upper_95']:+.2f}"
+    return {
+        "method": name,
+        "MAE": f"{numbers['mae_points']:.2f}",
+        "CRPS": f"{numbers['crps']:.2f}" if "crps" in numbers else "",
+        "log score": f"{numbers['log_score']:.2f}" if "log_score" in numbers else "",
+        **{
+            f"in {level} %": format_probability(coverage[level]) if coverage else ""
+            for level in ("50", "80", "95")
+        },
+        "difference": difference,
+        "95 % interval": interval,
+    }
+
+
+def _group(name: str, value: str, group: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        name: value,
+        "scores": str(group["n"]),
+        "MAE": f"{group['mae_points']:.2f}",
+        **{f"in {level} %": format_probability(p) for level, p in group["coverage"].items()},
+    }
+
+
+def _cell(name: str) -> Callable[[Row], str]:
+    return lambda row: str(row[name])
+
+
+def _write(report: Report, out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        report.cells.to_csv(out / "forecasts.csv", index=False)
+        plot_calibration(report).savefig(out / "calibration.png")
+    except OSError as error:
+        raise SkillscaleError(f"{out} can't be written: {error.strerror}.") from error
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _whole_numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SpecError(
+            f"--known takes whole numbers separated by commas, such as 1,3,5; found {text!r}."
+        ) from error

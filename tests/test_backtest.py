@@ -1,0 +1,192 @@
+"""Back-tests: no leak, honest scores, and summaries that can be checked by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy import integrate, stats
+from typer.testing import CliRunner
+
+from skillscale import Spec, Svi, load_table
+from skillscale.backtest.refits import Refits
+from skillscale.backtest.report import Report, pooled_paired
+from skillscale.backtest.run import backtest
+from skillscale.backtest.scores import score_draws, score_normal
+from skillscale.cli import app
+from skillscale.errors import SkillscaleError
+from skillscale.forecasting import Prediction
+from skillscale.plots import plot_calibration
+
+QUICK = Svi(draws=300, gradient_steps=500, newton_steps=4)
+SMALL = ("meta-llama-3", "meta-llama-3-instruct", "llama", "llama-2", "pythia", "opt", "qwen1.5")
+SPEC = Spec(("knowledge", "reasoning"), ("mmlu", "gsm8k"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    shipped = load_table()
+    models = shipped.models.index[shipped.models["family"].isin(SMALL)]
+    return shipped.select(benchmarks=["mmlu", "gsm8k", "arc_challenge"], models=models)
+
+
+def run(table, **options) -> Report:
+    return backtest(
+        "time-ordered", cuts=["2024-05"], table=table, spec=SPEC, method=QUICK, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def report(small) -> Report:
+    return run(small)
+
+
+def test_scores_to_forecast_are_never_read(small, report):
+    """Other scores of the held-out lineage, other than those seen, change no forecast."""
+    asked = report.of("skillscale")["model"].unique()
+    scores = small.scores.copy()
+    hidden = scores["model"].isin(asked)
+    assert hidden.sum() == 6
+    scores.loc[hidden, "score"] = 1 - scores.loc[hidden, "score"]
+    tampered = run(dataclasses.replace(small, scores=scores))
+    ends = ["lower_95", "upper_95"]
+    law, laws = (r.cells[r.cells["method"] == "skillscale"] for r in (report, tampered))
+    # The sampler starts from the whole table; the posterior it draws from does not know it.
+    assert_allclose(laws["median"], law["median"], atol=0.02)
+    assert_allclose(laws[ends], law[ends], atol=0.05)
+    for name in ("flops", "flops_family", "pca_2", "sloth_3", "last_observed"):
+        pair = (r.cells[r.cells["method"] == name]["median"] for r in (report, tampered))
+        assert_allclose(*pair, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(small, report):
+    again = run(small, jobs=2)
+    pd.testing.assert_frame_equal(again.cells, report.cells, rtol=1e-4)
+
+
+def test_a_refit_has_nothing_of_what_was_held_out(small):
+    held_out = [name for name in small.models.index if name.startswith("opt")]
+    rest = Refits(small, SPEC, QUICK).without(held_out)
+    assert "opt" not in rest.design.coords["family"]
+    assert not set(held_out) & set(rest.table.models.index)
+    assert rest.tree.posterior["model"].to_numpy().tolist() == rest.design.coords["model"]
+    assert rest.expected_scores().shape[1:] == (3, len(rest.table.models))
+
+
+def test_draws_are_judged_as_their_distribution_should_be():
+    rng = np.random.default_rng(0)
+    n = 40_000
+    location, scale, degrees = (np.full((n, 1, 1), v) for v in (0.5, 0.1, 8.0))
+    score = 0.5 + 0.1 * rng.standard_t(8.0, (n, 1, 1))
+    models = pd.DataFrame(index=["m"])
+    prediction = Prediction(models, ["b"], score, location, scale, degrees, {}, 0.0, 0)
+    rows = pd.DataFrame({"model": ["m"], "benchmark": ["b"], "actual": [0.63]})
+    found = score_draws(rows, prediction).iloc[0]
+    law = stats.t(8.0, 0.5, 0.1)
+
+    def squared_step(y: float) -> float:
+        return float((law.cdf(y) - (y >= 0.63)) ** 2)
+
+    crps = integrate.quad(squared_step, -2, 0.63)[0] + integrate.quad(squared_step, 0.63, 3)[0]
+    assert found["crps"] == pytest.approx(crps, rel=0.02)
+    assert found["log_score"] == pytest.approx(law.logpdf(0.63))
+    assert found["pit"] == pytest.approx(law.cdf(0.63))
+    assert found["median"] == pytest.approx(0.5, abs=0.003)
+    assert found["upper_80"] == pytest.approx(law.ppf(0.9), abs=0.005)
+
+
+def made_up(errors: dict[str, list[float]], method: str = "skillscale") -> pd.DataFrame:
+    rows = [
+        {
+            "fold": fold,
+            "model": f"{fold}-{i}",
+            "family": fold,
+            "lineage": fold,
+            "tuning": "base",
+            "benchmark": "b",
+            "log_ratio": np.log(5),
+            "n_known": 1,
+            "actual": 0.5,
+            "error": error,
+        }
+        for fold, values in errors.items()
+        for i, error in enumerate(values)
+    ]
+    frame = pd.DataFrame(rows)
+    mean = 0.5 + frame.pop("error").to_numpy() / 100
+    return score_normal(frame, method, mean, np.full(len(mean), 0.02))
+
+
+def test_summaries_weigh_folds_alike():
+    cells = pd.concat([made_up({"a": [1, 3], "b": [6]}), made_up({"a": [4, 4], "b": [5]}, "flops")])
+    report = Report("time-ordered", {}, cells, None, 0.0)
+    summary = report.summary()
+    assert summary["mae_points"] == pytest.approx((2 + 6) / 2)
+    assert summary["mae_points_by_model"] == pytest.approx((1 + 3 + 6) / 3)
+    assert summary["baselines"]["flops"]["mae_points"] == pytest.approx(4.5)
+    assert summary["paired"]["flops"]["difference"] == pytest.approx(((2 - 4) + (6 - 5)) / 2)
+    # Two points are a standard deviation: 1 is inside 50 %, 3 is outside 80 %, 6 is outside 95 %.
+    assert summary["coverage"] == pytest.approx({"50": 1 / 3, "80": 1 / 3, "95": 2 / 3})
+    assert summary["groups"]["distance"]["3x to 10x"]["n"] == 3
+    json.dumps(summary)
+
+
+def test_paired_intervals_cover_the_true_difference():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(60):
+        ours = {f"f{i}": [abs(e)] for i, e in enumerate(rng.normal(5, 1, 15))}
+        theirs = {name: [abs(e[0] + rng.normal(0.5, 1))] for name, e in ours.items()}
+        cells = pd.concat([made_up(ours), made_up(theirs, "flops")])
+        pooled = pooled_paired([Report("x", {}, cells, None, 0.0)], "flops", seed=seed)
+        covered += pooled["lower_95"] < -0.5 < pooled["upper_95"]
+    assert stats.binom(60, 0.93).cdf(covered) > 0.005
+    assert covered < 60 or stats.binom(60, 0.95).pmf(60) > 0.01
+
+
+def test_a_calibrated_forecast_follows_the_diagonal():
+    rng = np.random.default_rng(0)
+    cells = made_up({"a": list(2 * rng.normal(size=2000))})
+    figure = plot_calibration(Report("x", {}, cells, None, 0.0))
+    line = figure.axes[0].lines[-1]
+    assert_allclose(line.get_ydata(), line.get_xdata(), atol=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "guess"}, "no protocol 'guess'"),
+        ({"protocol": "sloth", "baselines": ["magic"]}, "no baseline magic"),
+        ({"protocol": "sloth", "n_seen": 3}, "no published setting"),
+    ],
+)
+def test_impossible_back_tests_are_refused(options, message):
+    with pytest.raises(SkillscaleError, match=message):
+        backtest(**options)
+
+
+def test_the_command_prints_every_figure(report, monkeypatch, tmp_path):
+    monkeypatch.setattr("skillscale.cli.backtest.backtest", lambda *_, **__: report)
+    arguments = ["backtest", "--protocol", "time-ordered"]
+    out = ["--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, *out, "--format", "json"])
+    summary = json.loads(result.stdout)
+    assert {"mae_points", "mae_points_by_family", "mae_points_by_benchmark", "crps", "coverage",
+            "baselines", "published", "paired"} <= set(summary)  # fmt: skip
+    assert set(summary["coverage"]) == {"50", "80", "95"}
+    assert (tmp_path / "out" / "calibration.png").stat().st_size > 10_000
+    assert len(pd.read_csv(tmp_path / "out" / "forecasts.csv")) == len(report.cells)
+    table = CliRunner().invoke(app, arguments).stdout
+    assert f"{summary['mae_points']:.2f}" in table
+    assert "flops_family" in table
+
+
+def test_a_cluster_that_does_not_answer_is_an_error():
+    pytest.importorskip("distributed")
+    command = ["backtest", "--protocol", "sloth", "--cluster", "tcp://127.0.0.1:1"]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, SkillscaleError)

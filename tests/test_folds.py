@@ -1,0 +1,115 @@
+"""Folds: the published ones exactly, and nothing of the answer in what training may see."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skillscale import load_table
+from skillscale.backtest import published
+from skillscale.backtest.folds import (
+    held_out_sets,
+    leave_benchmarks_folds,
+    sloth_folds,
+    time_ordered_folds,
+)
+from skillscale.backtest.scores import cells
+from skillscale.errors import SkillscaleError
+
+SETTINGS = [(n, setting) for n in (1, 2) for setting in published.SETTINGS]
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_table()
+
+
+@pytest.mark.parametrize(("n_seen", "setting"), SETTINGS)
+def test_folds_ask_for_as_many_models_as_the_published_ones(shipped, n_seen, setting):
+    folds = sloth_folds(shipped, n_seen, setting)
+    rows = pd.read_csv(published.shipped_directory() / "backtest" / "published_errors.csv")
+    rows = rows[(rows["n_seen"] == n_seen) & (rows["benchmarks"] == setting)]
+    expected = rows.groupby("lineage")["n_test_models"].first().to_dict()
+    assert {fold.name: len(fold.test) for fold in folds} == expected
+    size = published.covariates()["n_params"]
+    for fold in folds:
+        assert fold.test.notna().all(axis=None)
+        families = shipped.models["family"]
+        for family, members in fold.test.groupby(families[fold.test.index]):
+            seen = [name for name in fold.seen.index if families[name] == family]
+            assert len(seen) == n_seen
+            assert size[seen].max() <= size[members.index].min()
+
+
+def test_there_are_seventy_three_published_folds(shipped):
+    folds = [fold for n, setting in SETTINGS for fold in sloth_folds(shipped, n, setting)]
+    assert len(folds) == 73
+    assert len(held_out_sets(folds)) == len({fold.name for fold in folds})
+
+
+@pytest.mark.parametrize(("n_seen", "setting"), SETTINGS)
+def test_training_sees_nothing_of_a_lineage_that_is_asked_for(shipped, n_seen, setting):
+    for fold in sloth_folds(shipped, n_seen, setting):
+        lineages = set(shipped.models.loc[fold.test.index, "lineage"])
+        training = shipped.models.drop(index=list(fold.held_out))
+        assert not lineages & set(training["lineage"])
+        assert set(fold.seen.index) <= fold.held_out
+
+
+@pytest.mark.parametrize("n_seen", [0, 1, 2])
+def test_time_ordered_training_ends_before_the_cut(shipped, n_seen):
+    for fold in time_ordered_folds(shipped, n_seen, ["2023-12", "2024-05"]):
+        cut = fold.name.split(" from ")[1]
+        training = shipped.models.drop(index=list(fold.held_out))
+        scored = training.index.isin(shipped.scores["model"])
+        assert (training.loc[scored].groupby("family")["release"].min() < cut).all()
+        asked = shipped.models.loc[fold.test.index]
+        assert (asked["release"] >= cut).all()
+        seen = shipped.models.loc[fold.seen.index].groupby("family").size()
+        assert (seen.reindex(asked["family"].unique(), fill_value=0) == n_seen).all()
+
+
+def test_leaving_benchmarks_out_splits_the_scores_of_one_model(shipped):
+    folds = leave_benchmarks_folds(shipped, 3, seed=1)
+    for fold in folds:
+        (model,) = fold.test.index
+        known, asked = fold.seen.loc[model].notna(), fold.test.loc[model].notna()
+        assert known.sum() == 3
+        assert (known ^ asked).all()
+        assert model in fold.held_out
+    chosen = {tuple(fold.seen.iloc[0].notna()) for fold in folds}
+    assert len(chosen) > 20, "which scores are known should differ between models"
+
+
+def test_the_same_seed_leaves_out_the_same_benchmarks(shipped):
+    first, again, other = (leave_benchmarks_folds(shipped, 5, seed=s) for s in (0, 0, 1))
+    pd.testing.assert_frame_equal(first[3].seen, again[3].seen)
+    assert not first[3].seen.equals(other[3].seen)
+
+
+def test_cells_tell_how_far_a_model_is_from_what_was_seen(shipped):
+    fold = next(f for f in sloth_folds(shipped, 1, "v1") if f.name == "meta-llama-3")
+    rows = cells(fold, shipped).set_index(["model", "benchmark"])
+    sizes = shipped.models["n_params"]
+    ratio = sizes["meta-llama-3-70b"] / sizes["meta-llama-3-8b"]
+    assert rows.loc[("meta-llama-3-70b", "mmlu"), "log_ratio"] == pytest.approx(np.log(ratio))
+    assert len(rows) == fold.n_test
+    unseen = time_ordered_folds(shipped, 0, ["2024-05"])[0]
+    assert cells(unseen, shipped)["log_ratio"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda t: sloth_folds(t, 3, "v1"), "no published setting with 3 models seen on v1"),
+        (lambda t: sloth_folds(t, 1, "v3"), "no published setting"),
+        (lambda t: time_ordered_folds(t, 1, ["2010-01"]), "nothing to train on"),
+        (lambda t: time_ordered_folds(t, 1, ["2034-01"]), "no family released from 2034-01"),
+        (lambda t: leave_benchmarks_folds(t, 12), "between 1 and 11, found 12"),
+        (lambda t: leave_benchmarks_folds(t, 0), "between 1 and 11, found 0"),
+    ],
+)
+def test_impossible_folds_are_refused(shipped, make, message):
+    with pytest.raises(SkillscaleError, match=message):
+        make(shipped)
