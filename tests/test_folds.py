@@ -9,7 +9,6 @@ import pytest
 from skillscale import load_table
 from skillscale.backtest import published
 from skillscale.backtest.folds import (
-    held_out_sets,
     leave_benchmarks_folds,
     sloth_folds,
     time_ordered_folds,
@@ -45,7 +44,7 @@ def test_folds_ask_for_as_many_models_as_the_published_ones(shipped, n_seen, set
 def test_there_are_seventy_three_published_folds(shipped):
     folds = [fold for n, setting in SETTINGS for fold in sloth_folds(shipped, n, setting)]
     assert len(folds) == 73
-    assert len(held_out_sets(folds)) == len({fold.name for fold in folds})
+    assert len({fold.held_out for fold in folds}) == len({fold.name for fold in folds})
 
 
 @pytest.mark.parametrize(("n_seen", "setting"), SETTINGS)

@@ -36,6 +36,8 @@ from skillscale.spec import Spec
 INTERVALS = (50, 80, 95)
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
 NEW_FAMILY = "new"
+OF_THE_FIT = ("skill", "efficiency", "unpublished_log_tokens")
+"""Sites that describe fitted models and families rather than the law."""
 RELIABLE_PARETO_K = 0.7
 """Above it the draws of the law don't stretch to the observed scores (Vehtari et al. 2024)."""
 EVEN_WEIGHTS = 1e-3
@@ -119,13 +121,15 @@ def predict(
         raise TableError(["plan: there are no rows. Name at least one model to forecast."])
     seen, planned = _describe_all(plan, observed, fit)
     n_observed, n_planned = len(seen), len(planned)
-    seen, planned = _padded(seen), _padded(planned)
+    seen, planned = _padded(seen, 2), _padded(planned, 4)
     n_seen = len(seen)
     everyone = pd.concat([seen, planned]) if n_seen else planned
     families = pd.Index(everyone["family"].unique())
     draws = fit.draws(n_draws)
     rng = np.random.default_rng(seed)
     lineup, relatives = _lineup(everyone, fit, draws, rng)
+    # Only what every fit has in the same shape, so that compiled programs are used again.
+    draws = {site: values for site, values in draws.items() if site not in OF_THE_FIT}
     siblings = family_evidence(
         draws, lineup.fitted_skill.swapaxes(1, 2), _scores_in_fit(fit, relatives, families)
     )
@@ -302,21 +306,25 @@ def _same(rows: pd.DataFrame, columns: pd.DataFrame, spec: Spec) -> Relatives:
     return Relatives(lineage, family, family * sizes, same(rows.index, columns.index))
 
 
-def _padded(models: pd.DataFrame) -> pd.DataFrame:
-    """Add unobserved siblings up to a power of two, so that compiled programs are used again.
+def _padded(models: pd.DataFrame, base: int) -> pd.DataFrame:
+    """Add unobserved siblings up to a power of the base, so that compiled programs are used again.
 
     A sibling of which nothing is known changes no forecast.
     """
-    n_missing = 2 ** math.ceil(math.log2(max(len(models), 1))) - len(models)
-    if not len(models) or not n_missing:
+    n_missing = _next_power(len(models), base) - len(models)
+    if models.empty or not n_missing:
         return models
     names = [f"{models.index[-1]} (unobserved sibling {i})" for i in range(n_missing)]
     return pd.concat([models, models.iloc[[-1] * n_missing].set_axis(names)])
 
 
+def _next_power(n: int, base: int) -> int:
+    return base ** math.ceil(math.log(max(n, 1), base) - 1e-9)
+
+
 def _one_hot(models: pd.DataFrame, families: pd.Index) -> Float[np.ndarray, "model family"]:
-    """Membership in families, with columns up to a power of two."""
-    n_columns = 2 ** math.ceil(math.log2(len(families)))
+    """Membership in families, with columns up to a power of four."""
+    n_columns = _next_power(len(families), 4)
     position = families.get_indexer(pd.Index(models["family"]))
     return (position[:, None] == np.arange(n_columns)[None, :]).astype(np.float32)
 

@@ -31,6 +31,8 @@ from skillscale import law
 from skillscale.likelihood import Evidence, Scatter, log_prob, pool, scatter
 
 NEWTON_STEPS = 20
+CONVERGED = 0.01
+"""Largest move of a skill that still counts: its posterior is ten times wider or more."""
 STEP_SIZES = (4.0, 2.0, 1.0, 0.5, 0.2, 0.05, 0.0)
 PROPOSAL_DEGREES = 10.0
 """Scores in conflict make the density of skills wider than a normal around its mode."""
@@ -201,7 +203,9 @@ def observe(
         step = np.linalg.solve(information, gradient[..., None])[..., 0]
         candidates = mode[:, None] + np.array(STEP_SIZES)[:, None] * step[:, None]
         best = np.argmax(log_density(candidates), axis=1)
-        mode = candidates[np.arange(n_draw), best]
+        before, mode = mode, candidates[np.arange(n_draw), best]
+        if np.abs(mode - before).max() < CONVERGED:
+            break
 
     _, information = curvature(mode)
     root = np.linalg.cholesky(information)

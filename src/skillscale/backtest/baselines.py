@@ -38,7 +38,8 @@ class Problem(NamedTuple):
     """What a baseline may see, and what it is asked."""
 
     models: pd.DataFrame
-    """Training, seen and asked models with ``family, log_flops, log_params, log_tokens``."""
+    """All models, so that every fold has the same shapes: ``family``, centred ``log_params,
+    log_tokens, log_flops``."""
     scores: Float[np.ndarray, "model benchmark"]
     """Known scores, NaN elsewhere."""
     chance: Float[np.ndarray, " benchmark"]
@@ -56,8 +57,7 @@ def make_problem(fold: Fold, table: Table, benchmarks: list[str]) -> Problem:
     known = table.wide()[benchmarks].copy()
     known.loc[known.index.isin(fold.held_out)] = np.nan
     known.update(fold.seen)
-    asked = known.index.isin(fold.test.index)
-    models = table.models.loc[known.notna().any(axis=1) | asked]
+    models = table.models
     log_params = np.log(models["n_active_params"])
     # A token count that is not published is taken from the training trend in date.
     log_tokens = np.log(models["n_tokens"])
@@ -74,7 +74,7 @@ def make_problem(fold: Fold, table: Table, benchmarks: list[str]) -> Problem:
         }
     )
     chance = table.benchmarks.loc[benchmarks, "chance"].to_numpy(dtype=float)
-    return Problem(described, known.loc[models.index].to_numpy(dtype=float), chance)
+    return Problem(described, known.to_numpy(dtype=float), chance)
 
 
 def flops(problem: Problem) -> Forecast:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,11 +175,3 @@ def _smallest(models: pd.DataFrame, n: int) -> tuple[list[str], list[str]]:
             seen += by_size[:n]
             test += by_size[n:]
     return seen, test
-
-
-def held_out_sets(folds: Iterable[Fold]) -> dict[frozenset[str], list[Fold]]:
-    """Folds by what training must not see: those of one set share a posterior."""
-    groups: dict[frozenset[str], list[Fold]] = {}
-    for fold in folds:
-        groups.setdefault(fold.held_out, []).append(fold)
-    return groups

@@ -70,16 +70,18 @@ class Refits:
             self.potential, self.design.observations, key, gradient_steps=1500, newton_steps=6
         )
 
-    def without(self, held_out: Collection[str]) -> Fit:
+    def without(self, held_out: Collection[str], near: Gaussian | None = None) -> Fit:
         """Fit the table without some models.
 
-        A held-out family or lineage is absent from the result, as if it had never been known.
+        Args:
+            held_out: names of models; a family of which none is left is absent from the result.
+            near: approximation to start from; that of the whole table by default.
         """
         observations = self.design.observations
         is_kept = ~np.isin(self.design.coords["model"], list(held_out))
         masked = observations._replace(is_observed=observations.is_observed & jnp.asarray(is_kept))
         key = jax.random.key(self.seed + 1)
-        chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
+        chains = self.method.run(self.potential, masked, key, lambda *_: None, near or self.near)
         tree = name_draws(chains, self.potential, self.design)
         rest = self.table.without_models(
             [name for name in held_out if name in self.table.models.index]

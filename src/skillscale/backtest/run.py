@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple, cast
 
 import joblib
 import pandas as pd
@@ -17,7 +18,6 @@ from skillscale.backtest.folds import (
     CUTS,
     KNOWN,
     Fold,
-    held_out_sets,
     leave_benchmarks_folds,
     setting_benchmarks,
     sloth_folds,
@@ -103,7 +103,6 @@ def backtest(
         >>> sorted(report.summary()["baselines"])[:2]
         ['flops', 'flops_family']
     """
-    begun = time.perf_counter()
     try:
         protocol = Protocol(protocol)
     except ValueError as error:
@@ -133,54 +132,155 @@ def backtest(
     else:
         folds = [fold for n in known for fold in leave_benchmarks_folds(table, n, seed)]
         options |= {"known": list(known)}
+    study = Study(str(protocol), options, folds, benchmarks)
+    return run_studies(
+        [study],
+        Refits(table, spec, method, seed),
+        baselines=baselines,
+        jobs=jobs,
+        on_progress=on_progress,
+    )[0]
 
-    refits = Refits(table, spec, method, seed)
-    on_progress(0, len(folds))
-    groups = list(held_out_sets(folds).values())
+
+def backtest_published(
+    *,
+    covariates: Covariates | str = Covariates.PUBLISHED,
+    spec: Spec | None = None,
+    method: Nuts | Svi = METHOD,
+    baselines: Sequence[str] = tuple(BASELINES),
+    seed: int = 0,
+    jobs: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Report]:
+    """All six settings of the published comparison; settings share posteriors.
+
+    Args and errors are those of `backtest`; reports are in the order of the published settings.
+    """
+    table = load_table()
+    if Covariates(covariates) is Covariates.PUBLISHED:
+        table = published.with_published_covariates(table)
+    studies = [
+        Study(
+            str(Protocol.SLOTH),
+            {"covariates": str(covariates), "seed": seed, "n_seen": n, "benchmarks": setting},
+            sloth_folds(table, n, setting),
+            setting_benchmarks(table, setting),
+        )
+        for n in (1, 2)
+        for setting in published.SETTINGS
+    ]
+    return run_studies(
+        studies,
+        Refits(table, spec or Spec(), method, seed),
+        baselines=baselines,
+        jobs=jobs,
+        on_progress=on_progress,
+    )
+
+
+class Study(NamedTuple):
+    """Folds that are reported together."""
+
+    protocol: str
+    options: dict[str, object]
+    folds: list[Fold]
+    benchmarks: list[str]
+    """What baselines are fitted to."""
+
+
+def run_studies(
+    studies: Sequence[Study],
+    refits: Refits,
+    *,
+    baselines: Sequence[str] = tuple(BASELINES),
+    jobs: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Report]:
+    """Run the folds of several studies: those that hold the same models out share a posterior."""
+    begun = time.perf_counter()
+    total = sum(len(study.folds) for study in studies)
+    on_progress(0, total)
+    groups: dict[frozenset[str], list[tuple[int, Fold]]] = {}
+    for position, study in enumerate(studies):
+        for fold in study.folds:
+            groups.setdefault(fold.held_out, []).append((position, fold))
+    benchmarks = [study.benchmarks for study in studies]
     tasks = (
         joblib.delayed(_run_group)(
-            table, spec, method, seed, refits.near, group, benchmarks, tuple(baselines)
+            _Shared(refits.table, refits.spec, refits.method, refits.seed),
+            refits.near,
+            group,
+            benchmarks,
+            tuple(baselines),
         )
-        for group in groups
+        for group in groups.values()
     )
-    parts, done = [], 0
+    parts: list[pd.DataFrame] = []
+    done = 0
     for part, n_folds in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
         parts.append(part)
         done += n_folds
-        on_progress(done, len(folds))
-    found = pd.concat(parts).sort_values(["fold", "model", "benchmark", "method"])
-    errors = published.errors(n_seen, setting) if protocol is Protocol.SLOTH else None
-    return Report(
-        protocol=str(protocol),
-        options=options | {"method": type(method).__name__.lower()} | dataclasses.asdict(method),
-        cells=found.reset_index(drop=True),
-        published=errors,
-        seconds=time.perf_counter() - begun,
-    )
+        on_progress(done, total)
+    found = pd.concat(parts).sort_values(["study", "fold", "model", "benchmark", "method"])
+    seconds = time.perf_counter() - begun
+    method = {"method": type(refits.method).__name__.lower(), **dataclasses.asdict(refits.method)}
+    return [
+        Report(
+            protocol=study.protocol,
+            options=study.options | method,
+            cells=found[found["study"] == position].drop(columns="study").reset_index(drop=True),
+            published=_published_errors(study),
+            seconds=seconds,
+        )
+        for position, study in enumerate(studies)
+    ]
+
+
+def _published_errors(study: Study) -> pd.DataFrame | None:
+    if study.protocol != Protocol.SLOTH:
+        return None
+    return published.errors(cast("int", study.options["n_seen"]), str(study.options["benchmarks"]))
+
+
+class _Shared(NamedTuple):
+    """What the posteriors of a back-test have in common."""
+
+    table: Table
+    spec: Spec
+    method: Nuts | Svi
+    seed: int
+
+    def __hash__(self) -> int:
+        return hash((self.table.hash, self.spec, self.method, self.seed))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shared) and hash(self) == hash(other)
+
+
+@lru_cache(maxsize=1)
+def _refits(shared: _Shared) -> Refits:
+    """One per process, so that its programs are compiled once."""
+    return Refits(*shared)
 
 
 def _run_group(
-    table: Table,
-    spec: Spec,
-    method: Nuts | Svi,
-    seed: int,
+    shared: _Shared,
     near: Gaussian,
-    folds: Sequence[Fold],
-    benchmarks: list[str],
+    folds: Sequence[tuple[int, Fold]],
+    benchmarks: Sequence[list[str]],
     baselines: Sequence[str],
 ) -> tuple[pd.DataFrame, int]:
     """All forecasts of folds that share a posterior."""
-    refits = _refits(_Key((table, spec, method, seed), (table.hash, spec, method, seed)))
-    refits.__dict__["near"] = near
-    fit = refits.without(folds[0].held_out)
+    fit = _refits(shared).without(folds[0][1].held_out, near)
     parts = []
-    for fold in folds:
-        rows = cells(fold, table)
-        parts.append(score_draws(rows, forecast_fold(fit, fold, table, seed)))
-        problem = make_problem(fold, table, benchmarks)
+    for study, fold in folds:
+        rows = cells(fold, shared.table).assign(study=study)
+        parts.append(score_draws(rows, forecast_fold(fit, fold, shared.table, shared.seed)))
+        names = benchmarks[study]
+        problem = make_problem(fold, shared.table, names)
         at = (
             problem.models.index.get_indexer(pd.Index(rows["model"])),
-            pd.Index(benchmarks).get_indexer(pd.Index(rows["benchmark"])),
+            pd.Index(names).get_indexer(pd.Index(rows["benchmark"])),
         )
         for name in baselines:
             mean, sd = BASELINES[name](problem)
@@ -194,23 +294,3 @@ def forecast_fold(fit: Fit, fold: Fold, table: Table, seed: int) -> Prediction:
     seen = models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")
     plan = models.loc[fold.test.index].reset_index(names="model")
     return predict(fit, plan, seen if len(seen) else None, seed=seed)
-
-
-class _Key:
-    """Arguments of a cached call, told apart by something that hashes."""
-
-    def __init__(self, arguments: tuple, identity: tuple):
-        self.arguments = arguments
-        self.identity = identity
-
-    def __hash__(self) -> int:
-        return hash(self.identity)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and self.identity == other.identity
-
-
-@lru_cache(maxsize=1)
-def _refits(key: _Key) -> Refits:
-    """One per process, so that its programs are compiled once."""
-    return Refits(*key.arguments)
