@@ -29,7 +29,7 @@ def test_folds_ask_for_as_many_models_as_the_published_ones(shipped, n_seen, set
     folds = sloth_folds(shipped, n_seen, setting)
     rows = pd.read_csv(published.shipped_directory() / "backtest" / "published_errors.csv")
     rows = rows[(rows["n_seen"] == n_seen) & (rows["benchmarks"] == setting)]
-    expected = rows.groupby("lineage")["n_test_models"].first().to_dict()
+    expected = rows.groupby("fold")["n_test_models"].first().to_dict()
     assert {fold.name: len(fold.test) for fold in folds} == expected
     size = published.covariates()["n_params"]
     for fold in folds:
@@ -44,7 +44,7 @@ def test_folds_ask_for_as_many_models_as_the_published_ones(shipped, n_seen, set
 def test_there_are_seventy_three_published_folds(shipped):
     folds = [fold for n, setting in SETTINGS for fold in sloth_folds(shipped, n, setting)]
     assert len(folds) == 73
-    assert len({fold.held_out for fold in folds}) == len({fold.name for fold in folds})
+    assert len({fold.held_out for fold in folds}) < 30, "most folds should share posteriors"
 
 
 @pytest.mark.parametrize(("n_seen", "setting"), SETTINGS)

@@ -23,7 +23,7 @@ class Fold:
     """One question to every method.
 
     Attributes:
-        name: the lineage, cut date or model it is about.
+        name: the family, lineage and cut date, or model it is about.
         held_out: models of which training sees nothing.
         seen: scores shown of new models, as a frame (model, benchmark) with NaN elsewhere.
         test: scores to forecast, laid out alike.
@@ -44,7 +44,7 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
     """Folds of the published comparison (arXiv:2412.06540, section 5).
 
     Of every family of a fold the smallest models by published size are seen, and larger ones are
-    forecast, among the models with all scores of the setting. Training sees nothing else of their
+    forecast, among the models with a token count and all scores of the setting. Training sees nothing else of their
     lineage.
 
     Args:
@@ -62,25 +62,26 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
         (11, 'bloom', ['bloom-560m'], 3)
     """
     rows = published.folds(n_seen, setting)
-    size = published.covariates()["n_params"]
+    # Models without a token count could not be part of the comparison.
+    size = published.covariates().dropna()["n_params"]
     benchmarks = setting_benchmarks(table, setting)
     complete = table.wide()[benchmarks].dropna()
+    complete = complete[complete.index.isin(size.index)]
     families = table.models["family"]
     absent = sorted(set(rows["family"]) - set(families.loc[complete.index]))
     if absent:
         raise SkillscaleError(f"the table lacks families of the comparison: {', '.join(absent)}.")
     folds = []
-    for lineage, of_lineage in rows.groupby("lineage", sort=False):
+    for name, of_fold in rows.groupby("fold", sort=False):
         seen, test = [], []
-        for family in of_lineage["family"]:
+        for family in of_fold["family"]:
             members = complete.index[families.loc[complete.index] == family]
             by_size = size.loc[members].sort_values(kind="stable").index
             seen += list(by_size[:n_seen])
             test += list(by_size[n_seen:])
-        held_out = table.models.index[table.models["lineage"] == lineage]
-        folds.append(
-            Fold(str(lineage), frozenset(held_out), complete.loc[seen], complete.loc[test])
-        )
+        lineages = table.models.loc[test, "lineage"]
+        held_out = table.models.index[table.models["lineage"].isin(lineages)]
+        folds.append(Fold(str(name), frozenset(held_out), complete.loc[seen], complete.loc[test]))
     return folds
 
 
@@ -150,7 +151,8 @@ def leave_benchmarks_folds(table: Table, n_known: int, seed: int = 0) -> list[Fo
     rng = np.random.default_rng(seed)
     folds = []
     for model, scores in wide.iterrows():
-        known = np.isin(np.arange(wide.shape[1]), rng.permutation(wide.shape[1])[:n_known])
+        chosen = rng.permutation(wide.shape[1])[:n_known]
+        known = np.isin(np.arange(wide.shape[1]), chosen)[None, :]
         is_relative = lineage == lineage[str(model)]
         one = scores.to_frame().T
         relatives = frozenset(table.models.index[is_relative])
@@ -172,6 +174,6 @@ def _smallest(models: pd.DataFrame, n: int) -> tuple[list[str], list[str]]:
     for _, members in models.groupby("family"):
         by_size = members.sort_values("n_params", kind="stable").index
         if len(by_size) > n:
-            seen += by_size[:n]
-            test += by_size[n:]
+            seen += list(by_size[:n])
+            test += list(by_size[n:])
     return seen, test

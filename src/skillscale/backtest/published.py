@@ -15,7 +15,7 @@ BEST_SLOTH = tuple(f"sloth_trained_link_{d}" for d in (1, 2, 3, 4))
 
 
 def folds(n_seen: int, setting: str) -> pd.DataFrame:
-    """Test families of a setting: ``lineage, family``.
+    """Test families of a setting: ``fold, family``.
 
     Raises:
         SkillscaleError: there is no such published setting.
@@ -24,13 +24,13 @@ def folds(n_seen: int, setting: str) -> pd.DataFrame:
 
 
 def errors(n_seen: int, setting: str) -> pd.DataFrame:
-    """Mean absolute errors (fractions) of every published method by lineage and benchmark.
+    """Mean absolute errors (fractions) of every published method by fold and benchmark.
 
     Raises:
         SkillscaleError: there is no such published setting.
     """
     rows = _of_setting(_read("published_errors"), n_seen, setting)
-    return rows.set_index(["lineage", "benchmark"]).drop(columns="n_test_models")
+    return rows.set_index(["fold", "benchmark"]).drop(columns="n_test_models")
 
 
 def covariates() -> pd.DataFrame:

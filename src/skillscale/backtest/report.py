@@ -29,7 +29,7 @@ class Report:
         cells: one row per method and score: ``fold, model, family, lineage, tuning, benchmark,
             log_ratio, n_known, actual, method, median, crps, log_score, pit`` and the ends of
             intervals, fractions.
-        published: errors as published, by (lineage, benchmark), for the ``sloth`` protocol.
+        published: errors as published, by (fold, benchmark), for the ``sloth`` protocol.
         seconds: time it took.
     """
 
@@ -56,7 +56,7 @@ class Report:
         if method.startswith("published "):
             assert self.published is not None
             errors = self.published[method.removeprefix("published ")]
-            return 100 * errors.groupby("lineage").mean()
+            return 100 * errors.groupby("fold").mean()
         return self.of(method).groupby("fold")["error"].mean()
 
     def mae_points(self, method: str) -> float:
