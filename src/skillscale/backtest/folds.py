@@ -44,8 +44,8 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
     """Folds of the published comparison (arXiv:2412.06540, section 5).
 
     Of every family of a fold the smallest models by published size are seen, and larger ones are
-    forecast, among the models with a token count and all scores of the setting. Training sees nothing else of their
-    lineage.
+    forecast, among the models with a token count and all scores of the setting. Training sees
+    nothing else of their lineage.
 
     Args:
         table: the shipped table.
