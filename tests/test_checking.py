@@ -98,7 +98,7 @@ def scaled(factor):
 
 
 def noise_times(factor):
-    names = ("overdispersion", "discrepancy_spread")
+    names = ("overdispersion", "discrepancy_spread", "affinity_scale")
     return dict.fromkeys(names, lambda values: values * factor)
 
 
@@ -148,13 +148,13 @@ def test_coverage_is_counted_from_simulated_scores(sampled):
 def test_pointwise_log_likelihood_is_that_of_every_observed_score(sampled):
     values = sampled.log_likelihood(20)
     assert values.shape == (20, len(sampled.table.scores))
-    mean, scale, tail = (np.asarray(x, float) for x in sampled.likelihood(20))
+    location, scale, degrees = (np.asarray(x, float) for x in sampled.given_siblings(20))
     benchmark, model = sampled.observed_index
     wide = sampled.table.wide()
     for column in (0, 17, values.shape[1] - 1):
         j, i = benchmark[column], model[column]
         score = wide.loc[sampled.design.coords["model"][i], sampled.design.coords["benchmark"][j]]
-        direct = stats.t.logpdf(score, tail, mean[:, j, i], scale[:, j, i])
+        direct = stats.t.logpdf(score, *(x[:, j, i] for x in (degrees, location, scale)))
         np.testing.assert_allclose(values[:, column], direct, rtol=1e-3, atol=1e-3)
 
 

@@ -151,7 +151,8 @@ def test_svi_and_nuts_agree_on_means_and_spreads(sampled, approximate):
     sd = exact.std(axis=0)
     # The Newton-like steps leave noise of a third of a standard deviation or so.
     assert np.median(np.abs(exact.mean(0) - near.mean(0)) / sd) < 0.35
-    assert (np.abs(exact.mean(0) - near.mean(0)) / sd).max() < 2.5
+    # Expected scores at chance are skewed, which no Gaussian is.
+    assert np.quantile(np.abs(exact.mean(0) - near.mean(0)) / sd, 0.95) < 1.5
     assert 0.8 < np.median(near.std(0) / sd) < 1.15
     slopes, near_slopes = (np.asarray(f.draws()["slope"]) for f in (sampled, approximate))
     assert (np.abs(slopes.mean(0) - near_slopes.mean(0)) < 0.9 * slopes.std(0)).all()

@@ -127,7 +127,7 @@ def test_slope_of_the_score_is_its_derivative_in_the_linear_predictor(skill, lin
 
 def test_item_variance_is_that_of_a_mean_of_coin_flips():
     mean = np.array([[0.5, 0.9], [0.2, 1.0]])
-    noise = law.Noise(np.zeros(2), np.zeros(2), np.array([100.0, 10.0]))
+    noise = law.Noise(np.zeros(2), np.zeros(2), np.zeros(2), np.array([100.0, 10.0]))
     assert_allclose(
         law.item_variance(mean, noise), [[0.0025, 0.0009], [0.016, 0.0]], rtol=1e-6, atol=1e-9
     )
@@ -137,11 +137,11 @@ def test_item_variance_is_that_of_a_mean_of_coin_flips():
 
 def test_discrepancy_variance_is_its_formula():
     mean, slope = np.array([[0.4]]), np.array([[0.15]])
-    noise = law.Noise(np.array([0.03]), np.array([0.5]), np.array([100.0]))
+    noise = law.Noise(*(np.array([v]) for v in (0.03, 0.5, 0.0, 100.0)))
     by_hand = 0.03**2 * (0.4 * 0.6 + 0.01) + (0.5 * 0.15) ** 2
     assert_allclose(law.discrepancy_variance(mean, slope, noise), [[by_hand]], rtol=1e-6)
 
 
 def test_discrepancy_never_vanishes_even_at_a_score_of_zero():
-    noise = law.Noise(np.array([0.02]), np.array([0.2]), np.array([100.0]))
+    noise = law.Noise(*(np.array([v]) for v in (0.02, 0.2, 0.0, 100.0)))
     assert law.discrepancy_variance(np.zeros((1, 1)), np.zeros((1, 1)), noise)[0, 0] > 0

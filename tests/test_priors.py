@@ -24,9 +24,11 @@ SINGLE = {
     "effect[date]": "date",
     "lineage_scale": "lineage_scale",
     "family_scale": "family_scale",
+    "slope_scale": "slope_scale",
     "model_scale": "model_scale",
     "overdispersion": "overdispersion",
     "discrepancy_spread": "discrepancy_spread",
+    "affinity_scale": "affinity_scale",
     "tail": "tail",
 }
 

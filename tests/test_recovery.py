@@ -65,13 +65,16 @@ def check_calibration(ranks: list[dict[str, np.ndarray]]) -> None:
     """Posterior ranks of truths drawn from the prior are uniform, whatever the data."""
     tail = (1 - LEVEL) / 2
     for name in SITES:
-        # Entries of a replicate share its data: a replicate is one observation.
+        # Entries of a replicate share its data: a replicate is one observation, with an error at
+        # least that of independent entries.
+        n_entries = len(ranks[0][name])
         inside = np.array([((r[name] > tail) & (r[name] < 1 - tail)).mean() for r in ranks])
         centre = np.array([r[name].mean() for r in ranks])
         n = len(ranks)
-        error = max(inside.std(ddof=1), 0.1) / np.sqrt(n)
+        least = np.sqrt(LEVEL * (1 - LEVEL) / n_entries)
+        error = max(inside.std(ddof=1), least) / np.sqrt(n)
         assert abs(inside.mean() - LEVEL) < 4 * error, (name, inside.mean(), error)
-        error = max(centre.std(ddof=1), 0.05) / np.sqrt(n)
+        error = max(centre.std(ddof=1), np.sqrt(1 / 12 / n_entries)) / np.sqrt(n)
         assert abs(centre.mean() - 0.5) < 4 * error, (name, centre.mean(), error)
 
 

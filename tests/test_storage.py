@@ -14,6 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from skillscale import Fit
 from skillscale.errors import FitFileError
+from skillscale.storage import SCHEMA
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +98,11 @@ def test_a_foreign_netcdf_file_is_refused(tmp_path):
     fails_to_load(tmp_path / "rain.nc", "is a netCDF file, but no skillscale fit.")
 
 
-@pytest.mark.parametrize("schema", [0, 2, 99])
+@pytest.mark.parametrize("schema", [0, SCHEMA - 1, SCHEMA + 1])
 def test_another_schema_is_named(copy, schema):
     with h5py.File(copy, "r+") as file:
         file.attrs["skillscale_schema"] = schema
-    fails_to_load(copy, f"has schema {schema}, this version of skillscale reads schema 1.")
+    fails_to_load(copy, f"has schema {schema}, this version of skillscale reads schema {SCHEMA}.")
 
 
 def test_a_schema_that_is_no_number_is_refused(copy):

@@ -102,8 +102,8 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
 def predictive_coverage(fit: Fit) -> xr.DataArray:
     """Share of observed scores inside their central 90 % posterior predictive interval.
 
-    The interval is that of the likelihood given the fitted skills and the family's other scores on
-    the benchmark: it says whether the noise model fits, not how forecasts do. Dim ``benchmark``.
+    The interval is that of the likelihood given the fitted skills: it says whether the noise model
+    fits, not how forecasts do. Dim ``benchmark``.
     """
     probability = _predictive_probability(fit)
     benchmark, _ = fit.observed_index
@@ -116,11 +116,11 @@ def predictive_coverage(fit: Fit) -> xr.DataArray:
 
 def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
     """Posterior predictive probability of scoring below what was observed, per observed score."""
-    location, scale, degrees = (np.asarray(part) for part in fit.likelihood(DRAWS_FOR_SCORES))
+    mean, scale, tail = (np.asarray(part) for part in fit.likelihood(DRAWS_FOR_SCORES))
     observed = np.asarray(fit.design.observations.score)[fit.observed_index]
     at_rows = (slice(None), *fit.observed_index)
-    standard = (observed - location[at_rows]) / scale[at_rows]
-    return np.mean(stats.t.cdf(standard, degrees[at_rows]), axis=0)
+    standard = (observed - mean[at_rows]) / scale[at_rows]
+    return np.mean(stats.t.cdf(standard, tail[:, None]), axis=0)
 
 
 def _convergence(fit: Fit) -> list[Check]:

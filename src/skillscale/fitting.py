@@ -25,7 +25,7 @@ from skillscale.errors import SkillscaleError
 from skillscale.inference.chains import Chains, Method
 from skillscale.inference.nuts import Nuts
 from skillscale.inference.potential import Potential, make_potential
-from skillscale.likelihood import given_siblings, scatter
+from skillscale.likelihood import Scatter, given_siblings, scatter
 from skillscale.spec import Spec
 
 DIMS = {
@@ -114,6 +114,22 @@ class Fit:
     ) -> tuple[
         Float[Array, "draw benchmark model"],
         Float[Array, "draw benchmark model"],
+        Float[Array, " draw"],
+    ]:
+        """Expected score of every fitted model on every benchmark, its scale, and the tail."""
+        draws = self.draws(n)
+        expected = _scatter(draws, self.design.observations)
+        return expected.mean, jnp.sqrt(expected.own + expected.affinity**2), draws["tail"]
+
+    def expected_scores(self, n: int | None = None) -> Float[Array, "draw benchmark model"]:
+        """Expected score of every fitted model on every benchmark, observed or not."""
+        return self.likelihood(n)[0]
+
+    def given_siblings(
+        self, n: int | None = None
+    ) -> tuple[
+        Float[Array, "draw benchmark model"],
+        Float[Array, "draw benchmark model"],
         Float[Array, "draw benchmark model"],
     ]:
         """Student-t distribution of every score given the others of its family.
@@ -123,13 +139,9 @@ class Fit:
         """
         return _given_siblings(self.draws(n), self.design.observations)
 
-    def expected_scores(self, n: int | None = None) -> Float[Array, "draw benchmark model"]:
-        """Expected score of every fitted model on every benchmark, observed or not."""
-        return _expected_scores(self.draws(n), self.design.observations)
-
     def log_likelihood(self, n: int | None = None) -> Float[np.ndarray, "draw score"]:
         """Log likelihood of every observed score (see ``observed_index``) given its siblings."""
-        location, scale, degrees = self.likelihood(n)
+        location, scale, degrees = self.given_siblings(n)
         scores = dist.StudentT(degrees, location, scale)
         grid = np.asarray(scores.log_prob(self.design.observations.score))
         return grid[:, *self.observed_index]
@@ -159,11 +171,11 @@ class Fit:
 
 
 @jax.jit
-def _expected_scores(
-    draws: dict[str, Array], observations: Observations
-) -> Float[Array, "draw benchmark model"]:
-    def one(params: dict[str, Array]) -> Array:
-        return scatter(params, params["skill"], observations.chance, observations.n_items).mean
+def _scatter(draws: dict[str, Array], observations: Observations) -> Scatter:
+    """Scatter of every fitted model, arrays of (draw, benchmark, model)."""
+
+    def one(params: dict[str, Array]) -> Scatter:
+        return scatter(params, params["skill"], observations.chance, observations.n_items)
 
     return jax.vmap(one)(draws)
 
