@@ -6,12 +6,17 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | room | what is in it |
 |---|---|
 | `data` | tables: reading, checking, selecting |
-| `law`, `hierarchy`, `priors`, `model` | the equation, the families, the priors, the whole model |
+| `law`, `hierarchy`, `likelihood` | the equation, the families, how scores scatter |
+| `priors`, `model` | the numbers believed beforehand, and all of it together |
 | `inference` | how the posterior is found |
 | `fitting`, `storage` | `fit`, its result, and the file it is saved in |
 | `new_models`, `forecasting`, `optima`, `checking` | what a posterior answers |
+| `backtest` | what it would have answered, beside the truth and simpler laws |
 | `plots`, `cli` | figures and the command line |
 """
+
+# Before ArviZ, whose lazy import of NumPyro leaves numpyro.distributions incomplete.
+import numpyro  # noqa: F401
 
 from skillscale.checking import check
 from skillscale.data.table import Table, load_table
