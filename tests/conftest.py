@@ -22,7 +22,7 @@ FAMILIES = (
     "gpt2-large",
 )
 SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-NUTS = Nuts(draws=1500)
+NUTS = Nuts(draws=1500, target_accept=0.85)
 SVI = Svi(draws=400, newton_steps=60)
 
 SHARED_PROGRAMS = (

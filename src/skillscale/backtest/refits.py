@@ -24,7 +24,7 @@ from skillscale.inference.nuts import Nuts
 from skillscale.inference.potential import Potential, make_potential
 from skillscale.spec import Spec
 
-METHOD = Nuts(chains=4, warmup=100, draws=250)
+METHOD = Nuts(chains=4, warmup=100, draws=250, target_accept=0.7)
 """Method of back-tests: NUTS as in a fit, with fewer draws."""
 
 

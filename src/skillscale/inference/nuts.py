@@ -42,10 +42,10 @@ class Nuts:
     """
 
     chains: int = 4
-    warmup: int = 100
-    pilot: int = 50
+    warmup: int = 300
+    pilot: int = 100
     draws: int = 2500
-    target_accept: float = 0.7
+    target_accept: float = 0.8
     max_tree_depth: int = 7
 
     def run(
