@@ -70,18 +70,31 @@ class Refits:
             self.potential, self.design.observations, key, gradient_steps=1500, newton_steps=6
         )
 
-    def without(self, held_out: Collection[str], near: Gaussian | None = None) -> Fit:
+    @property
+    def _identity(self) -> tuple[str, Spec, Nuts | Svi, int]:
+        return self.table.hash, self.spec, self.method, self.seed
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Refits) and self._identity == other._identity
+
+    def __getstate__(self) -> dict[str, object]:
+        """All but what holds compiled programs, which stay in their process."""
+        return {k: v for k, v in self.__dict__.items() if k not in ("design", "potential")}
+
+    def without(self, held_out: Collection[str]) -> Fit:
         """Fit the table without some models.
 
         Args:
             held_out: names of models; a family of which none is left is absent from the result.
-            near: approximation to start from; that of the whole table by default.
         """
         observations = self.design.observations
         is_kept = ~np.isin(self.design.coords["model"], list(held_out))
         masked = observations._replace(is_observed=observations.is_observed & jnp.asarray(is_kept))
         key = jax.random.key(self.seed + 1)
-        chains = self.method.run(self.potential, masked, key, lambda *_: None, near or self.near)
+        chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
         tree = name_draws(chains, self.potential, self.design)
         rest = self.table.without_models(
             [name for name in held_out if name in self.table.models.index]

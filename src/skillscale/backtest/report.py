@@ -74,8 +74,7 @@ class Report:
 
     def paired(self, other: str, *, seed: int = 0) -> dict[str, float]:
         """Our error minus another method's, fold by fold, with a bootstrap interval over folds."""
-        difference = (self.by_fold(OURS) - self.by_fold(other)).dropna().to_numpy()
-        return _bootstrap_mean(difference, seed) | {"n_folds": len(difference)}
+        return pooled_paired([self], other, seed=seed)
 
     def groups(self, method: str = OURS) -> dict[str, dict[str, dict[str, Any]]]:
         """Errors and coverage by tuning, by extrapolation distance, by benchmark, by family."""
@@ -102,7 +101,6 @@ class Report:
         baselines = [name for name in self.cells["method"].unique() if name != OURS]
         published = [] if self.published is None else list(self.published.columns)
         coverage = self.coverage(ours)
-        groups = self.groups()
         best = [f"published {name}" for name in published if name in BEST_SLOTH]
         result: dict[str, Any] = {
             "protocol": self.protocol,
@@ -120,7 +118,7 @@ class Report:
                 level: float(np.sqrt(share * (1 - share) / len(ours)))
                 for level, share in coverage.items()
             },
-            "groups": groups,
+            "groups": self.groups(),
             "baselines": {
                 name: {
                     "mae_points": self.mae_points(name),

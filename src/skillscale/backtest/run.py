@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, cast
@@ -30,7 +30,7 @@ from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.fitting import Fit
 from skillscale.forecasting import Prediction, predict
-from skillscale.inference.gaussian import Gaussian, Svi
+from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
 from skillscale.spec import Spec
 
@@ -119,23 +119,21 @@ def backtest(
     table = load_table() if table is None else table
     if covariates is Covariates.PUBLISHED:
         table = published.with_published_covariates(table)
-    spec = Spec() if spec is None else spec
     options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
     benchmarks = setting_benchmarks(table, "v1+v2")
     if protocol is Protocol.SLOTH:
-        folds = sloth_folds(table, n_seen, setting)
-        options |= {"n_seen": n_seen, "benchmarks": setting}
-        benchmarks = setting_benchmarks(table, setting)
+        study = _sloth_study(table, n_seen, setting, options)
     elif protocol is Protocol.TIME_ORDERED:
         folds = time_ordered_folds(table, n_seen, cuts)
         options |= {"n_seen": n_seen, "cuts": list(cuts)}
+        study = Study(str(protocol), options, folds, benchmarks)
     else:
         folds = [fold for n in known for fold in leave_benchmarks_folds(table, n, seed)]
         options |= {"known": list(known)}
-    study = Study(str(protocol), options, folds, benchmarks)
+        study = Study(str(protocol), options, folds, benchmarks)
     return run_studies(
         [study],
-        Refits(table, spec, method, seed),
+        Refits(table, spec or Spec(), method, seed),
         baselines=baselines,
         jobs=jobs,
         on_progress=on_progress,
@@ -159,15 +157,9 @@ def backtest_published(
     table = load_table()
     if Covariates(covariates) is Covariates.PUBLISHED:
         table = published.with_published_covariates(table)
+    options = {"covariates": str(covariates), "seed": seed}
     studies = [
-        Study(
-            str(Protocol.SLOTH),
-            {"covariates": str(covariates), "seed": seed, "n_seen": n, "benchmarks": setting},
-            sloth_folds(table, n, setting),
-            setting_benchmarks(table, setting),
-        )
-        for n in (1, 2)
-        for setting in published.SETTINGS
+        _sloth_study(table, n, setting, options) for n in (1, 2) for setting in published.SETTINGS
     ]
     return run_studies(
         studies,
@@ -188,6 +180,15 @@ class Study(NamedTuple):
     """What baselines are fitted to."""
 
 
+def _sloth_study(table: Table, n_seen: int, setting: str, options: Mapping[str, object]) -> Study:
+    return Study(
+        str(Protocol.SLOTH),
+        {**options, "n_seen": n_seen, "benchmarks": setting},
+        sloth_folds(table, n_seen, setting),
+        setting_benchmarks(table, setting),
+    )
+
+
 def run_studies(
     studies: Sequence[Study],
     refits: Refits,
@@ -205,14 +206,9 @@ def run_studies(
         for fold in study.folds:
             groups.setdefault(fold.held_out, []).append((position, fold))
     benchmarks = [study.benchmarks for study in studies]
+    _ = refits.near  # found once, here, and sent along
     tasks = (
-        joblib.delayed(_run_group)(
-            _Shared(refits.table, refits.spec, refits.method, refits.seed),
-            refits.near,
-            group,
-            benchmarks,
-            tuple(baselines),
-        )
+        joblib.delayed(_run_group)(refits, group, benchmarks, tuple(baselines))
         for group in groups.values()
     )
     parts: list[pd.DataFrame] = []
@@ -242,42 +238,27 @@ def _published_errors(study: Study) -> pd.DataFrame | None:
     return published.errors(cast("int", study.options["n_seen"]), str(study.options["benchmarks"]))
 
 
-class _Shared(NamedTuple):
-    """What the posteriors of a back-test have in common."""
-
-    table: Table
-    spec: Spec
-    method: Nuts | Svi
-    seed: int
-
-    def __hash__(self) -> int:
-        return hash((self.table.hash, self.spec, self.method, self.seed))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shared) and hash(self) == hash(other)
-
-
 @lru_cache(maxsize=1)
-def _refits(shared: _Shared) -> Refits:
-    """One per process, so that its programs are compiled once."""
-    return Refits(*shared)
+def _of_this_process(refits: Refits) -> Refits:
+    """The first of equal ones that a process was given, so that its programs compile once."""
+    return refits
 
 
 def _run_group(
-    shared: _Shared,
-    near: Gaussian,
+    refits: Refits,
     folds: Sequence[tuple[int, Fold]],
     benchmarks: Sequence[list[str]],
     baselines: Sequence[str],
 ) -> tuple[pd.DataFrame, int]:
     """All forecasts of folds that share a posterior."""
-    fit = _refits(shared).without(folds[0][1].held_out, near)
+    table, seed = refits.table, refits.seed
+    fit = _of_this_process(refits).without(folds[0][1].held_out)
     parts = []
     for study, fold in folds:
-        rows = cells(fold, shared.table).assign(study=study)
-        parts.append(score_draws(rows, forecast_fold(fit, fold, shared.table, shared.seed)))
+        rows = cells(fold, table).assign(study=study)
+        parts.append(score_draws(rows, forecast_fold(fit, fold, table, seed)))
         names = benchmarks[study]
-        problem = make_problem(fold, shared.table, names)
+        problem = make_problem(fold, table, names)
         at = (
             problem.models.index.get_indexer(pd.Index(rows["model"])),
             pd.Index(names).get_indexer(pd.Index(rows["benchmark"])),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +16,17 @@ from rich.console import Console
 from skillscale.backtest.folds import CUTS, KNOWN
 from skillscale.backtest.report import Report
 from skillscale.backtest.run import Covariates, Protocol, backtest
-from skillscale.cli.commands import DataDir, Seed, SpecFile, Style, app, read_inputs
-from skillscale.cli.output import Format, Row, messages, print_rows, progress
-from skillscale.errors import SkillscaleError, SpecError
+from skillscale.cli.commands import (
+    DataDir,
+    Seed,
+    SpecFile,
+    Style,
+    app,
+    comma_separated,
+    read_inputs,
+)
+from skillscale.cli.output import Format, Row, messages, or_none, progress
+from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_probability, rich_table
 from skillscale.plots import plot_calibration
 
@@ -67,7 +74,9 @@ def backtest_command(
                 setting=benchmarks,
                 covariates=covariates,
                 cuts=[cut.strip() for cut in cuts.split(",")],
-                known=_whole_numbers(known),
+                known=comma_separated(
+                    known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
+                ),
                 table=table,
                 spec=specification,
                 seed=seed,
@@ -122,7 +131,7 @@ def _print(report: Report) -> None:
     for name, error in summary["published"].items():
         paired = summary["paired"][f"published {name}"]
         rows.append(_line(f"{name} (as published)", {"mae_points": error}, paired))
-    print_rows(rows, Format.TABLE, shown={name: _cell(name) for name in rows[0]})
+    console.print(rich_table(rows))
     for name in ("tuning", "distance", "n_known", "benchmark"):
         groups = summary["groups"][name]
         console.print()
@@ -158,10 +167,6 @@ def _group(name: str, value: str, group: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _cell(name: str) -> Callable[[Row], str]:
-    return lambda row: str(row[name])
-
-
 def _write(report: Report, out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -177,13 +182,4 @@ def _finite(value: Any) -> Any:
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _whole_numbers(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise SpecError(
-            f"--known takes whole numbers separated by commas, such as 1,3,5; found {text!r}."
-        ) from error
+    return or_none(value)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -27,6 +28,8 @@ from skillscale.inference.nuts import Nuts
 from skillscale.optima import optimum, optimum_rows
 from skillscale.priors import describe_priors
 from skillscale.spec import Spec
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="Bayesian skill scaling laws: forecast benchmark scores, find compute optima.",
@@ -176,7 +179,9 @@ def optimum_command(
     style: Style = Format.TABLE,
 ) -> None:
     """Best size and token count per skill and budget, or why the data can't tell."""
-    budgets = _budgets(flops)
+    budgets = comma_separated(
+        flops, float, "--flops takes numbers separated by commas, such as 1e23,1e24"
+    )
     result = optimum(
         Fit.load(fit_file),
         budgets,
@@ -291,13 +296,12 @@ def _method(name: MethodName, draws: int | None, chains: int | None) -> Method:
     return kind(**{key: value for key, value in given.items() if value is not None})
 
 
-def _budgets(text: str) -> list[float]:
+def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]:
+    """Parts of an option that lists values, or an error that says what is wanted."""
     try:
-        return [float(part) for part in text.split(",")]
+        return [kind(part) for part in text.split(",")]
     except ValueError as error:
-        raise SpecError(
-            f"--flops takes numbers separated by commas, such as 1e23,1e24; found {text!r}."
-        ) from error
+        raise SpecError(f"{wanted}; found {text!r}.") from error
 
 
 def _text(key: str, row: Row) -> str:

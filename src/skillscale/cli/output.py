@@ -39,19 +39,20 @@ def print_rows(
         shown: for a table, its columns: heading, and how a row is shown under it.
     """
     if style is Format.JSON:
-        clean = [{key: _or_none(value) for key, value in row.items()} for row in rows]
+        clean = [{key: or_none(value) for key, value in row.items()} for row in rows]
         json.dump(clean, sys.stdout, indent=1)
         sys.stdout.write("\n")
     elif style is Format.CSV:
         writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
         writer.writeheader()
-        writer.writerows({key: _or_none(value) for key, value in row.items()} for row in rows)
+        writer.writerows({key: or_none(value) for key, value in row.items()} for row in rows)
     else:
         cells = [{name: show(row) for name, show in shown.items()} for row in rows]
         Console(width=None if sys.stdout.isatty() else 120).print(rich_table(cells))
 
 
-def _or_none(value: str | float | None) -> str | float | None:
+def or_none(value: str | float | None) -> str | float | None:
+    """The value, or None for a number that JSON and CSV can't hold."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
