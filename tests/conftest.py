@@ -22,7 +22,7 @@ FAMILIES = (
     "gpt2-large",
 )
 SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-NUTS = Nuts(draws=1500, target_accept=0.85)
+NUTS = Nuts(warmup=200, pilot=50, draws=1250, target_accept=0.85)
 SVI = Svi(draws=400, newton_steps=60)
 
 SHARED_PROGRAMS = (
@@ -53,6 +53,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             file = nodeid.split("::")[0]
             if any(name in file for name in SHARED_PROGRAMS):
                 return "shared fits"
+            if any(name in file for name in ("test_cli", "test_readme")):
+                return "commands"
             return "examples" if "src/" in file or file.endswith(".md") else file
 
     return BySharedProgram(config, log)

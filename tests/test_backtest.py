@@ -23,7 +23,7 @@ from skillscale.errors import SkillscaleError
 from skillscale.forecasting import Prediction
 from skillscale.plots import plot_calibration
 
-QUICK = Svi(draws=300, gradient_steps=500, newton_steps=40)
+QUICK = Svi(draws=300, gradient_steps=500, newton_steps=12)
 SMALL = ("meta-llama-3", "meta-llama-3-instruct", "llama", "llama-2", "pythia", "opt", "qwen1.5")
 SPEC = Spec(("knowledge", "reasoning"), ("mmlu", "gsm8k"))
 
@@ -54,11 +54,10 @@ def test_scores_to_forecast_are_never_read(small):
     assert hidden.sum() == 6
     scores.loc[hidden, "score"] = 1 - scores.loc[hidden, "score"]
     tampered = dataclasses.replace(small, scores=scores)
-    start = Refits(small, SPEC, QUICK).near
+    honest, other = (Refits(table, SPEC, QUICK) for table in (small, tampered))
+    other.__dict__["near"] = honest.near
     medians = []
-    for table in (small, tampered):
-        refits = Refits(table, SPEC, QUICK)
-        refits.__dict__["near"] = start
+    for refits, table in ((honest, small), (other, tampered)):
         folds = time_ordered_folds(table, 1, ["2024-05"])
         study = Study("time-ordered", {}, folds, list(small.benchmarks.index))
         (report,) = run_studies([study], refits)

@@ -68,7 +68,7 @@ def test_draws_that_hardly_move_fail(sampled):
     assert result["bulk ESS, smallest"].value < 100
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(6, "PASS"), (60, "REVIEW"), (600, "FAIL")])
+@pytest.mark.parametrize(("n", "verdict"), [(4, "PASS"), (60, "REVIEW"), (600, "FAIL")])
 def test_divergences_are_graded_by_their_share(sampled, n, verdict):
     def diverging(values):
         values.ravel()[:n] = True

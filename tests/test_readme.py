@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import skillscale as sk
 from skillscale.cli import app
+from test_cli import SPEC
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -33,8 +34,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     shutil.copytree(ROOT / "benchmarks_data", tmp_path / "my_table")
-    small = 'benchmarks = ["mmlu", "gsm8k", "hellaswag", "ifeval"]\n'
-    (tmp_path / "small.toml").write_text(small)
+    (tmp_path / "small.toml").write_text(SPEC)
     for program, *arguments in COMMANDS:
         assert program == "skillscale"
         # The commands are the README's; only the sampler is a quick one here.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import numpy as np
 import pandas as pd
@@ -11,12 +13,15 @@ from numpyro.handlers import substitute, trace
 from scipy import stats
 
 from skillscale import Nuts, Spec, Table, fit
-from skillscale.design import make_design
+from skillscale.design import Design, make_design
+from skillscale.inference.potential import Potential, make_potential
 from skillscale.model import make_model
+from skillscale.spec import NormalPrior
 
 SITES = ("slope", "effect", "loading", "efficiency", "skill", "intercept", "model_scale")
-METHOD = Nuts(chains=4, draws=250)
+METHOD = Nuts(chains=4, warmup=200, pilot=50, draws=250)
 LEVEL = 0.8
+SURPRISING = 4.0
 
 
 def simulate(design, spec, key, **known):
@@ -39,55 +44,6 @@ def covered(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Which true values lie inside the central interval of their draws."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return (np.asarray(truth) > low) & (np.asarray(truth) < high)
-
-
-def replicates(potential, design, spec, n: int, key: int):
-    """Ranks of truths drawn from the prior among draws of their posterior, per replicate.
-
-    All replicates share one compiled program: they differ in their scores only.
-    """
-    truths = simulate(design, spec, jax.random.split(jax.random.key(key), n))
-    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
-    for i in range(n):
-        truth = {name: np.asarray(values[i]) for name, values in truths.items()}
-        observations = design.observations._replace(score=truths["score"][i])
-        chains = METHOD.run(potential, observations, jax.random.key(1000 + i), lambda *_: None)
-        flat = chains.flat.reshape(-1, chains.flat.shape[-1])
-        draws = {k: np.asarray(v) for k, v in constrain(flat, observations).items()}
-        ranks = {}
-        for name in SITES:
-            spread = draws[name].std(axis=0) > 0  # anchors are constants
-            ranks[name] = (draws[name] < truth[name]).mean(axis=0)[spread].ravel()
-        yield ranks
-
-
-def check_calibration(ranks: list[dict[str, np.ndarray]]) -> None:
-    """Posterior ranks of truths drawn from the prior are uniform, whatever the data."""
-    tail = (1 - LEVEL) / 2
-    for name in SITES:
-        # Entries of a replicate share its data: a replicate is one observation, with an error at
-        # least that of independent entries.
-        n_entries = len(ranks[0][name])
-        inside = np.array([((r[name] > tail) & (r[name] < 1 - tail)).mean() for r in ranks])
-        centre = np.array([r[name].mean() for r in ranks])
-        n = len(ranks)
-        least = np.sqrt(LEVEL * (1 - LEVEL) / n_entries)
-        error = max(inside.std(ddof=1), least) / np.sqrt(n)
-        assert abs(inside.mean() - LEVEL) < 4 * error, (name, inside.mean(), error)
-        error = max(centre.std(ddof=1), np.sqrt(1 / 12 / n_entries)) / np.sqrt(n)
-        assert abs(centre.mean() - 0.5) < 4 * error, (name, centre.mean(), error)
-
-
-def test_intervals_of_truths_from_the_prior_cover_them(potential, design, spec):
-    check_calibration(list(replicates(potential, design, spec, 6, key=0)))
-
-
-@pytest.mark.slow
-def test_ranks_of_truths_from_the_prior_are_uniform(potential, design, spec):
-    ranks = list(replicates(potential, design, spec, 100, key=1))
-    check_calibration(ranks)
-    for k in range(len(ranks[0]["slope"])):
-        assert stats.kstest([r["slope"][k] for r in ranks], "uniform").pvalue > 1e-3, k
 
 
 def invented(n_families: int, seed: int) -> Table:
@@ -132,6 +88,80 @@ def invented(n_families: int, seed: int) -> Table:
     return Table(models, scores[kept].reset_index(drop=True), benchmarks)
 
 
+@pytest.fixture(scope="module")
+def world() -> tuple[Spec, Design, Potential]:
+    """Eighteen models of six families."""
+    spec = Spec(("knowledge", "reasoning"), ("know", "reason"))
+    table = invented(6, seed=0).select(benchmarks=["know", "reason", "both"])
+    design = make_design(table, spec)
+    return spec, design, make_potential(design, spec)
+
+
+def replicates(world, n: int, key: int, truth: Spec | None = None):
+    """Ranks, per replicate, of truths drawn from a prior among draws of their posterior.
+
+    The prior is that of the model, or of another specification. All replicates share one compiled
+    program: they differ in their scores only.
+    """
+    spec, design, potential = world
+    truths = simulate(design, truth or spec, jax.random.split(jax.random.key(key), n))
+    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
+    for i in range(n):
+        observations = design.observations._replace(score=truths["score"][i])
+        chains = METHOD.run(potential, observations, jax.random.key(1000 + i), lambda *_: None)
+        flat = chains.flat.reshape(-1, chains.flat.shape[-1])
+        draws = {k: np.asarray(v) for k, v in constrain(flat, observations).items()}
+        ranks = {}
+        for name in SITES:
+            spread = draws[name].std(axis=0) > 0  # anchors are constants
+            ranks[name] = (draws[name] < np.asarray(truths[name][i])).mean(axis=0)[spread].ravel()
+        yield ranks
+
+
+def surprise(ranks: list[dict[str, np.ndarray]]) -> float:
+    """Largest distance, in standard errors, of posterior ranks of a site from uniform ones.
+
+    Ranks of truths drawn from the prior are uniform, whatever the data: their mean is one half and
+    the interval holds its level.
+    """
+    tail = (1 - LEVEL) / 2
+    n = len(ranks)
+    found = []
+    for name in SITES:
+        # Entries of a replicate share its data: a replicate is one observation, with an error at
+        # least that of independent entries.
+        n_entries = len(ranks[0][name])
+        inside = np.array([((r[name] > tail) & (r[name] < 1 - tail)).mean() for r in ranks])
+        centre = np.array([r[name].mean() for r in ranks])
+        for values, mean, sd in (
+            (inside, LEVEL, (LEVEL - LEVEL**2) ** 0.5),
+            (centre, 0.5, 12**-0.5),
+        ):
+            error = max(values.std(ddof=1), sd / np.sqrt(n_entries)) / np.sqrt(n)
+            found.append(abs(values.mean() - mean) / error)
+    return max(found)
+
+
+def test_intervals_of_truths_from_the_prior_cover_them(world):
+    assert surprise(list(replicates(world, 8, 0))) < SURPRISING
+
+
+@pytest.mark.slow
+def test_a_model_that_believes_in_slow_growth_fails_the_same_test(world):
+    spec, _, _ = world
+    fast = dataclasses.replace(spec.priors, slope=NormalPrior(mean=1.4, sd=0.2))
+    truth = dataclasses.replace(spec, priors=fast)
+    assert surprise(list(replicates(world, 8, 0, truth))) > SURPRISING
+
+
+@pytest.mark.slow
+def test_ranks_of_truths_from_the_prior_are_uniform(world):
+    ranks = list(replicates(world, 100, 1))
+    assert surprise(ranks) < SURPRISING
+    for k in range(len(ranks[0]["slope"])):
+        assert stats.kstest([r["slope"][k] for r in ranks], "uniform").pvalue > 1e-3, k
+
+
 @pytest.mark.slow
 def test_fixed_truths_are_recovered_from_forty_families():
     spec = Spec(("knowledge", "reasoning"), ("know", "reason"))
@@ -152,7 +182,7 @@ def test_fixed_truths_are_recovered_from_forty_families():
         "affinity_scale": np.full(4, 0.1, np.float32),
         "tail": np.float32(10.0),
     }
-    truths = simulate(design, spec, jax.random.split(jax.random.key(3), 1), **known)
+    truths = simulate(design, truth or spec, jax.random.split(jax.random.key(3), 1), **known)
     truth = {name: np.asarray(values[0]) for name, values in truths.items()}
     grid = pd.DataFrame(
         truth["score"].T, index=design.coords["model"], columns=design.coords["benchmark"]

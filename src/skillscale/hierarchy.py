@@ -49,6 +49,11 @@ class LineageNormal(dist.Distribution):
         self.membership = membership
         super().__init__(batch_shape=(), event_shape=jnp.shape(loc))
 
+    @property
+    def mean(self) -> Float[Array, "family skill"]:
+        """The location."""
+        return self.loc
+
     def sample(
         self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
     ) -> Float[Array, "*s family skill"]:
@@ -115,6 +120,11 @@ class FamilySlopeNormal(dist.Distribution):
         self.log_params = log_params
         self.membership = membership
         super().__init__(batch_shape=(), event_shape=jnp.shape(loc))
+
+    @property
+    def mean(self) -> Float[Array, "model skill"]:
+        """The location."""
+        return self.loc
 
     def sample(
         self, key: Array | None = None, sample_shape: tuple[int, ...] = ()

@@ -27,6 +27,7 @@ SMALLEST_PRECISION = 0.5
 Without it one bad direction throws the next draws, and with them the fit, far away."""
 
 POINTS = 4
+BATCH = 64
 
 
 class Gaussian(NamedTuple):
@@ -104,6 +105,7 @@ def fit_gaussian(
     else:
         gaussian = near
     precision = np.zeros_like(gaussian.root, dtype=np.float64)
+    means = []
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
         half = gaussian.draw(key_step, POINTS // 2)
         points = jnp.concatenate([half, 2 * gaussian.mean - half])
@@ -115,7 +117,9 @@ def fit_gaussian(
         move = root @ whitened * min(1.0, 2.0 / np.abs(whitened).max())
         mean = gaussian.mean - jnp.asarray(move, jnp.float32)
         gaussian = Gaussian(mean, jnp.asarray(root))
-    return gaussian
+        means.append(mean)
+    late = jnp.stack(means[newton_steps // 2 :])  # each has the noise of the few draws behind it
+    return Gaussian(late.mean(axis=0), gaussian.root)
 
 
 def gaussian_around(
@@ -173,7 +177,9 @@ def _curvature(
 
     def at_point(point: Flat) -> tuple[Flat, Float[Array, "parameter parameter"]]:
         value, push = jax.linearize(lambda p: gradient(p, observations), point)
-        return value, jax.lax.map(push, jnp.eye(point.size), batch_size=64)
+        rows = -(-point.size // BATCH) * BATCH  # whole batches: a rest would be compiled apart
+        hessian = jax.lax.map(push, jnp.eye(rows, point.size), batch_size=BATCH)
+        return value, hessian[: point.size]
 
     gradients, hessians = jax.lax.map(at_point, points)
     return gradients.mean(axis=0), hessians.mean(axis=0)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 from numpyro.distributions import biject_to
-from numpyro.handlers import seed, trace
+from numpyro.handlers import seed, substitute, trace
+from numpyro.infer import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from skillscale.design import Design, Observations
@@ -25,7 +25,7 @@ class Potential:
     """Minus the log posterior density on unconstrained parameters, up to a constant.
 
     Attributes:
-        start: the middle of the prior.
+        start: the mean of the prior.
         energy: from a flat vector and observations to the potential energy.
         constrain: from a flat vector and observations to the sites of the model.
     """
@@ -39,21 +39,16 @@ def make_potential(design: Design, spec: Spec) -> Potential:
     """Flatten the model of a design; observations stay an argument, so folds share programs."""
     model = make_model(design, spec)
 
-    def latent_sites(key: Array, observations: Observations) -> dict[str, dict]:
-        sites = trace(seed(model, key)).get_trace(observations)
+    @jax.jit
+    def prior_mean(observations: Observations) -> dict[str, Array]:
+        model_at_mean = substitute(seed(model, jax.random.key(0)), substitute_fn=init_to_mean)
         return {
-            name: site
-            for name, site in sites.items()
+            name: biject_to(site["fn"].support).inv(site["value"])
+            for name, site in trace(model_at_mean).get_trace(observations).items()
             if site["type"] == "sample" and not site["is_observed"]
         }
 
-    @jax.jit
-    def prior_draw(key: Array) -> dict[str, Array]:
-        sites = latent_sites(key, design.observations)
-        return {name: biject_to(s["fn"].support).inv(s["value"]) for name, s in sites.items()}
-
-    draws = jax.vmap(prior_draw)(jax.random.split(jax.random.key(0), 21))
-    start, unravel = ravel_pytree(jax.tree.map(lambda v: jnp.median(v, axis=0), draws))
+    start, unravel = ravel_pytree(prior_mean(design.observations))
 
     def energy(flat: Flat, observations: Observations) -> Float[Array, ""]:
         return potential_energy(model, (observations,), {}, unravel(flat))
