@@ -15,6 +15,7 @@ from skillscale.design import (
     chosen_benchmarks,
     covariates,
     make_design,
+    periods,
     token_prior,
 )
 from skillscale.errors import SpecError, UnknownNameError
@@ -131,7 +132,16 @@ def test_size_is_that_of_active_parameters_from_the_reference():
 
 def test_covariates_are_tuning_and_years_from_the_reference():
     frame = models(family=["a", "a"], tuning=["base", "instruct"], release_year=[2022.5, 2025.0])
-    assert_allclose(covariates(frame, Spec()), [[0, -1], [1, 1.5]], atol=1e-4)
+    assert_allclose(covariates(frame, Spec())[:, :2], [[0, -1], [1, 1.5]], atol=1e-4)
+
+
+def test_a_date_counts_the_half_years_of_the_trend_passed_since_the_reference():
+    spec = dataclasses.replace(Spec(), trend_from=2022.5, trend_until=2024.5)
+    years = [2022.0, 2022.75, 2023.5, 2024.125, 2030.0]
+    frame = models(family=["a"] * 5, tuning=["base"] * 5, release_year=years)
+    passed = [[-1, -1, 0, 0], [-0.5, -1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0.25], [0, 0, 1, 1]]
+    assert_allclose(covariates(frame, spec)[:, 2:], passed, atol=1e-3)
+    assert periods(spec) == [2022.5, 2023.0, 2023.5, 2024.0]
 
 
 def test_models_without_a_score_on_the_chosen_benchmarks_are_left_out(spec):

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import NUTS
+from conftest import NUTS, SVI
 from skillscale import Table, fit, forecast, load_table
 from skillscale.errors import TableError
-from skillscale.forecasting import INTERVALS, SOURCES, describe, forecast_rows
+from skillscale.forecasting import INTERVALS, SOURCES, forecast_rows
+from skillscale.prediction import RELIABLE_PARETO_K, describe
 
 PLAN = pd.DataFrame(
     {
@@ -229,3 +230,32 @@ def test_conditioning_agrees_with_a_full_refit(sampled, table, spec):
     # A tenth of the half width, and the noise of a resampled posterior on top.
     assert bool((abs(conditioned["median"] - refitted["median"]) < 0.25 * half).all())
     np.testing.assert_allclose(width(conditioned) / width(refitted), 1, atol=0.25)
+
+
+def test_scores_that_surprise_the_fit_are_fitted_with_the_others(approximate):
+    strange = pd.DataFrame(
+        {
+            "model": ["odd-1b", "odd-30b"],
+            "n_params": [1e9, 30e9],
+            "n_tokens": [2e12, 2e12],
+            "mmlu": [0.8, 0.3],
+            "gsm8k": [0.75, 0.05],
+        }
+    )
+    approximated = forecast(approximate, PLAN, strange, refit=None)
+    assert approximated.attrs["pareto_k"] > RELIABLE_PARETO_K
+    assert not approximated.attrs["is_refit"]
+    again = forecast(approximate, PLAN, strange, refit=SVI, seed=1)
+    assert again.attrs["is_refit"]
+    described = describe(strange, approximate.table.models)
+    table = approximate.table.with_models(described, strange.set_index("model")[["mmlu", "gsm8k"]])
+    by_hand = fit(table, approximate.spec, method=SVI, seed=1)
+    plan = PLAN.assign(family="new")
+    pd.testing.assert_series_equal(
+        forecast(by_hand, plan, seed=1)["median"].to_series(), again["median"].to_series()
+    )
+
+
+def test_scores_that_the_fit_expects_are_not_fitted_again(one_seen):
+    assert one_seen.attrs["pareto_k"] < RELIABLE_PARETO_K
+    assert not one_seen.attrs["is_refit"]

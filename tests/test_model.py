@@ -63,6 +63,15 @@ def lognormal(value, prior):
     return stats.lognorm.logpdf(value, prior.sigma, scale=prior.median).sum()
 
 
+def trend(year: float, steps: np.ndarray, spec: Spec) -> np.ndarray:
+    """Sum of the steps of all half years before a date, the last one in part."""
+    total, begin = np.zeros(steps.shape[1]), spec.trend_from
+    for step in steps:
+        total = total + step * min(max((year - begin) / 0.5, 0), 1)
+        begin += 0.5
+    return total
+
+
 def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float, dict]:
     """Log density of a point, family by family, and every score's residual, scale and affinity."""
     p = spec.priors
@@ -76,7 +85,9 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
     total += normal(np.log(gap / (1 - gap)), p.ceiling_gap_logit) - np.log(gap * (1 - gap)).sum()
     total += normal(at["slope"][:2], p.slope) + normal(at["slope"][2], p.interaction)
     total += normal(at["effect"][0], p.instruct) + normal(at["effect"][1], p.date)
+    total += stats.norm.logpdf(at["innovation"]).sum()
     for name in (
+        "trend_scale",
         "lineage_scale",
         "family_scale",
         "slope_scale",
@@ -105,13 +116,17 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
     own = np.column_stack(
         [models["tuning"] == "instruct", models["release_year"] - spec.reference_year]
     ).astype(float)
+    steps = at["trend_scale"] * at["innovation"]
+    own_mean = own @ at["effect"]
+    for i, year in enumerate(models["release_year"]):
+        own_mean[i] += trend(year, steps, spec) - trend(spec.reference_year, steps, spec)
     member = np.array([[f == g for g in families] for f in models["family"]])
-    of_family_covariates = np.array([own[column].mean(axis=0) for column in member.T])
+    of_family_mean = np.array([own_mean[column].mean(axis=0) for column in member.T])
     lineage = models.groupby("family")["lineage"].first()[families].to_numpy()
     for k in range(n_skill):
         covariance = at["lineage_scale"][k] ** 2 * (lineage[:, None] == lineage)
         covariance = covariance + at["family_scale"][k] ** 2 * np.eye(len(families))
-        mean = of_family_covariates @ at["effect"][:, k]
+        mean = of_family_mean[:, k]
         total += stats.multivariate_normal(mean, covariance).logpdf(at["efficiency"][:, k])
 
     # Skills of models.
@@ -121,7 +136,7 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
     for k in range(n_skill):
         a, b, c = at["slope"][:, k]
         mean = at["efficiency"][f, k] + a * n + b * d + c * n * d
-        mean = mean + (own - of_family_covariates[f]) @ at["effect"][:, k]
+        mean = mean + own_mean[:, k] - of_family_mean[f, k]
         own_slope = at["slope_scale"][k] ** 2 * np.outer(n, n) * (f[:, None] == f)
         covariance = own_slope + at["model_scale"][k] ** 2 * np.eye(len(n))
         total += stats.multivariate_normal(mean, covariance).logpdf(at["skill"][:, k])
@@ -183,7 +198,7 @@ def test_priors_of_another_specification_reach_the_density(table):
     numbers = dataclasses.replace(
         priors, **moved, tokens_growth=0.3, tokens_sd=0.4, tokens_sd_within_family=0.1
     )
-    spec = Spec(("s", "t"), ("bbh", "mmlu"), (), 3e9, 5e11, 2022.0, numbers)
+    spec = Spec(("s", "t"), ("bbh", "mmlu"), (), 3e9, 5e11, 2022.0, 2021.0, 2023.5, numbers)
     assert_density_is_by_hand(Compiled(table, spec), table, spec, 0)
 
 

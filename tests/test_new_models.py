@@ -9,7 +9,6 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skillscale.forecasting import INNER, _deviations, _resample
 from skillscale.likelihood import Evidence, FamilyStudentT, scatter
 from skillscale.new_models import (
     Inputs,
@@ -24,6 +23,7 @@ from skillscale.new_models import (
     observe,
     skills_given_relatives,
 )
+from skillscale.prediction import INNER, _deviations, _resample
 
 K = 2
 
@@ -68,6 +68,8 @@ FITTED, NEW = slice(0, 3), slice(3, 5)
 DRAW = {
     "slope": jnp.array([[0.5, 0.4], [0.3, 0.6], [0.02, -0.05]]),
     "effect": jnp.array([[0.2, -0.1], [0.3, 0.4]]),
+    "trend_scale": jnp.array([0.5, 0.2]),
+    "innovation": jnp.array([[1.0, -2.0]]),
     "lineage_scale": jnp.array([0.6, 0.3]),
     "family_scale": jnp.array([0.4, 0.5]),
     "slope_scale": jnp.array([0.15, 0.1]),
@@ -76,7 +78,8 @@ DRAW = {
 SCALES = ("lineage_scale", "family_scale", "slope_scale", "model_scale")
 PARAMS = np.array([0.0, 0.5, -1.0, 2.0, 1.0])
 TOKENS = np.array([0.3, -0.2, 0.0, 1.0, 0.7])
-COVARIATES = np.array([[0, 0.1], [1, 0.5], [0, -1], [0, 0.6], [1, 1]])
+COVARIATES = np.array([[0, 0.1, 0], [1, 0.5, 0.2], [0, -1, -1], [0, 0.6, 0.4], [1, 1, 1]])
+EFFECTS = np.array([[0.2, -0.1], [0.3, 0.4], [0.5 * 1.0, 0.2 * -2.0]])
 SKILL = np.array([[0.4, 1.0], [-0.3, 0.2], [0.9, -0.5]])
 
 
@@ -112,7 +115,7 @@ def skills() -> Normal:
 
 def law_mean() -> np.ndarray:
     x = np.column_stack([PARAMS, TOKENS, PARAMS * TOKENS])
-    return x @ np.asarray(DRAW["slope"]) + COVARIATES @ np.asarray(DRAW["effect"])
+    return x @ np.asarray(DRAW["slope"]) + COVARIATES @ EFFECTS
 
 
 def test_skills_of_a_known_family_are_conditioned_on_its_relatives(skills):

@@ -10,7 +10,7 @@ import pytest
 from skillscale.checking import Verdict
 from skillscale.data.table import Table, load_table
 from skillscale.prior_predictive import _grade, check_prior, prior_predictive
-from skillscale.spec import NormalPrior, Priors, Spec
+from skillscale.spec import LogNormalPrior, NormalPrior, Priors, Spec
 
 SPEC = Spec(
     skills=("knowledge", "reasoning"),
@@ -77,6 +77,7 @@ def test_a_prior_without_strong_models_fails_the_check(table):
         intercept=NormalPrior(-3.0, 0.1),
         slope=NormalPrior(0.0, 0.05),
         date=NormalPrior(0.0, 0.05),
+        trend_scale=LogNormalPrior(0.01, 0.1),
         instruct=NormalPrior(0.0, 0.05),
     )
     result = check_prior(table, narrow, draws=400)

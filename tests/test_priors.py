@@ -22,6 +22,7 @@ SINGLE = {
     "slope[log_params:log_tokens]": "interaction",
     "effect[instruct]": "instruct",
     "effect[date]": "date",
+    "trend_scale": "trend_scale",
     "lineage_scale": "lineage_scale",
     "family_scale": "family_scale",
     "slope_scale": "slope_scale",
@@ -66,7 +67,8 @@ def test_every_parameter_of_the_table_is_counted(described, design):
     assert described.loc["slope[log_params]", "size"] == n_skill
     assert described.loc["tail", "size"] == 1
     assert described["meaning"].str.len().min() > 0
-    assert len(described) == len(SINGLE) + 1
+    assert described.loc["innovation", "size"] == len(design.coords["period"]) * n_skill
+    assert len(described) == len(SINGLE) + 2
 
 
 def test_two_priors_never_name_one_site(design, spec):

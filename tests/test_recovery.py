@@ -18,7 +18,16 @@ from skillscale.inference.potential import Potential, make_potential
 from skillscale.model import make_model
 from skillscale.spec import NormalPrior
 
-SITES = ("slope", "effect", "loading", "efficiency", "skill", "intercept", "model_scale")
+SITES = (
+    "slope",
+    "effect",
+    "innovation",
+    "loading",
+    "efficiency",
+    "skill",
+    "intercept",
+    "model_scale",
+)
 METHOD = Nuts(chains=4, warmup=200, pilot=50, draws=250)
 LEVEL = 0.8
 SURPRISING = 4.0
@@ -173,6 +182,7 @@ def test_fixed_truths_are_recovered_from_forty_families():
         "free_loading": np.array([0.5, 0.3, 0.2, 0.9], np.float32),
         "intercept": np.array([0.3, -0.4, 0.2, -1.5], np.float32),
         "asymmetry": np.array([1.2, 1.0, 0.8, 1.4], np.float32),
+        "trend_scale": np.array([0.2, 0.3], np.float32),
         "lineage_scale": np.array([0.4, 0.5], np.float32),
         "family_scale": np.array([0.2, 0.3], np.float32),
         "slope_scale": np.array([0.1, 0.05], np.float32),

@@ -43,7 +43,7 @@ def changed() -> Spec:
     priors = Priors(
         slope=NormalPrior(0.1, 0.25), tail=LogNormalPrior(4.0, 0.125), tokens_growth=-0.5
     )
-    return Spec(("a", "b"), ("x", "y"), ("x", "y", "z"), 1e9, 2e12, 2022.5, priors)
+    return Spec(("a", "b"), ("x", "y"), ("x", "y", "z"), 1e9, 2e12, 2022.5, 2021.0, 2023.0, priors)
 
 
 @pytest.mark.parametrize("spec", [Spec(), changed()])
@@ -115,10 +115,21 @@ def test_a_value_out_of_range_is_named(options, message):
         {"priors": Priors(tokens_sd=0.0)},
         {"priors": Priors(tokens_sd_within_family=-0.2)},
         {"reference_year": float("nan")},
+        {"trend_from": float("nan")},
+        {"trend_from": 2027.0},
         {"reference_params": float("inf")},
         {"skills": (), "anchors": ()},
     ],
-    ids=["nan mean", "no token sd", "negative token sd", "nan year", "infinite size", "no skill"],
+    ids=[
+        "nan mean",
+        "no token sd",
+        "negative token sd",
+        "nan year",
+        "nan trend",
+        "no trend",
+        "infinite size",
+        "no skill",
+    ],
 )
 def test_a_value_no_model_can_use_is_refused(options):
     with pytest.raises(SpecError):

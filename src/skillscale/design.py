@@ -16,6 +16,8 @@ from skillscale.errors import SpecError, UnknownNameError
 from skillscale.spec import Spec
 
 COVARIATES = ("instruct", "date")
+PERIOD = 0.5
+"""Years over which the pace of progress is taken for constant."""
 
 
 class Observations(NamedTuple):
@@ -33,7 +35,8 @@ class Observations(NamedTuple):
     log_tokens_sd: Float[Array, " model"]
     """Prior standard deviation of unpublished log tokens, zero where published."""
     covariates: Float[Array, "model covariate"]
-    """Instruct (0 or 1) and release date (years from the reference), per model."""
+    """Instruct (0 or 1), release date (years from the reference) and, relative to the reference,
+    the share of every period of the trend that has passed; per model."""
     in_family: Float[Array, "model family"]
     """One-hot: the family of every model."""
     in_lineage: Float[Array, "family lineage"]
@@ -121,6 +124,7 @@ def make_design(table: Table, spec: Spec) -> Design:
             "lineage": list(lineages),
             "benchmark": list(benchmarks.index),
             "skill": list(spec.skills),
+            "period": [f"{begin:g}" for begin in periods(spec)],
         },
         is_anchor=is_anchor,
         is_free=~is_anchor.any(axis=1, keepdims=True) & np.ones_like(is_anchor),
@@ -133,10 +137,20 @@ def centred_log_params(models: pd.DataFrame, spec: Spec) -> Float[Array, " model
 
 
 def covariates(models: pd.DataFrame, spec: Spec) -> Float[Array, "model covariate"]:
-    """Instruct (0 or 1) and years since the reference date."""
-    is_instruct = (models["tuning"] == "instruct").astype(float)
-    years = models["release_year"] - spec.reference_year
-    return jnp.stack([_floats(is_instruct), _floats(years)], axis=-1)
+    """Instruct (0 or 1), years since the reference date, and periods of the trend passed since.
+
+    Over a period the trend leaves its mean rate by a step of its own, taken evenly.
+    """
+    is_instruct = (models["tuning"] == "instruct").to_numpy(dtype=float)
+    years = models["release_year"].to_numpy(dtype=float) - spec.reference_year
+    begins = np.array(periods(spec)) - spec.reference_year
+    passed = np.clip((years[:, None] - begins) / PERIOD, 0, 1) - np.clip(-begins / PERIOD, 0, 1)
+    return jnp.asarray(np.column_stack([is_instruct, years, passed]), jnp.float32)
+
+
+def periods(spec: Spec) -> list[float]:
+    """Dates at which the periods of the trend begin."""
+    return np.arange(spec.trend_from, spec.trend_until, PERIOD).tolist()
 
 
 def token_prior(

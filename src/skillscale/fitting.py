@@ -35,6 +35,8 @@ DIMS = {
     "ceiling_gap": ["benchmark"],
     "slope": ["input", "skill"],
     "effect": ["covariate", "skill"],
+    "trend_scale": ["skill"],
+    "innovation": ["period", "skill"],
     "lineage_scale": ["skill"],
     "family_scale": ["skill"],
     "slope_scale": ["skill"],

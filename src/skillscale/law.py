@@ -55,6 +55,18 @@ def inputs(
     return jnp.stack([log_params, log_tokens, log_params * log_tokens], axis=-1)
 
 
+def effects(
+    effect: Float[Array, "covariate skill"],
+    trend_scale: Float[Array, " skill"],
+    innovation: Float[Array, "period skill"],
+) -> Float[Array, "covariate+period skill"]:
+    r"""Effects of tuning and date, then what every period adds to them: a random walk.
+
+    The step of a period is $\kappa_k z_{qk}$, its scale times a standard normal innovation.
+    """
+    return jnp.concatenate([effect, trend_scale * innovation])
+
+
 def expected_skill(
     efficiency: Float[Array, "*m skill"],
     slope: Float[Array, "input skill"],

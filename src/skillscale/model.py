@@ -1,7 +1,8 @@
 r"""The generative model: efficiencies to skills to scores, and the priors over all of it.
 
-$$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year},
-\qquad \theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i + w_{f(i)k}\log\tfrac{N_i}{N_0}
+$$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year}
++ \kappa_k \sum_{q \le \text{year}} z_{qk}, \qquad
+\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i + w_{f(i)k}\log\tfrac{N_i}{N_0}
 + \varepsilon_{ik}$$
 
 $$y_{ij} = \mu_{ij} + \mu'_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
@@ -9,7 +10,9 @@ $$y_{ij} = \mu_{ij} + \mu'_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
 \operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
 + \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
-with Student-t tails (see `likelihood`). A missing score is masked: it is simply absent.
+with Student-t tails (see `likelihood`). Progress is a random walk around its mean rate, with a step
+$z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep their prior, so later
+families are as uncertain as the pace of progress. A missing score is masked: it is simply absent.
 
 | symbol | site | dims |
 |---|---|---|
@@ -17,6 +20,7 @@ with Student-t tails (see `likelihood`). A missing score is masked: it is simply
 | $b_j$, $k_j$, $u_j$ | `intercept`, `asymmetry`, `ceiling_gap` | benchmark |
 | $\beta_k$ | `slope` | input, skill |
 | $\delta_k, \rho_k$ | `effect` | covariate, skill |
+| $\kappa_k$, $z_{qk}$ | `trend_scale`, `innovation` | skill; period, skill |
 | $\alpha_f$ | `efficiency` | family, skill |
 | $\theta_i$ | `skill` | model, skill |
 | $s_L, s_F, s_S, \tau$ | `lineage_scale`, `family_scale`, `slope_scale`, `model_scale` | skill |
@@ -66,11 +70,12 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             ),
         )
         params["unpublished_log_tokens"] = log_tokens
+        effects = law.effects(params["effect"], params["trend_scale"], params["innovation"])
         family_covariates, own_covariates = split_covariates(observations)
         efficiency = numpyro.sample(
             "efficiency",
             LineageNormal(
-                family_covariates @ params["effect"],
+                family_covariates @ effects,
                 params["lineage_scale"],
                 params["family_scale"],
                 observations.in_lineage,
@@ -83,7 +88,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         skill = numpyro.sample(
             "skill",
             FamilySlopeNormal(
-                expected + own_covariates @ params["effect"],
+                expected + own_covariates @ effects,
                 params["model_scale"],
                 params["slope_scale"],
                 observations.log_params,

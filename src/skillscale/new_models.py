@@ -117,7 +117,8 @@ def _expected_skills(draws: Draws, models: Inputs) -> Float[Array, "draw skill m
 
     def one(draw: Draws, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
         x = law.inputs(models.log_params, log_tokens)
-        return (models.covariates @ draw["effect"] + x @ draw["slope"]).T
+        effects = law.effects(draw["effect"], draw["trend_scale"], draw["innovation"])
+        return (models.covariates @ effects + x @ draw["slope"]).T
 
     return jax.vmap(one)(draws, models.log_tokens)
 

@@ -76,6 +76,18 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
             per_skill(effects, effect_sds),
             "instruction tuning, and a year of progress",
         ),
+        Prior(
+            "trend_scale",
+            skill,
+            _expand(p.trend_scale, n_skill),
+            "wander of progress in half a year",
+        ),
+        Prior(
+            "innovation",
+            ("period", "skill"),
+            dist.Normal(0, 1).expand((len(design.coords["period"]), n_skill)).to_event(2),
+            "steps of progress in every period, in standard deviations",
+        ),
         Prior("lineage_scale", skill, _expand(p.lineage_scale, n_skill), "spread of lineages"),
         Prior("family_scale", skill, _expand(p.family_scale, n_skill), "spread within a lineage"),
         Prior("slope_scale", skill, _expand(p.slope_scale, n_skill), "spread of families' slopes"),

@@ -44,6 +44,7 @@ class Priors:
     interaction: NormalPrior = NormalPrior(0.0, 0.1)
     instruct: NormalPrior = NormalPrior(0.0, 0.7)
     date: NormalPrior = NormalPrior(0.0, 0.5)
+    trend_scale: LogNormalPrior = LogNormalPrior(0.7, 0.4)
     lineage_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
     family_scale: LogNormalPrior = LogNormalPrior(0.25, 0.5)
     slope_scale: LogNormalPrior = LogNormalPrior(0.1, 0.5)
@@ -71,6 +72,8 @@ class Spec:
         reference_params: size at which inputs are centred (a count).
         reference_tokens: token count at which inputs are centred.
         reference_year: release date at which the date effect is zero, a decimal year.
+        trend_from: date from which progress may change its pace, every half year.
+        trend_until: date from which its pace is that of the mean again.
         priors: the numbers of every prior.
 
     Example:
@@ -87,6 +90,8 @@ class Spec:
     reference_params: float = 7e9
     reference_tokens: float = 1.3e12
     reference_year: float = 2023.5
+    trend_from: float = 2022.0
+    trend_until: float = 2027.0
     priors: Priors = field(default_factory=Priors)
 
     def __post_init__(self) -> None:
@@ -105,8 +110,14 @@ class Spec:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise SpecError(f"{name} must be positive, found {value}.")
-        if not math.isfinite(self.reference_year):
-            raise SpecError(f"reference_year must be finite, found {self.reference_year}.")
+        for name in ("reference_year", "trend_from", "trend_until"):
+            if not math.isfinite(getattr(self, name)):
+                raise SpecError(f"{name} must be finite, found {getattr(self, name)}.")
+        if self.trend_from >= self.trend_until:
+            raise SpecError(
+                f"trend_from must lie before trend_until, found {self.trend_from} and "
+                f"{self.trend_until}."
+            )
         for prior in dataclasses.fields(self.priors):
             _check_prior(prior.name, getattr(self.priors, prior.name))
 

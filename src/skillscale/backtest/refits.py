@@ -13,7 +13,7 @@ from functools import cached_property
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+import pandas as pd
 import xarray as xr
 
 from skillscale.data.table import Table
@@ -24,8 +24,8 @@ from skillscale.inference.nuts import Nuts
 from skillscale.inference.potential import Potential, make_potential
 from skillscale.spec import Spec
 
-METHOD = Nuts(chains=4, warmup=100, draws=250, target_accept=0.7)
-"""Method of back-tests: NUTS as in a fit, with fewer draws."""
+METHOD = Nuts(chains=4, warmup=100, draws=250, target_accept=0.7, max_tree_depth=5)
+"""Method of back-tests: NUTS as in a fit, with fewer draws and shorter trajectories."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -84,21 +84,24 @@ class Refits:
         """All but what holds compiled programs, which stay in their process."""
         return {k: v for k, v in self.__dict__.items() if k not in ("design", "potential")}
 
-    def without(self, held_out: Collection[str]) -> Fit:
+    def without(self, held_out: Collection[str], seen: pd.DataFrame | None = None) -> Fit:
         """Fit the table without some models.
 
         Args:
             held_out: names of models; a family of which none is left is absent from the result.
+            seen: scores of held-out models that count all the same, NaN where they don't, as a
+                frame (model, benchmark).
         """
+        rest = self._remaining(held_out, seen)
         observations = self.design.observations
-        is_kept = ~np.isin(self.design.coords["model"], list(held_out))
-        masked = observations._replace(is_observed=observations.is_observed & jnp.asarray(is_kept))
+        names = self.design.coords
+        is_kept = rest.wide().reindex(index=names["model"], columns=names["benchmark"]).notna()
+        masked = observations._replace(
+            is_observed=observations.is_observed & jnp.asarray(is_kept.to_numpy().T)
+        )
         key = jax.random.key(self.seed + 1)
         chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
         tree = name_draws(chains, self.potential, self.design)
-        rest = self.table.without_models(
-            [name for name in held_out if name in self.table.models.index]
-        )
         kept = make_design(rest, self.spec)
         unpublished = [kept.coords["model"][i] for i in kept.unpublished]
         posterior = tree.posterior.to_dataset().sel(
@@ -111,3 +114,17 @@ class Refits:
         return Fit(
             xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, self.spec, provenance
         )
+
+    def _remaining(self, held_out: Collection[str], seen: pd.DataFrame | None) -> Table:
+        """What is left of the table."""
+        shown = [] if seen is None else list(seen.index)
+        hidden = [
+            name for name in self.table.models.index if name in held_out and name not in shown
+        ]
+        rest = self.table.without_models(hidden)
+        if seen is None:
+            return rest
+        scores = rest.scores
+        cells = pd.MultiIndex.from_frame(scores[["model", "benchmark"]])
+        counts = cells.isin(seen.stack().dropna().index) | ~scores["model"].isin(shown)
+        return dataclasses.replace(rest, scores=scores[counts].reset_index(drop=True))

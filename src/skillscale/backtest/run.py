@@ -29,9 +29,9 @@ from skillscale.backtest.scores import cells, score_draws, score_normal
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.fitting import Fit
-from skillscale.forecasting import Prediction, predict
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
+from skillscale.prediction import Prediction, predict
 from skillscale.spec import Spec
 
 
@@ -175,6 +175,10 @@ def backtest_published(
     )
 
 
+CHUNK = 6
+"""Folds of one task at most, so that processes finish together."""
+
+
 class Study(NamedTuple):
     """Folds that are reported together."""
 
@@ -213,8 +217,9 @@ def run_studies(
     benchmarks = [study.benchmarks for study in studies]
     _ = refits.near  # found once, here, and sent along
     tasks = (
-        joblib.delayed(_run_group)(refits, group, benchmarks, tuple(baselines))
+        joblib.delayed(_run_group)(refits, group[i : i + CHUNK], benchmarks, tuple(baselines))
         for group in groups.values()
+        for i in range(0, len(group), CHUNK)
     )
     parts: list[pd.DataFrame] = []
     done = 0
@@ -249,6 +254,12 @@ def _of_this_process(refits: Refits) -> Refits:
     return refits
 
 
+@lru_cache(maxsize=1)
+def _without(refits: Refits, held_out: frozenset[str]) -> Fit:
+    """The posterior of the folds at hand: folds that share it follow each other."""
+    return refits.without(held_out)
+
+
 def _run_group(
     refits: Refits,
     folds: Sequence[tuple[int, Fold]],
@@ -256,12 +267,13 @@ def _run_group(
     baselines: Sequence[str],
 ) -> tuple[pd.DataFrame, int]:
     """All forecasts of folds that share a posterior."""
-    table, seed = refits.table, refits.seed
-    fit = _of_this_process(refits).without(folds[0][1].held_out)
+    table = refits.table
+    refits = _of_this_process(refits)
+    fit = _without(refits, folds[0][1].held_out)
     parts = []
     for study, fold in folds:
         rows = cells(fold, table).assign(study=study)
-        parts.append(score_draws(rows, forecast_fold(fit, fold, table, seed)))
+        parts.append(score_draws(rows, forecast_fold(fit, fold, refits)))
         names = benchmarks[study]
         problem = make_problem(fold, table, names)
         at = (
@@ -274,9 +286,15 @@ def _run_group(
     return pd.concat(parts), len(folds)
 
 
-def forecast_fold(fit: Fit, fold: Fold, table: Table, seed: int) -> Prediction:
-    """Forecast the models of a fold from what is seen of them."""
-    models = table.models.drop(columns="source", errors="ignore")
+def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
+    """Forecast the models of a fold from what is seen of them, as `forecast` does."""
+    models = refits.table.models.drop(columns="source", errors="ignore")
     seen = models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")
     plan = models.loc[fold.test.index].reset_index(names="model")
-    return predict(fit, plan, seen if len(seen) else None, seed=seed)
+    return predict(
+        fit,
+        plan,
+        seen if len(seen) else None,
+        seed=refits.seed,
+        refit=lambda _: refits.without(fold.held_out, fold.seen),
+    )

@@ -20,12 +20,13 @@ from skillscale.data.table import Table, load_table, validate
 from skillscale.design import make_design
 from skillscale.errors import SkillscaleError, SpecError
 from skillscale.fitting import Fit, fit
-from skillscale.forecasting import INTERVALS, RELIABLE_PARETO_K, forecast, forecast_rows
+from skillscale.forecasting import INTERVALS, REFIT, forecast, forecast_rows
 from skillscale.formatting import format_count, format_points
 from skillscale.inference.chains import Method
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
 from skillscale.optima import optimum, optimum_rows
+from skillscale.prediction import RELIABLE_PARETO_K
 from skillscale.priors import describe_priors
 from skillscale.spec import Spec
 
@@ -134,6 +135,9 @@ def forecast_command(
         typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
     ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
+    refit: Annotated[
+        bool, typer.Option(help="Fit again with observed scores that surprise the fit.")
+    ] = True,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
@@ -141,12 +145,25 @@ def forecast_command(
     loaded = Fit.load(fit_file)
     planned = read_plan(plan)
     seen = None if observed is None else read_observed(observed, loaded.table.benchmarks)
-    result = forecast(loaded, planned, seen, n_draws=draws, seed=seed)
+    with progress("Fitting again") as on_progress:
+        result = forecast(
+            loaded,
+            planned,
+            seen,
+            n_draws=draws,
+            seed=seed,
+            refit=REFIT if refit else None,
+            on_progress=on_progress,
+        )
     if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
+        outcome = (
+            "The law was fitted again with them."
+            if result.attrs["is_refit"]
+            else "Intervals are approximate; leave out --no-refit for the exact ones."
+        )
         messages.print(
             f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
-            f"> {RELIABLE_PARETO_K}). Intervals are approximate; for the exact ones add the "
-            "observed models to the table and fit again.",
+            f"> {RELIABLE_PARETO_K}). {outcome}",
             highlight=False,
         )
     print_rows(

@@ -23,7 +23,7 @@ from skillscale.cli.output import progress
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.fitting import Fit, fit
-from skillscale.forecasting import RELIABLE_PARETO_K, forecast
+from skillscale.forecasting import forecast
 from skillscale.formatting import (
     format_count,
     format_flops,
@@ -35,6 +35,7 @@ from skillscale.formatting import (
 from skillscale.inference.chains import Method
 from skillscale.optima import PARAMS_RANGE, TOKENS_RANGE, optimum
 from skillscale.plots import plot_forecast
+from skillscale.prediction import RELIABLE_PARETO_K
 from skillscale.spec import Spec
 
 HELD_OUT_LINEAGE = "meta-llama-3"
@@ -94,7 +95,9 @@ def run_demo(
 
     observed, planned, actual = _held_out(table, fitted)
     with clock.stage("forecast"):
-        forecasts = forecast(fitted, planned.reset_index(), observed.reset_index(), seed=seed)
+        forecasts = forecast(
+            fitted, planned.reset_index(), observed.reset_index(), seed=seed, refit=None
+        )
     _print_forecasts(console, forecasts, planned, observed, actual)
 
     with clock.stage("optimum"):

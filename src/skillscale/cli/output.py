@@ -58,8 +58,8 @@ def or_none(value: str | float | None) -> str | float | None:
 
 @contextmanager
 def progress(task: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr, where that is a terminal."""
+    """Show a progress bar on stderr from the first step on, where that is a terminal."""
     columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
-        handle = bar.add_task(task, total=None)
-        yield lambda done, total: bar.update(handle, completed=done, total=total)
+        handle = bar.add_task(task, total=None, visible=False)
+        yield lambda done, total: bar.update(handle, completed=done, total=total, visible=True)

@@ -129,6 +129,29 @@ class Table:
         left_out = _known("lineage", names, self.models.set_index("lineage"))
         return self.without_models(self.models.index[lineages.isin(left_out)])
 
+    def with_models(self, models: pd.DataFrame, scores: pd.DataFrame) -> Table:
+        """Add models and their scores.
+
+        Args:
+            models: one row per model, indexed by model, with the columns of ``models``.
+            scores: a frame (model, benchmark), NaN where not evaluated.
+
+        Example:
+            >>> table = load_table()
+            >>> llama = table.select(benchmarks=["mmlu"], models=["llama-2-7b"])
+            >>> rest = table.select(benchmarks=["mmlu"]).without_models(["llama-2-7b"])
+            >>> rest.with_models(llama.models, llama.wide()).wide().loc["llama-2-7b", "mmlu"]
+            np.float64(0.438)
+        """
+        # pandas' melt keeps the index as a column only under a name.
+        cells = scores.rename_axis("model").reset_index()
+        new = cells.melt(id_vars="model", var_name="benchmark", value_name="score").dropna()
+        return Table(
+            models=pd.concat([self.models, models.reindex(columns=self.models.columns)]),
+            scores=pd.concat([self.scores, new], ignore_index=True),
+            benchmarks=self.benchmarks,
+        )
+
     def wide(self) -> pd.DataFrame:
         """Scores as a frame of shape (model, benchmark), NaN where not evaluated."""
         # pivot refuses repeated cells, which pivot_table would average.

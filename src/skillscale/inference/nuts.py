@@ -44,7 +44,7 @@ class Nuts:
     chains: int = 4
     warmup: int = 300
     pilot: int = 100
-    draws: int = 2500
+    draws: int = 2000
     target_accept: float = 0.8
     max_tree_depth: int = 7
 
