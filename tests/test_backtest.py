@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import signal
 
 import numpy as np
 import pandas as pd
@@ -19,20 +21,19 @@ from skillscale.backtest.report import Report, pooled_paired
 from skillscale.backtest.run import Study, backtest, run_studies
 from skillscale.backtest.scores import score_draws, score_normal
 from skillscale.cli import app
+from skillscale.cli.backtest import on_cluster
 from skillscale.errors import SkillscaleError
 from skillscale.plots import plot_calibration
 from skillscale.prediction import Prediction
 
-QUICK = Svi(draws=300, gradient_steps=500, newton_steps=12)
+QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
 SMALL = ("meta-llama-3", "meta-llama-3-instruct", "llama", "llama-2", "pythia", "opt", "qwen1.5")
 SPEC = Spec(("knowledge", "reasoning"), ("mmlu", "gsm8k"))
 
 
 @pytest.fixture(scope="module")
 def small():
-    shipped = load_table()
-    models = shipped.models.index[shipped.models["family"].isin(SMALL)]
-    return shipped.select(benchmarks=["mmlu", "gsm8k", "arc_challenge"], models=models)
+    return load_table().select(benchmarks=["mmlu", "gsm8k", "arc_challenge"], families=SMALL)
 
 
 def run(table, **options) -> Report:
@@ -195,3 +196,23 @@ def test_a_cluster_that_does_not_answer_is_an_error():
     command = ["backtest", "--protocol", "sloth", "--cluster", "tcp://127.0.0.1:1"]
     result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, SkillscaleError)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_that_loses_a_worker_gives_the_same_report(small, report):
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 3, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        lost = []
+
+        def lose_a_worker(done: int, total: int) -> None:
+            if done and not lost:
+                lost.append(cluster.workers[0].pid)
+                os.kill(lost[0], signal.SIGKILL)
+
+        with on_cluster(cluster.scheduler_address):
+            again = run(small, jobs=3, on_progress=lose_a_worker)
+    assert lost
+    columns = ["actual", "median", "lower_80", "upper_80"]
+    assert_allclose(again.cells[columns], report.cells[columns], atol=0.02)

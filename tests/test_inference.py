@@ -125,6 +125,12 @@ def test_progress_is_told_from_the_first_step_to_the_last():
     assert list(done) == sorted(done)
 
 
+def test_chains_share_one_step_size_once_adapted():
+    chains = METHOD.run(REGRESSION, observations(ALL), jax.random.key(0), silent)
+    assert len(np.unique(chains.stats["step_size"])) == 1
+    assert 0.6 < chains.stats["acceptance_rate"].mean() < 0.99
+
+
 @pytest.mark.parametrize("draws", [25, 30])
 def test_the_shape_of_the_draws_is_that_of_the_options(draws):
     method = Nuts(chains=4, warmup=100, pilot=50, draws=draws)
@@ -143,7 +149,8 @@ def test_another_seed_gives_other_draws_of_the_same_posterior(approximate, table
     other = fit(table, spec, method=SVI, seed=4)
     assert not np.array_equal(other.draws()["slope"], approximate.draws()["slope"])
     first, second = (np.asarray(f.draws()["slope"]) for f in (other, approximate))
-    assert (np.abs(first.mean(0) - second.mean(0)) < 0.4 * second.std(0)).all()
+    # Each mean has the noise of the few points behind its last steps.
+    assert (np.abs(first.mean(0) - second.mean(0)) < 0.7 * second.std(0)).all()
 
 
 def test_svi_and_nuts_agree_on_means_and_spreads(sampled, approximate):

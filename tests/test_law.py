@@ -39,10 +39,6 @@ skills = numbers((M, K), -5, 5)
 quickly = settings(max_examples=60, deadline=None)
 
 
-def sigmoid(z):
-    return 1 / (1 + np.exp(-z.astype(float)))
-
-
 @quickly
 @given(numbers((M,), -4, 6), numbers((M,), -4, 6), numbers((M, K), -3, 3), numbers((3, K), -1, 1))
 def test_expected_skill_equals_its_numpy_twin(log_params, log_tokens, efficiency, slope):
@@ -70,8 +66,9 @@ def test_expected_score_equals_its_numpy_twin(skill, link):
     for j in range(B):
         for i in range(M):
             z = sum(link.loading[j, k] * skill[i, k] for k in range(K)) + link.intercept[j]
-            h = sigmoid(np.array(z)) ** float(link.asymmetry[j])
-            twin[j, i] = link.chance[j] + (link.ceiling[j] - link.chance[j]) * h
+            k = float(link.asymmetry[j])
+            shortfall = (1 + np.exp(float(z) / np.sqrt(k))) ** -k
+            twin[j, i] = link.chance[j] + (link.ceiling[j] - link.chance[j]) * (1 - shortfall)
     assert_allclose(law.expected_score(jnp.asarray(skill), link), twin, rtol=1e-4, atol=1e-5)
 
 
@@ -127,21 +124,39 @@ def test_slope_of_the_score_is_its_derivative_in_the_linear_predictor(skill, lin
 
 def test_item_variance_is_that_of_a_mean_of_coin_flips():
     mean = np.array([[0.5, 0.9], [0.2, 1.0]])
-    noise = law.Noise(np.zeros(2), np.zeros(2), np.zeros(2), np.array([100.0, 10.0]))
+    n_items = np.array([100.0, 10.0])
     assert_allclose(
-        law.item_variance(mean, noise), [[0.0025, 0.0009], [0.016, 0.0]], rtol=1e-6, atol=1e-9
+        law.item_variance(mean, n_items), [[0.0025, 0.0009], [0.016, 0.0]], rtol=1e-6, atol=1e-9
     )
     flips = np.random.default_rng(0).binomial(100, 0.9, size=200_000) / 100
-    assert_allclose(flips.var(), law.item_variance(mean, noise)[0, 1], rtol=0.02)
+    assert_allclose(flips.var(), law.item_variance(mean, n_items)[0, 1], rtol=0.02)
 
 
 def test_discrepancy_variance_is_its_formula():
     mean, slope = np.array([[0.4]]), np.array([[0.15]])
-    noise = law.Noise(*(np.array([v]) for v in (0.03, 0.5, 0.0, 100.0)))
+    overdispersion, spread = np.array([0.03]), np.array([0.5])
     by_hand = 0.03**2 * (0.4 * 0.6 + 0.01) + (0.5 * 0.15) ** 2
-    assert_allclose(law.discrepancy_variance(mean, slope, noise), [[by_hand]], rtol=1e-6)
+    found = law.discrepancy_variance(mean, slope, overdispersion, spread)
+    assert_allclose(found, [[by_hand]], rtol=1e-6)
 
 
 def test_discrepancy_never_vanishes_even_at_a_score_of_zero():
-    noise = law.Noise(*(np.array([v]) for v in (0.02, 0.2, 0.0, 100.0)))
-    assert law.discrepancy_variance(np.zeros((1, 1)), np.zeros((1, 1)), noise)[0, 0] > 0
+    nothing = np.zeros((1, 1))
+    assert law.discrepancy_variance(nothing, nothing, np.array([0.02]), np.array([0.2]))[0, 0] > 0
+
+
+def test_a_symmetric_link_is_the_logistic():
+    link = law.Link(np.ones((1, 1)), *(np.array([v]) for v in (0.3, 1.0, 0.2, 0.9)))
+    skill = np.linspace(-4, 4, 9)
+    logistic = 0.2 + 0.7 / (1 + np.exp(-(skill + 0.3)))
+    assert_allclose(law.expected_score(jnp.asarray(skill)[:, None], link)[0], logistic, rtol=1e-5)
+
+
+def test_an_asymmetric_link_leaves_chance_and_nears_the_ceiling_at_rates_of_product_one():
+    k = 0.25
+    link = law.Link(np.ones((1, 1)), *(np.array([v]) for v in (0.0, k, 0.0, 1.0)))
+    ends = jnp.array([-4.0, -3.5, 9.5, 10.0])[:, None]
+    score = np.asarray(law.expected_score(ends, link)[0], float)
+    leaving = np.log(score[1] / score[0]) / 0.5
+    nearing = np.log((1 - score[2]) / (1 - score[3])) / 0.5
+    assert_allclose([leaving, nearing], [1 / np.sqrt(k), np.sqrt(k)], rtol=0.01)

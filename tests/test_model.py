@@ -94,7 +94,8 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         "model_scale",
         "overdispersion",
         "discrepancy_spread",
-        "affinity_scale",
+        "affinity_overdispersion",
+        "affinity_spread",
         "tail",
     ):
         total += lognormal(at[name], getattr(p, name))
@@ -154,14 +155,15 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         i, j = models.index.get_loc(row.model), benchmarks.index.get_loc(row.benchmark)
         chance, n_items = benchmarks["chance"].iloc[j], benchmarks["n_items"].iloc[j]
         ceiling = 1 - gap[j] * (1 - chance)
-        h = 1 / (1 + np.exp(-(loading[j] @ at["skill"][i] + at["intercept"][j])))
-        power = at["asymmetry"][j]
-        mu = chance + (ceiling - chance) * h**power
-        slope = (ceiling - chance) * power * h**power * (1 - h)
+        k = at["asymmetry"][j]
+        odds = np.exp((loading[j] @ at["skill"][i] + at["intercept"][j]) / np.sqrt(k))
+        mu = chance + (ceiling - chance) * (1 - (1 + odds) ** -k)
+        slope = (ceiling - chance) * np.sqrt(k) * odds * (1 + odds) ** (-k - 1)
         variance = mu * (1 - mu) / n_items
         variance += at["overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
         variance += (at["discrepancy_spread"][j] * slope) ** 2
-        affinity = at["affinity_scale"][j] * slope
+        affinity = at["affinity_overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
+        affinity = np.sqrt(affinity + (at["affinity_spread"][j] * slope) ** 2)
         cells[models["family"].iloc[i], row.benchmark].append((row.score - mu, variance, affinity))
     return total + sum(joint(of_family, at["tail"]) for of_family in cells.values()), cells
 

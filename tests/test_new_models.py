@@ -156,7 +156,8 @@ MEASURED = {
     "ceiling_gap": jnp.array([0.05, 0.1, 0.02]),
     "overdispersion": jnp.array([0.03, 0.02, 0.05]),
     "discrepancy_spread": jnp.array([0.1, 0.2, 0.15]),
-    "affinity_scale": jnp.array([0.15, 0.1, 0.3]),
+    "affinity_overdispersion": jnp.array([0.02, 0.01, 0.03]),
+    "affinity_spread": jnp.array([0.15, 0.1, 0.3]),
     "tail": jnp.array(5.0),
 }
 CHANCE = np.array([0.25, 0.0, 0.1])
@@ -177,13 +178,15 @@ def log_likelihood(theta: np.ndarray, value, is_observed) -> np.ndarray:
     m = {name: np.asarray(v, float) for name, v in MEASURED.items()}
     total = np.zeros_like(theta)
     for j in np.flatnonzero(is_observed):
-        h = 1 / (1 + np.exp(-(m["loading"][j, 0] * theta + m["intercept"][j])))
+        k = m["asymmetry"][j]
+        odds = np.exp((m["loading"][j, 0] * theta + m["intercept"][j]) / np.sqrt(k))
         room = (1 - CHANCE[j]) * (1 - m["ceiling_gap"][j])
-        mu = CHANCE[j] + room * h ** m["asymmetry"][j]
-        slope = room * m["asymmetry"][j] * h ** m["asymmetry"][j] * (1 - h)
-        spread = np.hypot(m["discrepancy_spread"][j], m["affinity_scale"][j])
+        mu = CHANCE[j] + room * (1 - (1 + odds) ** -k)
+        slope = room * np.sqrt(k) * odds * (1 + odds) ** (-k - 1)
+        spread = np.hypot(m["discrepancy_spread"][j], m["affinity_spread"][j])
         variance = mu * (1 - mu) / ITEMS[j] + (spread * slope) ** 2
-        variance += m["overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
+        overdispersion = np.hypot(m["overdispersion"][j], m["affinity_overdispersion"][j])
+        variance += overdispersion**2 * (mu * (1 - mu) + 0.01)
         total += stats.t.logpdf(value[j], m["tail"], mu, np.sqrt(variance))
     return total
 

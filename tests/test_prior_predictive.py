@@ -74,11 +74,13 @@ def test_the_default_priors_rule_out_nothing_seen_and_pile_up_nowhere():
 
 def test_a_prior_without_strong_models_fails_the_check(table):
     narrow = with_priors(
-        intercept=NormalPrior(-3.0, 0.1),
+        intercept=NormalPrior(-2.0, 0.1),
+        asymmetry=LogNormalPrior(1.0, 0.1),
         slope=NormalPrior(0.0, 0.05),
         date=NormalPrior(0.0, 0.05),
         trend_scale=LogNormalPrior(0.01, 0.1),
         instruct=NormalPrior(0.0, 0.05),
+        lineage_scale=LogNormalPrior(0.05, 0.1),
     )
     result = check_prior(table, narrow, draws=400)
     assert result.loc["mmlu", "verdict"] == "FAIL"

@@ -29,7 +29,8 @@ SINGLE = {
     "model_scale": "model_scale",
     "overdispersion": "overdispersion",
     "discrepancy_spread": "discrepancy_spread",
-    "affinity_scale": "affinity_scale",
+    "affinity_overdispersion": "affinity_overdispersion",
+    "affinity_spread": "affinity_spread",
     "tail": "tail",
 }
 

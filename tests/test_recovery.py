@@ -152,7 +152,7 @@ def surprise(ranks: list[dict[str, np.ndarray]]) -> float:
 
 
 def test_intervals_of_truths_from_the_prior_cover_them(world):
-    assert surprise(list(replicates(world, 8, 0))) < SURPRISING
+    assert surprise(list(replicates(world, 5, 0))) < SURPRISING
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_fixed_truths_are_recovered_from_forty_families():
         "effect": np.array([[0.1, 0.3], [0.1, 0.25]], np.float32),
         "free_loading": np.array([0.5, 0.3, 0.2, 0.9], np.float32),
         "intercept": np.array([0.3, -0.4, 0.2, -1.5], np.float32),
-        "asymmetry": np.array([1.2, 1.0, 0.8, 1.4], np.float32),
+        "asymmetry": np.array([0.6, 0.4, 0.3, 1.2], np.float32),
         "trend_scale": np.array([0.2, 0.3], np.float32),
         "lineage_scale": np.array([0.4, 0.5], np.float32),
         "family_scale": np.array([0.2, 0.3], np.float32),
@@ -189,10 +189,11 @@ def test_fixed_truths_are_recovered_from_forty_families():
         "model_scale": np.array([0.15, 0.2], np.float32),
         "overdispersion": np.full(4, 0.02, np.float32),
         "discrepancy_spread": np.full(4, 0.1, np.float32),
-        "affinity_scale": np.full(4, 0.1, np.float32),
+        "affinity_overdispersion": np.full(4, 0.01, np.float32),
+        "affinity_spread": np.full(4, 0.1, np.float32),
         "tail": np.float32(10.0),
     }
-    truths = simulate(design, truth or spec, jax.random.split(jax.random.key(3), 1), **known)
+    truths = simulate(design, spec, jax.random.split(jax.random.key(3), 1), **known)
     truth = {name: np.asarray(values[0]) for name, values in truths.items()}
     grid = pd.DataFrame(
         truth["score"].T, index=design.coords["model"], columns=design.coords["benchmark"]

@@ -101,6 +101,12 @@ def test_select_keeps_only_what_was_asked():
     assert len(few.scores) == 4
 
 
+def test_select_keeps_the_models_of_families():
+    few = SHIPPED.select(families=["yi", "llama"], models=["yi-6b", "llama-2-7b"])
+    assert list(few.models.index) == ["yi-6b"]
+    assert set(SHIPPED.select(families=["yi", "llama"]).models["family"]) == {"yi", "llama"}
+
+
 def test_select_drops_models_left_without_a_score():
     v2 = SHIPPED.benchmarks.index[SHIPPED.benchmarks["leaderboard"] == "v2"]
     few = SHIPPED.select(benchmarks=v2)
@@ -126,6 +132,7 @@ def test_without_models_removes_them_and_their_scores():
 @pytest.mark.parametrize(
     ("ask", "nearest"),
     [
+        (lambda: SHIPPED.select(families=["lama"]), "family 'lama' .* Nearest: .*'llama'"),
         (lambda: SHIPPED.select(benchmarks=["mmul"]), "benchmark 'mmul' .* Nearest: .*'mmlu'"),
         (lambda: SHIPPED.select(models=["yi-6"]), "model 'yi-6' .* Nearest: .*'yi-6b'"),
         (lambda: SHIPPED.without_models(["gpt-2"]), "model 'gpt-2' .* Nearest: .*'gpt2'"),

@@ -43,7 +43,8 @@ DIMS = {
     "model_scale": ["skill"],
     "overdispersion": ["benchmark"],
     "discrepancy_spread": ["benchmark"],
-    "affinity_scale": ["benchmark"],
+    "affinity_overdispersion": ["benchmark"],
+    "affinity_spread": ["benchmark"],
     "tail": [],
     "unpublished_log_tokens": ["unpublished"],
     "efficiency": ["family", "skill"],
@@ -68,11 +69,13 @@ class Fit:
 
     Example:
         >>> from skillscale.inference.gaussian import Svi
-        >>> table = load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> small = fit(table, spec, method=Svi(draws=50, gradient_steps=500), seed=1)
+        >>> small = fit(table, spec, method=Svi(draws=200), seed=1)
         >>> small
-        Fit(160 models of 60 families, 2 benchmarks, 2 skills, 50 draws by svi)
+        Fit(23 models of 4 families, 2 benchmarks, 2 skills, 200 draws by svi)
         >>> small.tree.posterior["slope"].dims
         ('chain', 'draw', 'input', 'skill')
     """
@@ -225,10 +228,12 @@ def fit(
 
     Example:
         >>> from skillscale.inference.gaussian import Svi
-        >>> table = load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit(table, spec, method=Svi(draws=50, gradient_steps=500)).expected_scores().shape
-        (50, 2, 160)
+        >>> fit(table, spec, method=Svi(draws=200)).expected_scores().shape
+        (200, 2, 23)
     """
     table = load_table() if table is None else table
     spec = Spec() if spec is None else spec

@@ -60,9 +60,11 @@ def forecast(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
         >>> plan = pd.DataFrame({"model": ["a-70b"], "n_params": [70e9], "n_tokens": [15e12]})
         >>> result = sk.forecast(fit, plan, n_draws=200)
         >>> bool(result["lower_95"].sel(model="a-70b", benchmark="mmlu") < result["mean"][0, 0])

@@ -4,11 +4,14 @@ $$x_i = \left(\log\tfrac{N_i}{N_0},\ \log\tfrac{D_i}{D_0},\ \log\tfrac{N_i}{N_0}
 \right), \qquad
 \bar\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i$$
 
-$$\mu_{ij} = g_j + (u_j - g_j)\,\sigma\!\left(\lambda_j^\top\theta_i + b_j\right)^{k_j}$$
+$$\mu_{ij} = g_j + (u_j - g_j)\left[1 - \left(1 + e^{\eta_{ij} / \sqrt{k_j}}\right)^{-k_j}\right],
+\qquad \eta_{ij} = \lambda_j^\top\theta_i + b_j$$
 
-The production function is the translog of Sloth (arXiv:2412.06540, equation 2); the link is a
-logistic with a free asymmetry $k_j$ and a free ceiling $u_j$ in place of its monotone network.
-Everything here is a pure function of arrays, used alike by the sampler, forecasts and optima.
+The production function is the translog of Sloth (arXiv:2412.06540, equation 2). In place of its
+monotone network the link is the asymmetric logistic of Aranda-Ordaz (1981): a score leaves chance
+$g$ at the rate $1/\sqrt{k}$ and nears its ceiling $u$ at the rate $\sqrt{k}$. The product of both
+is one, so $k$ does not change the scale of skills; $k = 1$ is the logistic. Everything here is a
+pure function of arrays, used alike by the sampler, forecasts and optima.
 """
 
 from __future__ import annotations
@@ -30,18 +33,6 @@ class Link(NamedTuple):
     asymmetry: Float[Array, " benchmark"]
     chance: Float[Array, " benchmark"]
     ceiling: Float[Array, " benchmark"]
-
-
-class Noise(NamedTuple):
-    """How far a score may fall from its expectation."""
-
-    overdispersion: Float[Array, " benchmark"]
-    """Discrepancy relative to the spread of a single item: what prompts and formats do anywhere."""
-    spread: Float[Array, " benchmark"]
-    """Discrepancy in units of the linear predictor: a model better or worse at this benchmark."""
-    affinity: Float[Array, " benchmark"]
-    """The same, shared by all models of a family."""
-    n_items: Float[Array, " benchmark"]
 
 
 def inputs(
@@ -93,28 +84,32 @@ def expected_score_and_slope(
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"]]:
     r"""Expected score and its derivative in the linear predictor $\lambda^\top\theta + b$."""
     predictor = link.loading @ skill.T + link.intercept[:, None]
-    log_sigmoid = jax.nn.log_sigmoid(predictor)
-    asymmetry = link.asymmetry[:, None]
+    asymmetry, root = link.asymmetry[:, None], jnp.sqrt(link.asymmetry)[:, None]
     room = (link.ceiling - link.chance)[:, None]
-    above_chance = room * jnp.exp(asymmetry * log_sigmoid)
-    slope = above_chance * asymmetry * (1 - jnp.exp(log_sigmoid))
+    log_shortfall = -asymmetry * jax.nn.softplus(predictor / root)
+    slope = room * root * jnp.exp(log_shortfall) * jax.nn.sigmoid(predictor / root)
+    above_chance = -room * jnp.expm1(log_shortfall)
     return link.chance[:, None] + above_chance, slope
 
 
 def item_variance(
-    mean: Float[Array, "benchmark model"], noise: Noise
+    mean: Float[Array, "benchmark model"], n_items: Float[Array, " benchmark"]
 ) -> Float[Array, "benchmark model"]:
     r"""Sampling variance $\mu(1-\mu)/n_\text{items}$: noise that no law could remove."""
-    return mean * (1 - mean) / noise.n_items[:, None]
+    return mean * (1 - mean) / n_items[:, None]
 
 
 def discrepancy_variance(
-    mean: Float[Array, "benchmark model"], slope: Float[Array, "benchmark model"], noise: Noise
+    mean: Float[Array, "benchmark model"],
+    slope: Float[Array, "benchmark model"],
+    overdispersion: Float[Array, " benchmark"],
+    spread: Float[Array, " benchmark"],
 ) -> Float[Array, "benchmark model"]:
     r"""Squared scale $\phi^2(\mu(1-\mu) + 0.01) + (\psi\mu')^2$ of what the law leaves unexplained.
 
-    The second term vanishes where the link is flat. The 0.01 keeps a model of expected score near
-    zero from becoming an outlier by one lucky answer.
+    The overdispersion $\phi$, relative to the spread of a single item, is what prompts and formats
+    do anywhere; the spread $\psi$, in units of the linear predictor, acts where the link is steep.
+    The 0.01 keeps a model of expected score near zero from becoming an outlier by one lucky answer.
     """
-    anywhere = noise.overdispersion[:, None] ** 2 * (mean * (1 - mean) + 0.01)
-    return anywhere + (noise.spread[:, None] * slope) ** 2
+    anywhere = overdispersion[:, None] ** 2 * (mean * (1 - mean) + 0.01)
+    return anywhere + (spread[:, None] * slope) ** 2

@@ -1,10 +1,10 @@
 r"""How scores scatter around what the law expects, and what a family's other scores say of one.
 
 A family may be better or worse at a benchmark than its skills say: it has an affinity
-$\gamma_{fj}$ for it, in units of the linear predictor, shared by its models.
+$\gamma_{fj}$ for it, shared by its models.
 
-$$y_{ij} = \mu_{ij} + \mu'_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
-\gamma_{fj} \sim \mathcal N(0, \varsigma_j^2), \quad e_{ij} \sim \mathcal N(0, v_{ij}),$$
+$$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
+\gamma_{fj} \sim \mathcal N(0, 1), \quad e_{ij} \sim \mathcal N(0, v_{ij}),$$
 
 $\gamma$ and $e$ of one family and benchmark divided by the root of a common $\chi^2_\nu/\nu$,
 so that their scores are jointly Student-t. The affinities are integrated out: given the skills
@@ -62,25 +62,6 @@ class Evidence(NamedTuple):
         return jnp.maximum(self.square - self.pull**2 / (1 + self.information), 0)
 
 
-def measurement(
-    params: Mapping[str, Array],
-    chance: Float[Array, " benchmark"],
-    n_items: Float[Array, " benchmark"],
-) -> tuple[law.Link, law.Noise]:
-    """Link and noise of every benchmark, from the sites of one draw."""
-    link = law.Link(
-        loading=params["loading"],
-        intercept=params["intercept"],
-        asymmetry=params["asymmetry"],
-        chance=chance,
-        ceiling=1 - params["ceiling_gap"] * (1 - chance),
-    )
-    noise = law.Noise(
-        params["overdispersion"], params["discrepancy_spread"], params["affinity_scale"], n_items
-    )
-    return link, noise
-
-
 def scatter(
     params: Mapping[str, Array],
     skill: Float[Array, "model skill"],
@@ -88,13 +69,23 @@ def scatter(
     n_items: Float[Array, " benchmark"],
 ) -> Scatter:
     """Expected scores of models with these skills, and their scatter, for one draw of the law."""
-    link, noise = measurement(params, chance, n_items)
+    link = law.Link(
+        loading=params["loading"],
+        intercept=params["intercept"],
+        asymmetry=params["asymmetry"],
+        chance=chance,
+        ceiling=1 - params["ceiling_gap"] * (1 - chance),
+    )
     mean, slope = law.expected_score_and_slope(skill, link)
+
+    def unexplained(overdispersion: str, spread: str) -> Float[Array, "benchmark model"]:
+        return law.discrepancy_variance(mean, slope, params[overdispersion], params[spread])
+
     return Scatter(
         mean,
-        law.item_variance(mean, noise),
-        law.discrepancy_variance(mean, slope, noise),
-        noise.affinity[:, None] * slope,
+        law.item_variance(mean, n_items),
+        unexplained("overdispersion", "discrepancy_spread"),
+        jnp.sqrt(unexplained("affinity_overdispersion", "affinity_spread")),
     )
 
 

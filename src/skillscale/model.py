@@ -5,8 +5,9 @@ $$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rh
 \theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i + w_{f(i)k}\log\tfrac{N_i}{N_0}
 + \varepsilon_{ik}$$
 
-$$y_{ij} = \mu_{ij} + \mu'_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
-\gamma_{fj} \sim \mathcal N(0, \varsigma_j^2), \qquad
+$$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad \gamma_{fj} \sim \mathcal N(0, 1),$$
+
+$$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, \qquad
 \operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
 + \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
@@ -25,7 +26,7 @@ families are as uncertain as the pace of progress. A missing score is masked: it
 | $\theta_i$ | `skill` | model, skill |
 | $s_L, s_F, s_S, \tau$ | `lineage_scale`, `family_scale`, `slope_scale`, `model_scale` | skill |
 | $\phi_j, \psi_j$ | `overdispersion`, `discrepancy_spread` | benchmark |
-| $\varsigma_j$ | `affinity_scale` | benchmark |
+| $\chi_j, \varsigma_j$ | `affinity_overdispersion`, `affinity_spread` | benchmark |
 | $\nu$ | `tail` | |
 | $\log D$ | `unpublished_log_tokens` | unpublished |
 """

@@ -57,9 +57,11 @@ def optimum(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200, gradient_steps=500))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
         >>> best = sk.optimum(fit, flops=[1e23], skills=["knowledge"])
         >>> best["prob_interior"].dims
         ('skill', 'flops')

@@ -61,7 +61,7 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
             "asymmetry",
             benchmark,
             _expand(p.asymmetry, n_benchmark),
-            "power on the logistic link: above one, slow to leave chance",
+            "shape of the link: below one, slow near the ceiling; above one, slow near chance",
         ),
         Prior("ceiling_gap", benchmark, gap, "share of the range above chance out of reach"),
         Prior(
@@ -105,10 +105,16 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
             "unexplained spread of the linear predictor",
         ),
         Prior(
-            "affinity_scale",
+            "affinity_overdispersion",
             benchmark,
-            _expand(p.affinity_scale, n_benchmark),
-            "spread of families' affinities for a benchmark, in the linear predictor",
+            _expand(p.affinity_overdispersion, n_benchmark),
+            "spread of families' affinities anywhere, relative to that of a single item",
+        ),
+        Prior(
+            "affinity_spread",
+            benchmark,
+            _expand(p.affinity_spread, n_benchmark),
+            "spread of families' affinities in the linear predictor",
         ),
         Prior("tail", (), _expand(p.tail), "degrees of freedom of the Student-t likelihood"),
     ]

@@ -32,14 +32,14 @@ class NormalPrior:
 class Priors:
     """Numbers of every prior. Skills are in units of the linear predictor of their anchor.
 
-    A slope of 0.5 moves a score at the middle of its range by about twelve points per e-fold of
-    size or tokens; efficiencies and their spreads share that unit.
+    A slope of 0.5 moves a score at the middle of its range by six (asymmetry 0.1) to twelve points
+    (asymmetry 1) per e-fold of size or tokens; efficiencies and their spreads share that unit.
     """
 
     loading: LogNormalPrior = LogNormalPrior(0.25, 1.0)
     intercept: NormalPrior = NormalPrior(0.0, 1.5)
-    asymmetry: LogNormalPrior = LogNormalPrior(1.0, 0.4)
-    ceiling_gap_logit: NormalPrior = NormalPrior(-2.5, 0.8)
+    asymmetry: LogNormalPrior = LogNormalPrior(0.5, 0.7)
+    ceiling_gap_logit: NormalPrior = NormalPrior(-3.0, 0.5)
     slope: NormalPrior = NormalPrior(0.4, 0.4)
     interaction: NormalPrior = NormalPrior(0.0, 0.1)
     instruct: NormalPrior = NormalPrior(0.0, 0.7)
@@ -51,7 +51,8 @@ class Priors:
     model_scale: LogNormalPrior = LogNormalPrior(0.2, 0.25)
     overdispersion: LogNormalPrior = LogNormalPrior(0.02, 0.5)
     discrepancy_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
-    affinity_scale: LogNormalPrior = LogNormalPrior(0.15, 0.7)
+    affinity_overdispersion: LogNormalPrior = LogNormalPrior(0.015, 0.5)
+    affinity_spread: LogNormalPrior = LogNormalPrior(0.15, 0.7)
     tail: LogNormalPrior = LogNormalPrior(8.0, 0.5)
     tokens_growth: float = 1.2
     """Expected growth of log tokens per year: where a token count is not published."""

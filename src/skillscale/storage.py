@@ -15,7 +15,7 @@ from skillscale.data.table import Table
 from skillscale.errors import FitFileError, SpecError
 from skillscale.spec import Spec
 
-SCHEMA = 3
+SCHEMA = 4
 """Raised whenever a file written before could no longer be read correctly."""
 
 

@@ -40,11 +40,13 @@ class Refits:
 
     Example:
         >>> from skillscale import load_table
-        >>> table = load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> refits = Refits(table, spec, Svi(draws=50, newton_steps=4))
-        >>> refits.without(["gpt-neox-20b"])
-        Fit(159 models of 60 families, 2 benchmarks, 2 skills, 50 draws by svi)
+        >>> refits = Refits(table, spec, Svi(draws=200))
+        >>> refits.without(["llama-2-70b"])
+        Fit(22 models of 4 families, 2 benchmarks, 2 skills, 200 draws by svi)
     """
 
     table: Table

@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 
 import joblib
 import pandas as pd
+from joblib.externals.loky import process_executor
 
 from skillscale.backtest import published
 from skillscale.backtest.baselines import BASELINES, make_problem
@@ -94,9 +95,11 @@ def backtest(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama-2", "pythia", "qwen1.5", "qwen2"]
+        ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> quick = sk.Svi(draws=100, newton_steps=4)
+        >>> quick = sk.Svi(draws=200)
         >>> report = backtest(
         ...     "time-ordered",
         ...     cuts=["2024-05"],
@@ -250,7 +253,11 @@ def _published_errors(study: Study) -> pd.DataFrame | None:
 
 @lru_cache(maxsize=1)
 def _of_this_process(refits: Refits) -> Refits:
-    """The first of equal ones that a process was given, so that its programs compile once."""
+    """The first of equal ones that a process was given, so that its programs compile once.
+
+    Joblib takes the memory of compiled programs for a leak and would start the process anew.
+    """
+    process_executor._USE_PSUTIL = False
     return refits
 
 

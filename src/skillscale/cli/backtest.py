@@ -67,7 +67,7 @@ def backtest_command(
     """Forecast what is known already from what would have been known before, and compare."""
     table, specification = read_inputs(data, spec)
     try:
-        with _on(cluster), progress("Folds") as on_progress:
+        with on_cluster(cluster), progress("Folds") as on_progress:
             report = backtest(
                 protocol,
                 n_seen=n_seen,
@@ -98,9 +98,9 @@ def backtest_command(
 
 
 @contextmanager
-def _on(cluster: str | None) -> Iterator[None]:
-    """Run folds on a Dask cluster, where there is one."""
-    if cluster is None:
+def on_cluster(address: str | None) -> Iterator[None]:
+    """Run folds on the Dask cluster of a scheduler's address; without one, here."""
+    if address is None:
         yield
         return
     try:
@@ -110,9 +110,9 @@ def _on(cluster: str | None) -> Iterator[None]:
             "--cluster needs Dask: install it with pip install 'skillscale[cluster]'."
         ) from error
     try:
-        client = Client(cluster, timeout="10s")
+        client = Client(address, timeout="10s")
     except (OSError, TimeoutError) as error:
-        raise SkillscaleError(f"no Dask scheduler answers at {cluster}.") from error
+        raise SkillscaleError(f"no Dask scheduler answers at {address}.") from error
     with client, joblib.parallel_config("dask"):
         yield
 

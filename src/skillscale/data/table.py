@@ -66,12 +66,17 @@ class Table:
         )
 
     def select(
-        self, *, benchmarks: Iterable[str] | None = None, models: Iterable[str] | None = None
+        self,
+        *,
+        benchmarks: Iterable[str] | None = None,
+        families: Iterable[str] | None = None,
+        models: Iterable[str] | None = None,
     ) -> Table:
-        """Keep some benchmarks and models, and of the models those left with a score.
+        """Keep some benchmarks, families and models, and of the models those left with a score.
 
         Args:
             benchmarks: names to keep; all of them by default.
+            families: names to keep; all of them by default.
             models: names to keep; all of them by default.
 
         Raises:
@@ -80,11 +85,17 @@ class Table:
         Example:
             >>> load_table().select(benchmarks=["eq_bench_v2"])
             Table(15 models of 6 families, 1 benchmarks, 15 scores)
+            >>> load_table().select(benchmarks=["mmlu"], families=["llama", "llama-2"])
+            Table(7 models of 2 families, 1 benchmarks, 7 scores)
         """
-        kept_benchmarks = _known("benchmark", benchmarks, self.benchmarks)
-        kept_models = _known("model", models, self.models)
+        of_model = self.models["family"]
+        kept_benchmarks = _known("benchmark", benchmarks, self.benchmarks.index)
+        kept_families = _known("family", families, pd.Index(of_model.unique()))
+        kept_models = of_model.loc[_known("model", models, self.models.index)]
+        kept_models = kept_models[kept_models.isin(kept_families)]
         scores = self.scores[
-            self.scores["benchmark"].isin(kept_benchmarks) & self.scores["model"].isin(kept_models)
+            self.scores["benchmark"].isin(kept_benchmarks)
+            & self.scores["model"].isin(kept_models.index)
         ]
         return Table(
             models=self.models[self.models.index.isin(scores["model"])],
@@ -105,7 +116,7 @@ class Table:
             >>> load_table().without_models(["gpt2", "gpt2-large"])
             Table(186 models of 66 families, 15 benchmarks, ... scores)
         """
-        left_out = _known("model", names, self.models)
+        left_out = _known("model", names, self.models.index)
         return Table(
             models=self.models[~self.models.index.isin(left_out)],
             scores=self.scores[~self.scores["model"].isin(left_out)].reset_index(drop=True),
@@ -126,7 +137,7 @@ class Table:
             Table(186 models of 66 families, 15 benchmarks, ... scores)
         """
         lineages = self.models["lineage"]
-        left_out = _known("lineage", names, self.models.set_index("lineage"))
+        left_out = _known("lineage", names, pd.Index(lineages.unique()))
         return self.without_models(self.models.index[lineages.isin(left_out)])
 
     def with_models(self, models: pd.DataFrame, scores: pd.DataFrame) -> Table:
@@ -288,13 +299,13 @@ def shipped_directory() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "benchmarks_data"
 
 
-def _known(kind: str, names: Iterable[str] | None, frame: pd.DataFrame) -> list[str]:
+def _known(kind: str, names: Iterable[str] | None, known: pd.Index) -> list[str]:
     if names is None:
-        return list(frame.index)
+        return list(known)
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
-        if name not in frame.index:
-            raise UnknownNameError(kind, name, frame.index, where="this table")
+        if name not in known:
+            raise UnknownNameError(kind, name, known, where="this table")
     return names
 
 

@@ -42,7 +42,7 @@ class Nuts:
     """
 
     chains: int = 4
-    warmup: int = 300
+    warmup: int = 200
     pilot: int = 100
     draws: int = 2000
     target_accept: float = 0.8
@@ -105,15 +105,33 @@ class Nuts:
         key_start, key_chains = jax.random.split(key)
         start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
         states = _begin(program, observations, gaussian, start, key_chains)
-        blocks = []
         total = self.warmup + draws
-        for done in range(0, total, BLOCK):
+        lengths = [*_blocks(self.warmup), *_blocks(draws)]
+        blocks = []
+        done = 0
+        for length in lengths:
             on_progress(done)
-            length = min(BLOCK, total - done)
+            if done == self.warmup:
+                states = _with_common_step_size(states)
             states, block = _advance(program, observations, gaussian, states, length)
             blocks.append(jax.tree.map(np.asarray, block))
+            done += length
         on_progress(total)
         return jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, self.warmup :], *blocks)
+
+
+def _blocks(steps: int) -> list[int]:
+    return [min(BLOCK, steps - done) for done in range(0, steps, BLOCK)]
+
+
+def _with_common_step_size(states: HMCState) -> HMCState:
+    """Give all chains the geometric mean of the step sizes they found.
+
+    Chains advance together, so one with an unluckily small step would hold up the others.
+    """
+    found = states.adapt_state.step_size
+    common = jnp.full_like(found, jnp.exp(jnp.mean(jnp.log(found))))
+    return states._replace(adapt_state=states.adapt_state._replace(step_size=common))
 
 
 class _Program(NamedTuple):
