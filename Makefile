@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow check perf clean
+.PHONY: demo test test-fast test-slow check perf clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/user
@@ -11,6 +11,9 @@ demo: $(VENV)/user
 
 test: check
 	$(BIN)/python -m pytest -m "not slow" -n 2
+
+test-fast: $(VENV)/dev
+	$(BIN)/python -m pytest -m "not slow and not long" -n 2
 
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m slow -n 2

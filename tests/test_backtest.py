@@ -36,18 +36,24 @@ def small():
     return load_table().select(benchmarks=["mmlu", "gsm8k", "arc_challenge"], families=SMALL)
 
 
-def run(table, **options) -> Report:
-    return backtest(
-        "time-ordered", cuts=["2024-05"], table=table, spec=SPEC, method=QUICK, **options
-    )
+@pytest.fixture(scope="module")
+def refits(small) -> Refits:
+    return Refits(small, SPEC, QUICK)
+
+
+def run(refits: Refits, **options) -> Report:
+    folds = time_ordered_folds(refits.table, 1, ["2024-05"])
+    study = Study("time-ordered", {}, folds, list(refits.table.benchmarks.index))
+    return run_studies([study], refits, **options)[0]
 
 
 @pytest.fixture(scope="module")
-def report(small) -> Report:
-    return run(small)
+def report(refits) -> Report:
+    return run(refits)
 
 
-def test_scores_to_forecast_are_never_read(small):
+@pytest.mark.long
+def test_scores_to_forecast_are_never_read(small, refits):
     """Turned upside down, they change nothing but where the sampler starts."""
     folds = time_ordered_folds(small, 1, ["2024-05"])
     scores = small.scores.copy()
@@ -55,28 +61,26 @@ def test_scores_to_forecast_are_never_read(small):
     assert hidden.sum() == 6
     scores.loc[hidden, "score"] = 1 - scores.loc[hidden, "score"]
     tampered = dataclasses.replace(small, scores=scores)
-    honest, other = (Refits(table, SPEC, QUICK) for table in (small, tampered))
-    other.__dict__["near"] = honest.near
-    medians = []
-    for refits, table in ((honest, small), (other, tampered)):
-        folds = time_ordered_folds(table, 1, ["2024-05"])
-        study = Study("time-ordered", {}, folds, list(small.benchmarks.index))
-        (report,) = run_studies([study], refits)
-        medians.append(report.cells.set_index(["method", "model", "benchmark"])["median"])
+    other = Refits(tampered, SPEC, QUICK)
+    other.__dict__.update(near=refits.near, potential=refits.potential)
+    medians = [
+        run(r).cells.set_index(["method", "model", "benchmark"])["median"] for r in (refits, other)
+    ]
     pd.testing.assert_series_equal(*medians, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(small, report):
-    again = run(small, jobs=2)
+@pytest.mark.long
+def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(refits, report):
+    again = run(refits, jobs=2)
     # Processes add in other orders, and a refit carries the last digits to the third.
     columns = ["actual", "median", "lower_80", "upper_80"]
     assert_allclose(again.cells[columns], report.cells[columns], atol=0.02)
     assert again.cells["model"].equals(report.cells["model"])
 
 
-def test_a_refit_has_nothing_of_what_was_held_out(small):
+def test_a_refit_has_nothing_of_what_was_held_out(small, refits):
     held_out = [name for name in small.models.index if name.startswith("opt")]
-    rest = Refits(small, SPEC, QUICK).without(held_out)
+    rest = refits.without(held_out)
     assert "opt" not in rest.design.coords["family"]
     assert not set(held_out) & set(rest.table.models.index)
     assert rest.tree.posterior["model"].to_numpy().tolist() == rest.design.coords["model"]
@@ -191,8 +195,9 @@ def test_the_command_prints_every_figure(report, monkeypatch, tmp_path):
     assert "flops_family" in table
 
 
-def test_a_cluster_that_does_not_answer_is_an_error():
+def test_a_cluster_that_does_not_answer_is_an_error(monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr("skillscale.cli.backtest.PATIENCE", "0.5s")
     command = ["backtest", "--protocol", "sloth", "--cluster", "tcp://127.0.0.1:1"]
     result = CliRunner().invoke(app, command)
     assert isinstance(result.exception, SkillscaleError)
@@ -200,7 +205,7 @@ def test_a_cluster_that_does_not_answer_is_an_error():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_a_cluster_that_loses_a_worker_gives_the_same_report(small, report):
+def test_a_cluster_that_loses_a_worker_gives_the_same_report(refits, report):
     distributed = pytest.importorskip("distributed")
     options = {"n_workers": 3, "threads_per_worker": 1, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster:
@@ -212,7 +217,7 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_report(small, report):
                 os.kill(lost[0], signal.SIGKILL)
 
         with on_cluster(cluster.scheduler_address):
-            again = run(small, jobs=3, on_progress=lose_a_worker)
+            again = run(refits, jobs=3, on_progress=lose_a_worker)
     assert lost
     columns = ["actual", "median", "lower_80", "upper_80"]
     assert_allclose(again.cells[columns], report.cells[columns], atol=0.02)

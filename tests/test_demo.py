@@ -29,6 +29,8 @@ SPEC = sk.Spec(
     anchors=("mmlu", "gsm8k"),
     benchmarks=("mmlu", "gsm8k", "arc_challenge"),
 )
+FAMILIES = ("llama", "llama-2", "meta-llama-3", "meta-llama-3-instruct", "pythia", "qwen1.5")
+TABLE = sk.load_table().select(families=FAMILIES)
 
 
 def printed(write) -> str:
@@ -45,7 +47,8 @@ def out(tmp_path_factory):
 @pytest.fixture(scope="module")
 def text(out) -> str:
     method = sk.Svi(draws=200, gradient_steps=300, newton_steps=3)
-    return printed(lambda console: demo.run_demo(out, console=console, method=method, spec=SPEC))
+    options = {"table": TABLE, "method": method, "spec": SPEC}
+    return printed(lambda console: demo.run_demo(out, console=console, **options))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +56,9 @@ def fitted(text, out) -> sk.Fit:
     return sk.Fit.load(out / "fit.nc")
 
 
+@pytest.mark.long
 def test_the_whole_lineage_is_held_out_and_nothing_else(fitted):
-    models = sk.load_table().models
+    models = TABLE.models
     held_out = models.index[models["lineage"] == demo.HELD_OUT_LINEAGE]
     assert set(models.index) - set(fitted.table.models.index) == set(held_out)
     assert not set(fitted.table.scores["model"]) & set(held_out)
@@ -70,6 +74,7 @@ def test_the_observed_model_is_the_smallest_base_model_and_the_planned_are_the_l
     assert list(planned["tuning"]) == ["base", "instruct"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", demo.PLANNED)
 @pytest.mark.parametrize("benchmark", SPEC.benchmarks)
 def test_actual_scores_stand_beside_the_forecast(text, model, benchmark):
@@ -79,11 +84,13 @@ def test_actual_scores_stand_beside_the_forecast(text, model, benchmark):
     assert row[-3] == format_points(actual) or row[-2] == format_points(actual)
 
 
+@pytest.mark.long
 def test_errors_and_coverage_are_told_in_plain_words(text):
     assert len(re.findall(r"Off by \d+\.\d points on average", text)) == 3
     assert "Of 6 actual scores" in text.replace("\n", " ")
 
 
+@pytest.mark.long
 def test_checks_optima_and_files_are_reported(text, out):
     for check in ("sampler", "PSIS-LOO", "posterior predictive coverage"):
         assert check in text

@@ -139,6 +139,7 @@ def test_the_shape_of_the_draws_is_that_of_the_options(draws):
     assert all(values.shape == (4, draws) for values in chains.stats.values())
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_draws_bit_for_bit(sampled, table, spec):
     again = fit(table, spec, method=NUTS, seed=3)
     assert again.tree.posterior.to_dataset().equals(sampled.tree.posterior.to_dataset())

@@ -151,6 +151,7 @@ def surprise(ranks: list[dict[str, np.ndarray]]) -> float:
     return max(found)
 
 
+@pytest.mark.long
 def test_intervals_of_truths_from_the_prior_cover_them(world):
     assert surprise(list(replicates(world, 5, 0))) < SURPRISING
 

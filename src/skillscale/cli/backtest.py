@@ -31,6 +31,8 @@ from skillscale.formatting import format_probability, rich_table
 from skillscale.plots import plot_calibration
 
 N_WORST = 5
+PATIENCE = "10s"
+"""How long a Dask scheduler may take to answer."""
 
 
 @app.command("backtest")
@@ -110,7 +112,7 @@ def on_cluster(address: str | None) -> Iterator[None]:
             "--cluster needs Dask: install it with pip install 'skillscale[cluster]'."
         ) from error
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout=PATIENCE)
     except (OSError, TimeoutError) as error:
         raise SkillscaleError(f"no Dask scheduler answers at {address}.") from error
     with client, joblib.parallel_config("dask"):

@@ -51,15 +51,17 @@ def run_demo(
     *,
     seed: int = 0,
     console: Console | None = None,
+    table: Table | None = None,
     method: Method | None = None,
     spec: Spec | None = None,
 ) -> None:
-    """Hold out a lineage of the shipped table, fit the rest, forecast its large models, compare.
+    """Hold out a lineage of the table, fit the rest, forecast its large models, compare.
 
     Args:
         out: directory for ``forecast.png`` and ``fit.nc``, made if need be.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
+        table: models and scores, the held-out lineage among them; the shipped table by default.
         method: how the posterior is found; NUTS with its defaults by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
 
@@ -80,7 +82,7 @@ def run_demo(
         raise SkillscaleError(f"{out} can't be a directory: {error.strerror}.") from error
     clock = _Clock()
 
-    table = load_table()
+    table = load_table() if table is None else table
     rest = table.without_lineages([HELD_OUT_LINEAGE])
     n_held_out = len(table.models) - len(rest.models)
     _say(console, f"Held out: all {n_held_out} models of lineage {HELD_OUT_LINEAGE}.")
