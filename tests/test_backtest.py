@@ -72,10 +72,16 @@ def test_scores_to_forecast_are_never_read(small, refits):
 @pytest.mark.long
 def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(refits, report):
     again = run(refits, jobs=2)
-    # Processes add in other orders, and a refit carries the last digits to the third.
-    columns = ["actual", "median", "lower_80", "upper_80"]
-    assert_allclose(again.cells[columns], report.cells[columns], atol=0.02)
     assert again.cells["model"].equals(report.cells["model"])
+    assert_same_forecasts(again, report)
+
+
+def assert_same_forecasts(one: Report, other: Report) -> None:
+    """Processes add in other orders; a refit carries last digits on, and resampling flips draws."""
+    columns = ["actual", "median", "lower_80", "upper_80"]
+    difference = (one.cells[columns] - other.cells[columns]).abs().to_numpy()
+    assert difference.mean() < 0.005
+    assert difference.max() < 0.06
 
 
 def test_a_refit_has_nothing_of_what_was_held_out(small, refits):
@@ -219,5 +225,4 @@ def test_a_cluster_that_loses_a_worker_gives_the_same_report(refits, report):
         with on_cluster(cluster.scheduler_address):
             again = run(refits, jobs=3, on_progress=lose_a_worker)
     assert lost
-    columns = ["actual", "median", "lower_80", "upper_80"]
-    assert_allclose(again.cells[columns], report.cells[columns], atol=0.02)
+    assert_same_forecasts(again, report)
