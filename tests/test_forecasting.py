@@ -10,7 +10,8 @@ from conftest import NUTS, SVI
 from skillscale import Table, fit, forecast, load_table
 from skillscale.errors import TableError
 from skillscale.forecasting import INTERVALS, SOURCES, forecast_rows
-from skillscale.prediction import RELIABLE_PARETO_K, describe
+from skillscale.plan import describe
+from skillscale.prediction import RELIABLE_PARETO_K
 
 PLAN = pd.DataFrame(
     {

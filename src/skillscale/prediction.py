@@ -19,7 +19,6 @@ from arviz_stats.base import array_stats
 from jaxtyping import Array, Float, Int
 from scipy.special import logsumexp
 
-from skillscale.data.rules import decimal_year
 from skillscale.design import Observations, centred_log_params, covariates, token_prior
 from skillscale.errors import TableError
 from skillscale.fitting import Fit
@@ -35,9 +34,9 @@ from skillscale.new_models import (
     observe,
     skills_given_relatives,
 )
+from skillscale.plan import describe_all
 from skillscale.spec import Spec
 
-NEW_FAMILY = "new"
 OF_THE_FIT = ("skill", "efficiency", "unpublished_log_tokens")
 """Sites that describe fitted models and families rather than the law."""
 RELIABLE_PARETO_K = 0.7
@@ -84,7 +83,7 @@ def predict(
     """
     if plan.empty:
         raise TableError(["plan: there are no rows. Name at least one model to forecast."])
-    seen, planned = _describe_all(plan, observed, fit)
+    seen, planned = describe_all(plan, observed, fit)
     n_observed, n_planned = len(seen), len(planned)
     seen, planned = _padded(seen, 2), _padded(planned, 4)
     n_seen = len(seen)
@@ -141,65 +140,6 @@ def predict(
         pareto_k=pareto_k,
         n_observed=n_observed,
     )
-
-
-def describe(models: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
-    """Fill in what a plan leaves open, indexed by model.
-
-    A known family gives its lineage, tuning and release; otherwise models are base models of one
-    new family, released in the latest month known.
-
-    Args:
-        models: ``model, n_params, n_tokens`` and any of the columns below.
-        known: models with ``family, lineage, tuning, release``.
-    """
-    filled = models.set_index("model") if "model" in models else models.copy()
-    for name in ("family", "lineage", "tuning", "release", "n_active_params"):
-        if name not in filled:
-            filled[name] = None
-        filled[name] = filled[name].astype(object)
-    of_family = known.groupby("family")[["lineage", "tuning", "release"]].first()
-    filled["family"] = filled["family"].fillna(NEW_FAMILY)
-    # A family's lineage is the fit's, whatever a file says: readers default it to the family.
-    filled["lineage"] = (
-        filled["family"]
-        .map(of_family["lineage"])
-        .fillna(filled["lineage"])
-        .fillna(filled["family"])
-    )
-    for name, default in (("tuning", "base"), ("release", known["release"].max())):
-        of_model = filled["family"].map(of_family[name])
-        filled[name] = filled[name].fillna(of_model).fillna(default)
-    filled["release_year"] = filled["release"].map(decimal_year)
-    filled["n_params"] = filled["n_params"].astype(float)
-    filled["n_tokens"] = filled["n_tokens"].astype(float)
-    filled["n_active_params"] = filled["n_active_params"].astype(float).fillna(filled["n_params"])
-    return filled
-
-
-def _describe_all(
-    plan: pd.DataFrame, observed: pd.DataFrame | None, fit: Fit
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Observed and planned models, described alike."""
-    known = fit.table.models
-    columns = ["family", "lineage", "tuning", "release"]
-    if observed is None:
-        seen = describe(plan.iloc[:0], known)
-        return seen, describe(plan, known)
-    repeated = [name for name in observed["model"] if name in fit.design.coords["model"]]
-    if repeated:
-        raise TableError(
-            [
-                f"observed: {', '.join(repeated)} is in the fit already, with its scores. "
-                "Leave it out, or fit again without it."
-            ]
-        )
-    seen = describe(observed, known)
-    if seen["family"].nunique() == 1:
-        plan = plan.copy()
-        given = plan["family"] if "family" in plan else pd.Series(None, plan.index, dtype=object)
-        plan["family"] = given.astype(object).fillna(seen["family"].iloc[0])
-    return seen, describe(plan, pd.concat([known[columns], seen[columns]]))
 
 
 def _lineup(

@@ -94,7 +94,10 @@ class Refits:
             seen: scores of held-out models that count all the same, NaN where they don't, as a
                 frame (model, benchmark).
         """
-        rest = self._remaining(held_out, seen)
+        models = self.table.models
+        rest = self.table.without_models(models.index[models.index.isin(list(held_out))])
+        if seen is not None:
+            rest = rest.with_models(models.loc[seen.index], seen)
         observations = self.design.observations
         names = self.design.coords
         is_kept = rest.wide().reindex(index=names["model"], columns=names["benchmark"]).notna()
@@ -116,17 +119,3 @@ class Refits:
         return Fit(
             xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, self.spec, provenance
         )
-
-    def _remaining(self, held_out: Collection[str], seen: pd.DataFrame | None) -> Table:
-        """What is left of the table."""
-        shown = [] if seen is None else list(seen.index)
-        hidden = [
-            name for name in self.table.models.index if name in held_out and name not in shown
-        ]
-        rest = self.table.without_models(hidden)
-        if seen is None:
-            return rest
-        scores = rest.scores
-        cells = pd.MultiIndex.from_frame(scores[["model", "benchmark"]])
-        counts = cells.isin(seen.stack().dropna().index) | ~scores["model"].isin(shown)
-        return dataclasses.replace(rest, scores=scores[counts].reset_index(drop=True))
