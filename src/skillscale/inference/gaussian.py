@@ -19,27 +19,27 @@ import optax
 from jaxtyping import Array, Float
 
 from skillscale.design import Observations
+from skillscale.inference.arrow import Root, inverse_root
 from skillscale.inference.chains import Chains
 from skillscale.inference.potential import Flat, Potential
-
-SMALLEST_PRECISION = 0.5
-"""Every prior is at least this precise, so a flatter Hessian is noise of the few draws behind it.
-Without it one bad direction throws the next draws, and with them the fit, far away."""
 
 POINTS = 4
 BATCH = 64
 
 
 class Gaussian(NamedTuple):
-    """A normal distribution over flat parameters: ``mean + root @ standard normal``."""
+    """A normal distribution over flat parameters."""
 
     mean: Flat
-    root: Float[Array, "parameter parameter"]
+    root: Root
+
+    def at(self, whitened: Flat) -> Flat:
+        """The point that has these independent standard coordinates."""
+        return self.mean + self.root @ whitened
 
     def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
         """Draw ``n`` points."""
-        noise = jax.random.normal(key, (n, self.mean.size))
-        return self.mean + noise @ self.root.T
+        return jax.vmap(self.at)(jax.random.normal(key, (n, self.mean.size)))
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,11 @@ def fit_gaussian(
     if near is None:
         key, key_field = jax.random.split(key)
         mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
-        gaussian = Gaussian(mean, jnp.diag(scale))
+        precision = np.diag(np.asarray(scale, np.float64) ** -2)
+        gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
     else:
         gaussian = near
-    precision = np.zeros_like(gaussian.root, dtype=np.float64)
+    precision = np.zeros((gaussian.mean.size, gaussian.mean.size))
     means = []
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
         half = gaussian.draw(key_step, POINTS // 2)
@@ -112,11 +113,10 @@ def fit_gaussian(
         gradient, hessian = _curvature(potential, observations, points)
         rate = max(0.25, 1 / (step + 1))
         precision = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
-        root = _inverse_root(precision)
-        whitened = root.T @ np.asarray(gradient, np.float64)
-        move = root @ whitened * min(1.0, 2.0 / np.abs(whitened).max())
-        mean = gaussian.mean - jnp.asarray(move, jnp.float32)
-        gaussian = Gaussian(mean, jnp.asarray(root))
+        root = inverse_root(precision, potential.groups)
+        (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
+        mean = gaussian.mean - root @ (whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max()))
+        gaussian = Gaussian(mean, root)
         means.append(mean)
     late = jnp.stack(means[newton_steps // 2 :])  # each has the noise of the few draws behind it
     return Gaussian(late.mean(axis=0), gaussian.root)
@@ -134,14 +134,8 @@ def gaussian_around(
     """
     batches = points.reshape(-1, POINTS, points.shape[-1])
     hessians = [_curvature(potential, observations, batch)[1] for batch in batches]
-    root = _inverse_root(np.mean([np.asarray(h, np.float64) for h in hessians], axis=0))
-    return Gaussian(batches.mean(axis=(0, 1)), jnp.asarray(root))
-
-
-def _inverse_root(precision: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
-    values, vectors = np.linalg.eigh(precision)
-    root = vectors / np.sqrt(np.maximum(np.abs(values), SMALLEST_PRECISION))
-    return np.asarray(root, np.float32)
+    precision = np.mean([np.asarray(h, np.float64) for h in hessians], axis=0)
+    return Gaussian(batches.mean(axis=(0, 1)), inverse_root(precision, potential.groups))
 
 
 @partial(jax.jit, static_argnames=("potential", "steps"))

@@ -23,6 +23,9 @@ from skillscale.inference.gaussian import Gaussian, fit_gaussian, gaussian_aroun
 from skillscale.inference.potential import Flat, Potential
 
 BLOCK = 25
+"""Steps between reports of progress."""
+
+Block = tuple[Float[Array, "chain step parameter"], dict[str, Array]]
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,9 @@ class Nuts:
 
     chains: int = 4
     warmup: int = 200
-    pilot: int = 100
-    draws: int = 2000
-    target_accept: float = 0.8
+    pilot: int = 50
+    draws: int = 1500
+    target_accept: float = 0.7
     max_tree_depth: int = 7
 
     def run(
@@ -117,7 +120,9 @@ class Nuts:
             blocks.append(jax.tree.map(np.asarray, block))
             done += length
         on_progress(total)
-        return jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, self.warmup :], *blocks)
+        return Chains(
+            *jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, self.warmup :], *blocks)
+        )
 
 
 def _blocks(steps: int) -> list[int]:
@@ -147,7 +152,7 @@ def _kernel(
     """NumPyro's NUTS on whitened coordinates: how a chain begins, and how it steps."""
 
     def energy(whitened: Flat) -> Float[Array, ""]:
-        return program.potential.energy(gaussian.mean + gaussian.root @ whitened, observations)
+        return program.potential.energy(gaussian.at(whitened), observations)
 
     init, step = hmc(energy, algo="NUTS")
 
@@ -183,12 +188,12 @@ def _advance(
     gaussian: Gaussian,
     states: HMCState,
     length: int,
-) -> tuple[HMCState, Chains]:
+) -> tuple[HMCState, Block]:
     """Run every chain ``length`` steps further."""
     begin, step = _kernel(program, observations, gaussian)
     begin(states.z[0], jax.random.key(0))  # NumPyro's step reads what its init has set up
 
-    def one_step(state: HMCState, _: None) -> tuple[HMCState, Chains]:
+    def one_step(state: HMCState, _: None) -> tuple[HMCState, Block]:
         state = step(state)
         stats = {
             "lp": -state.potential_energy,
@@ -198,6 +203,6 @@ def _advance(
             "acceptance_rate": state.accept_prob,
             "step_size": state.adapt_state.step_size,
         }
-        return state, Chains(gaussian.mean + gaussian.root @ state.z, stats)
+        return state, (gaussian.at(state.z), stats)
 
     return jax.vmap(lambda state: jax.lax.scan(one_step, state, None, length=length))(states)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
+import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 from numpyro.distributions import biject_to
@@ -14,10 +15,15 @@ from numpyro.infer import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from skillscale.design import Design, Observations
+from skillscale.inference.arrow import Groups
 from skillscale.model import make_model
 from skillscale.spec import Spec
 
 Flat = Float[Array, " parameter"]
+
+GROUP_SIZE = 128
+"""Lineages share a group up to this many parameters: a few larger products are the fastest."""
+SHARED = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +34,13 @@ class Potential:
         start: the mean of the prior.
         energy: from a flat vector and observations to the potential energy.
         constrain: from a flat vector and observations to the sites of the model.
+        groups: positions of the parameters of some lineages each; the others are shared by all.
     """
 
     start: Flat
     energy: Callable[[Flat, Observations], Float[Array, ""]]
     constrain: Callable[[Flat, Observations], dict[str, Array]]
+    groups: Groups = ()
 
 
 def make_potential(design: Design, spec: Spec) -> Potential:
@@ -48,7 +56,8 @@ def make_potential(design: Design, spec: Spec) -> Potential:
             if site["type"] == "sample" and not site["is_observed"]
         }
 
-    start, unravel = ravel_pytree(prior_mean(design.observations))
+    at_start = prior_mean(design.observations)
+    start, unravel = ravel_pytree(at_start)
 
     def energy(flat: Flat, observations: Observations) -> Float[Array, ""]:
         return potential_energy(model, (observations,), {}, unravel(flat))
@@ -58,4 +67,32 @@ def make_potential(design: Design, spec: Spec) -> Potential:
         sites.pop("free_loading", None)  # its entries are in loading
         return sites
 
-    return Potential(start, energy, constrain)
+    return Potential(start, energy, constrain, _groups(at_start, design))
+
+
+def _groups(sites: dict[str, Array], design: Design) -> Groups:
+    """Parameters of models and families by lineage, small lineages together."""
+    of_family = np.asarray(design.observations.in_lineage).argmax(axis=1)
+    of_model = of_family[np.asarray(design.observations.in_family).argmax(axis=1)]
+    of_rows = {
+        "efficiency": of_family,
+        "skill": of_model,
+        "unpublished_log_tokens": of_model[design.unpublished],
+    }
+    labels = {
+        name: np.repeat(of_rows[name], value.size // len(value))
+        if name in of_rows
+        else np.full(value.size, SHARED)
+        for name, value in sites.items()
+    }
+    lineage = np.asarray(ravel_pytree(labels)[0])
+    members = [np.flatnonzero(lineage == label) for label in np.unique(lineage[lineage != SHARED])]
+    groups: list[list[np.ndarray]] = []
+    for member in sorted(members, key=len, reverse=True):
+        fits = (group for group in groups if sum(map(len, group)) + len(member) <= GROUP_SIZE)
+        room = next(fits, None)
+        if room is None:
+            groups.append([member])
+        else:
+            room.append(member)
+    return [np.concatenate(group) for group in groups]

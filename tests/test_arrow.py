@@ -1,0 +1,66 @@
+"""Roots of arrow covariances: exact, and the posterior has the form they rely on."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.testing import assert_allclose
+
+from skillscale.inference import potential as potential_module
+from skillscale.inference.arrow import Root, inverse_root
+from skillscale.inference.potential import make_potential
+
+GROUPS = [np.array([6, 1]), np.array([4, 0, 2])]
+SHARED = [3, 5]
+N = 7
+
+
+def arrow_precision(rng: np.random.Generator) -> np.ndarray:
+    mask = np.zeros((N, N), bool)
+    for group in GROUPS:
+        mask[np.ix_(group, group)] = True
+    mask[SHARED], mask[:, SHARED] = True, True
+    noise = rng.normal(size=(N, N))
+    return np.where(mask, noise + noise.T, 0) + 10 * np.eye(N)
+
+
+def dense(root: Root) -> np.ndarray:
+    return np.asarray(jax.vmap(root.__matmul__, out_axes=1)(jnp.eye(N)), float)
+
+
+def test_a_root_squares_to_the_covariance():
+    precision = arrow_precision(np.random.default_rng(0))
+    root = dense(inverse_root(precision, GROUPS))
+    assert_allclose(root @ root.T, np.linalg.inv(precision), atol=1e-6)
+
+
+def test_without_groups_the_root_is_that_of_any_matrix():
+    precision = arrow_precision(np.random.default_rng(1)) + 1.0
+    root = dense(inverse_root(precision, ()))
+    assert_allclose(root @ root.T, np.linalg.inv(precision), atol=1e-6)
+
+
+def test_gradients_pass_through_it_as_through_a_matrix():
+    rng = np.random.default_rng(2)
+    root = inverse_root(arrow_precision(rng), GROUPS)
+    at, weight = jnp.asarray(rng.normal(size=(2, N)), jnp.float32)
+    gradient = jax.grad(lambda z: jnp.sin(root @ z) @ weight)(at)
+    expected = dense(root).T @ (np.cos(dense(root) @ at) * weight)
+    assert_allclose(gradient, expected, rtol=1e-5)
+
+
+def test_lineages_meet_through_shared_parameters_only(monkeypatch, design, spec):
+    """Else the root would leave out what links them, and NUTS would slow down unseen."""
+    monkeypatch.setattr(potential_module, "GROUP_SIZE", 1)
+    potential = make_potential(design, spec)
+    groups = potential.groups
+    assert len(groups) == len(design.coords["lineage"])
+    assert sorted(np.concatenate(groups)) == sorted(set(np.concatenate(groups)))
+    gradient = jax.jit(jax.grad(lambda flat: potential.energy(flat, design.observations)))
+    at = gradient(potential.start)
+    for i, moved in enumerate(groups):
+        change = np.asarray(gradient(potential.start.at[moved].add(0.3)) - at)
+        assert np.abs(change[moved]).max() > 0.1
+        for other in groups[:i] + groups[i + 1 :]:
+            assert_allclose(change[other], 0, atol=1e-3)
