@@ -29,6 +29,7 @@ def test_the_readme_shows_commands_and_files():
     assert set(FILES) == {"obs.csv", "plan.csv"}
 
 
+@pytest.mark.long
 def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():

@@ -96,13 +96,13 @@ def backtest(
     Example:
         >>> import skillscale as sk
         >>> table = sk.load_table().select(
-        ...     benchmarks=["mmlu", "gsm8k"], families=["llama-2", "pythia", "qwen1.5", "qwen2"]
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> quick = sk.Svi(draws=200)
         >>> report = backtest(
         ...     "time-ordered",
-        ...     cuts=["2024-05"],
+        ...     cuts=["2024-01"],
         ...     table=table,
         ...     spec=spec,
         ...     method=quick,
