@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from skillscale import Spec, Svi, load_table
 from skillscale.backtest.folds import time_ordered_folds
 from skillscale.backtest.refits import Refits
-from skillscale.backtest.report import Report, pooled_paired
+from skillscale.backtest.report import Report, pooled, pooled_paired
 from skillscale.backtest.run import Study, backtest, run_studies
 from skillscale.backtest.scores import score_draws, score_normal
 from skillscale.cli import app
@@ -158,8 +158,8 @@ def test_paired_intervals_cover_the_true_difference():
         ours = {f"f{i}": [abs(e)] for i, e in enumerate(rng.normal(5, 1, 15))}
         theirs = {name: [abs(e[0] + rng.normal(0.5, 1))] for name, e in ours.items()}
         cells = pd.concat([made_up(ours), made_up(theirs, "flops")])
-        pooled = pooled_paired([Report("x", {}, cells, None, 0.0)], "flops", seed=seed)
-        covered += pooled["lower_95"] < -0.5 < pooled["upper_95"]
+        interval = pooled_paired([Report("x", {}, cells, None, 0.0)], "flops", seed=seed)
+        covered += interval["lower_95"] < -0.5 < interval["upper_95"]
     assert stats.binom(60, 0.93).cdf(covered) > 0.005
     assert covered < 60 or stats.binom(60, 0.95).pmf(60) > 0.01
 
@@ -176,6 +176,7 @@ def test_a_calibrated_forecast_follows_the_diagonal():
     ("options", "message"),
     [
         ({"protocol": "guess"}, "no protocol 'guess'"),
+        ({"protocol": "sloth", "covariates": "guess"}, "no covariates 'guess'"),
         ({"protocol": "sloth", "baselines": ["magic"]}, "no baseline magic"),
         ({"protocol": "sloth", "n_seen": 3}, "no published setting"),
     ],
@@ -199,6 +200,49 @@ def test_the_command_prints_every_figure(report, monkeypatch, tmp_path):
     table = CliRunner().invoke(app, arguments).stdout
     assert f"{summary['mae_points']:.2f}" in table
     assert "flops_family" in table
+
+
+@pytest.fixture
+def settings() -> list[Report]:
+    """Sloth was published to be 4 points off with one model seen, and 2 with two."""
+    reports = []
+    for n_seen, published in ((1, 0.04), (2, 0.02)):
+        ours = made_up({"a": [1, 3], "b": [1]})
+        cells = pd.concat([ours, made_up({"a": [3], "b": [3]}, "flops")])
+        index = pd.MultiIndex.from_product([["a", "b"], ["b"]], names=["fold", "benchmark"])
+        errors = pd.DataFrame({"sloth_trained_link_3": published}, index)
+        reports.append(Report("sloth", {"n_seen": n_seen, "benchmarks": "v1"}, cells, errors, 1.0))
+    return reports
+
+
+def test_settings_are_pooled(settings):
+    found = pooled(settings)
+    assert found["ratio_to_best_sloth"] == pytest.approx((1.5 / 4 + 1.5 / 2) / 2)
+    assert found["n_scores"] == 6
+    assert found["coverage"] == pytest.approx({"50": 2 / 3, "80": 2 / 3, "95": 1})
+    assert found["paired"]["flops"]["difference"] == pytest.approx(-1.5)
+    published = found["paired"]["published sloth_trained_link_3"]
+    assert published["difference"] == pytest.approx(-2.5)
+    assert published["n_folds"] == 2
+
+
+def test_the_command_prints_all_settings(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("skillscale.cli.backtest.backtest_published", lambda **_: settings)
+    arguments = ["backtest", "--protocol", "sloth", "--all-settings"]
+    table = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
+    assert "Mean ratio 0.56" in table.stdout
+    assert len(pd.read_csv(tmp_path / "forecasts.csv")) == 10
+    result = CliRunner().invoke(app, [*arguments, "--format", "json"])
+    figures = json.loads(result.stdout)
+    assert [of["options"]["n_seen"] for of in figures["settings"]] == [1, 2]
+    assert figures["pooled"]["n_scores"] == 6
+
+
+def test_only_the_sloth_protocol_has_settings():
+    arguments = ["backtest", "--protocol", "time-ordered", "--all-settings"]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, SkillscaleError)
+    assert "--all-settings" in str(result.exception)
 
 
 def test_a_cluster_that_does_not_answer_is_an_error(monkeypatch):

@@ -116,7 +116,7 @@ def predict(
                 seed=seed,
             )
             return again._replace(pareto_k=pareto_k, n_observed=n_observed, is_refit=True)
-        draws, siblings = jax.tree.map(lambda a: a[chosen], (draws, siblings))
+        draws, siblings = jax.tree.map(lambda a: np.asarray(a)[chosen], (draws, siblings))
         skill, value = skill[chosen[:, None], inner], value[chosen[:, None], inner]
         own = family_evidence(draws, jnp.asarray(value, jnp.float32), scores)
         evidence = jax.tree.map(lambda a, b: a[:, None] + b, siblings, own)

@@ -34,6 +34,10 @@ class Priors:
 
     A slope of 0.5 moves a score at the middle of its range by six (asymmetry 0.1) to twelve points
     (asymmetry 1) per e-fold of size or tokens; efficiencies and their spreads share that unit.
+
+    The date effect per year is what a skill gains from an e-fold of compute, half of it spent on
+    size and half on tokens (0.4 by these slopes), times the e-folds of compute that a year of
+    progress saves: one, between 0.6 and 1.7 (arXiv:2403.05812).
     """
 
     loading: LogNormalPrior = LogNormalPrior(0.25, 1.0)
@@ -43,7 +47,7 @@ class Priors:
     slope: NormalPrior = NormalPrior(0.4, 0.4)
     interaction: NormalPrior = NormalPrior(0.0, 0.1)
     instruct: NormalPrior = NormalPrior(0.0, 0.7)
-    date: NormalPrior = NormalPrior(0.0, 0.5)
+    date: NormalPrior = NormalPrior(0.5, 0.25)
     trend_scale: LogNormalPrior = LogNormalPrior(0.7, 0.4)
     lineage_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
     family_scale: LogNormalPrior = LogNormalPrior(0.25, 0.5)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,11 @@ class Report:
             f"{self.mae_points(OURS):.2f} points off)"
         )
 
+    @property
+    def published_methods(self) -> list[str]:
+        """Methods of which errors are known as published."""
+        return [] if self.published is None else list(self.published.columns)
+
     def of(self, method: str) -> pd.DataFrame:
         """Forecasts of one method, with their ``error``, in points."""
         rows = self.cells[self.cells["method"] == method]
@@ -62,6 +67,11 @@ class Report:
     def mae_points(self, method: str) -> float:
         """Mean over folds of a fold's mean absolute error, in points."""
         return float(self.by_fold(method).mean())
+
+    def best_sloth(self) -> float:
+        """Error, as published, of Sloth with the number of skills that was best in hindsight."""
+        names = [name for name in self.published_methods if name in BEST_SLOTH]
+        return min(self.mae_points(f"published {name}") for name in names)
 
     def coverage(self, rows: pd.DataFrame) -> dict[str, float]:
         """Share of scores inside their intervals, by interval."""
@@ -99,9 +109,8 @@ class Report:
         """Everything as plain numbers, as the command line prints it."""
         ours = self.of(OURS)
         baselines = [name for name in self.cells["method"].unique() if name != OURS]
-        published = [] if self.published is None else list(self.published.columns)
+        published = self.published_methods
         coverage = self.coverage(ours)
-        best = [f"published {name}" for name in published if name in BEST_SLOTH]
         result: dict[str, Any] = {
             "protocol": self.protocol,
             "options": dict(self.options),
@@ -114,10 +123,7 @@ class Report:
             "mae_points_by_benchmark": self._by_benchmark(ours),
             **self._sharpness(ours),
             "coverage": coverage,
-            "coverage_error": {
-                level: float(np.sqrt(share * (1 - share) / len(ours)))
-                for level, share in coverage.items()
-            },
+            "coverage_error": _binomial_errors(coverage, len(ours)),
             "groups": self.groups(),
             "baselines": {
                 name: {
@@ -135,8 +141,8 @@ class Report:
             },
             "seconds": self.seconds,
         }
-        if best:
-            result["best_sloth_in_hindsight"] = min(map(self.mae_points, best))
+        if published:
+            result["best_sloth_in_hindsight"] = self.best_sloth()
             result["ratio_to_best_sloth"] = result["mae_points"] / result["best_sloth_in_hindsight"]
         return result
 
@@ -151,11 +157,52 @@ class Report:
         return {"crps": 100 * float(means["crps"]), "log_score": float(means["log_score"])}
 
 
-def pooled_paired(reports: list[Report], other: str, *, seed: int = 0) -> dict[str, float]:
+def joined(reports: Sequence[Report]) -> Report:
+    """Forecasts of several settings as one report, with the columns ``n_seen`` and ``setting``."""
+    cells = [
+        report.cells.assign(
+            n_seen=cast("int", report.options["n_seen"]), setting=str(report.options["benchmarks"])
+        )
+        for report in reports
+    ]
+    first = reports[0]
+    return Report(first.protocol, first.options, pd.concat(cells), None, first.seconds)
+
+
+def pooled(reports: Sequence[Report]) -> dict[str, Any]:
+    """What all settings of the published comparison say together.
+
+    Returns:
+        ``n_scores, coverage, coverage_error`` over all their scores, ``ratio_to_best_sloth``, the
+        mean over settings, and ``paired``, over the folds of the settings with one model seen.
+    """
+    together = joined(reports)
+    ours = together.of(OURS)
+    coverage = together.coverage(ours)
+    one_seen = [report for report in reports if report.options["n_seen"] == 1]
+    others = [name for name in together.cells["method"].unique() if name != OURS]
+    others += [f"published {name}" for name in one_seen[0].published_methods]
+    return {
+        "n_scores": len(ours),
+        "coverage": coverage,
+        "coverage_error": _binomial_errors(coverage, len(ours)),
+        "ratio_to_best_sloth": float(
+            np.mean([report.mae_points(OURS) / report.best_sloth() for report in reports])
+        ),
+        "paired": {name: pooled_paired(one_seen, name) for name in others},
+        "seconds": together.seconds,
+    }
+
+
+def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> dict[str, float]:
     """Our error minus another method's over the folds of several reports."""
     parts = [(r.by_fold(OURS) - r.by_fold(other)).dropna().to_numpy() for r in reports]
     difference = np.concatenate(parts)
     return _bootstrap_mean(difference, seed) | {"n_folds": len(difference)}
+
+
+def _binomial_errors(coverage: Mapping[str, float], n: int) -> dict[str, float]:
+    return {level: float(np.sqrt(share * (1 - share) / n)) for level, share in coverage.items()}
 
 
 def _bootstrap_mean(values: np.ndarray, seed: int) -> dict[str, float]:

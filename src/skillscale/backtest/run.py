@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar, cast
 
 import joblib
 import pandas as pd
@@ -111,19 +111,14 @@ def backtest(
         >>> sorted(report.summary()["baselines"])
         ['flops', 'flops_family']
     """
-    try:
-        protocol = Protocol(protocol)
-    except ValueError as error:
-        raise SkillscaleError(
-            f"there is no protocol {protocol!r}: choose among {', '.join(Protocol)}."
-        ) from error
+    protocol = _member(Protocol, protocol)
     unknown = [name for name in baselines if name not in BASELINES]
     if unknown:
         raise SkillscaleError(
             f"there is no baseline {', '.join(unknown)}: choose among {', '.join(BASELINES)}."
         )
     default = Covariates.PUBLISHED if protocol is Protocol.SLOTH else Covariates.CORRECTED
-    covariates = Covariates(covariates or default)
+    covariates = _member(Covariates, covariates or default)
     table = load_table() if table is None else table
     if covariates is Covariates.PUBLISHED:
         table = published.with_published_covariates(table)
@@ -150,7 +145,8 @@ def backtest(
 
 def backtest_published(
     *,
-    covariates: Covariates | str = Covariates.PUBLISHED,
+    covariates: Covariates | str | None = None,
+    table: Table | None = None,
     spec: Spec | None = None,
     method: Nuts | Svi = METHOD,
     baselines: Sequence[str] = tuple(BASELINES),
@@ -162,8 +158,9 @@ def backtest_published(
 
     Args and errors are those of `backtest`; reports are in the order of the published settings.
     """
-    table = load_table()
-    if Covariates(covariates) is Covariates.PUBLISHED:
+    covariates = _member(Covariates, covariates or Covariates.PUBLISHED)
+    table = load_table() if table is None else table
+    if covariates is Covariates.PUBLISHED:
         table = published.with_published_covariates(table)
     options = {"covariates": str(covariates), "seed": seed}
     studies = [
@@ -176,6 +173,17 @@ def backtest_published(
         jobs=jobs,
         on_progress=on_progress,
     )
+
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+def _member(kind: type[Kind], name: str) -> Kind:
+    if name not in list(kind):
+        raise SkillscaleError(
+            f"there is no {kind.__name__.lower()} {name!r}: choose among {', '.join(kind)}."
+        )
+    return kind(name)
 
 
 CHUNK = 6

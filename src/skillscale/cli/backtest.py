@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +14,8 @@ import typer
 from rich.console import Console
 
 from skillscale.backtest.folds import CUTS, KNOWN
-from skillscale.backtest.report import Report
-from skillscale.backtest.run import Covariates, Protocol, backtest
+from skillscale.backtest.report import Report, joined, pooled
+from skillscale.backtest.run import Covariates, Protocol, backtest, backtest_published
 from skillscale.cli.commands import (
     DataDir,
     Seed,
@@ -44,6 +44,10 @@ def backtest_command(
     benchmarks: Annotated[
         str, typer.Option(help="Setting of the sloth protocol: v1, v2 or v1+v2.")
     ] = "v1+v2",
+    all_settings: Annotated[
+        bool,
+        typer.Option("--all-settings", help="All six settings of the sloth protocol together."),
+    ] = False,
     covariates: Annotated[
         Covariates | None,
         typer.Option(help="Sizes and tokens; as published by default for the sloth protocol."),
@@ -67,34 +71,52 @@ def backtest_command(
     seed: Seed = 0,
 ) -> None:
     """Forecast what is known already from what would have been known before, and compare."""
+    if all_settings and protocol is not Protocol.SLOTH:
+        raise SkillscaleError("--all-settings goes with --protocol sloth: others have none.")
     table, specification = read_inputs(data, spec)
+    known_scores = comma_separated(
+        known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
+    )
     try:
         with on_cluster(cluster), progress("Folds") as on_progress:
-            report = backtest(
-                protocol,
-                n_seen=n_seen,
-                setting=benchmarks,
-                covariates=covariates,
-                cuts=[cut.strip() for cut in cuts.split(",")],
-                known=comma_separated(
-                    known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
-                ),
-                table=table,
-                spec=specification,
-                seed=seed,
-                jobs=jobs,
-                on_progress=on_progress,
-            )
+            common: dict[str, Any] = {
+                "covariates": covariates,
+                "table": table,
+                "spec": specification,
+                "seed": seed,
+                "jobs": jobs,
+                "on_progress": on_progress,
+            }
+            if all_settings:
+                reports = backtest_published(**common)
+            else:
+                report = backtest(
+                    protocol,
+                    n_seen=n_seen,
+                    setting=benchmarks,
+                    cuts=[cut.strip() for cut in cuts.split(",")],
+                    known=known_scores,
+                    **common,
+                )
     except KeyboardInterrupt as interrupt:
         messages.print("Interrupted: nothing was written.", highlight=False)
         raise typer.Exit(130) from interrupt
+    if all_settings:
+        report = joined(reports)
     if out is not None:
         _write(report, out)
-    if style is Format.JSON:
-        json.dump(_finite(report.summary()), sys.stdout, indent=1)
-        sys.stdout.write("\n")
-    elif style is Format.CSV:
+    if style is Format.CSV:
         report.cells.to_csv(sys.stdout, index=False)
+    elif style is Format.JSON:
+        figures = (
+            {"settings": [r.summary() for r in reports], "pooled": pooled(reports)}
+            if all_settings
+            else report.summary()
+        )
+        json.dump(_finite(figures), sys.stdout, indent=1)
+        sys.stdout.write("\n")
+    elif all_settings:
+        _print_settings(reports)
     else:
         _print(report)
 
@@ -142,12 +164,44 @@ def _print(report: Report) -> None:
     console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
 
 
-def _line(name: str, numbers: Mapping[str, Any], paired: Mapping[str, float] | None) -> Row:
-    coverage = numbers.get("coverage", {})
-    difference = "" if paired is None else f"{paired['difference']:+.2f}"
-    interval = "" if paired is None else f"{paired['lower_95']:+.2f} to {paired['upper_95']:+.2f}"
+def _print_settings(reports: Sequence[Report]) -> None:
+    together = pooled(reports)
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(
+        "Errors in points, averaged over folds; the best Sloth is that of the published errors, "
+        "its number of skills chosen in hindsight.",
+        highlight=False,
+    )
+    console.print(rich_table([_setting(report.summary()) for report in reports]))
+    console.print(
+        f"\nMean ratio {together['ratio_to_best_sloth']:.3f}. Of {together['n_scores']} scores "
+        + ", ".join(f"{100 * p:.1f} % in {level} %" for level, p in together["coverage"].items())
+        + f". {together['seconds']:.0f} s.",
+        highlight=False,
+    )
+    console.print("\nOurs minus theirs, over the folds with one model seen:", highlight=False)
+    paired = together["paired"].items()
+    console.print(rich_table([{"method": name, **_difference(other)} for name, other in paired]))
+
+
+def _setting(summary: Mapping[str, Any]) -> Row:
     return {
-        "method": name,
+        "seen": summary["options"]["n_seen"],
+        "benchmarks": summary["options"]["benchmarks"],
+        "folds": summary["n_folds"],
+        "best Sloth": f"{summary['best_sloth_in_hindsight']:.2f}",
+        "ratio": f"{summary['ratio_to_best_sloth']:.2f}",
+        **_accuracy(summary),
+    }
+
+
+def _line(name: str, numbers: Mapping[str, Any], paired: Mapping[str, float] | None) -> Row:
+    return {"method": name, **_accuracy(numbers), **_difference(paired)}
+
+
+def _accuracy(numbers: Mapping[str, Any]) -> Row:
+    coverage = numbers.get("coverage", {})
+    return {
         "MAE": f"{numbers['mae_points']:.2f}",
         "CRPS": f"{numbers['crps']:.2f}" if "crps" in numbers else "",
         "log score": f"{numbers['log_score']:.2f}" if "log_score" in numbers else "",
@@ -155,8 +209,15 @@ def _line(name: str, numbers: Mapping[str, Any], paired: Mapping[str, float] | N
             f"in {level} %": format_probability(coverage[level]) if coverage else ""
             for level in ("50", "80", "95")
         },
-        "difference": difference,
-        "95 % interval": interval,
+    }
+
+
+def _difference(paired: Mapping[str, float] | None) -> Row:
+    if paired is None:
+        return {"difference": "", "95 % interval": ""}
+    return {
+        "difference": f"{paired['difference']:+.2f}",
+        "95 % interval": f"{paired['lower_95']:+.2f} to {paired['upper_95']:+.2f}",
     }
 
 
