@@ -8,7 +8,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from skillscale.inference import potential as potential_module
-from skillscale.inference.arrow import Root, inverse_root
+from skillscale.inference.arrow import SMALLEST_PRECISION, Root, inverse_root
 from skillscale.inference.potential import make_potential
 
 GROUPS = [np.array([6, 1]), np.array([4, 0, 2])]
@@ -39,6 +39,16 @@ def test_without_groups_the_root_is_that_of_any_matrix():
     precision = arrow_precision(np.random.default_rng(1)) + 1.0
     root = dense(inverse_root(precision, ()))
     assert_allclose(root @ root.T, np.linalg.inv(precision), atol=1e-6)
+
+
+def test_noise_that_leaves_a_hessian_indefinite_gives_no_wild_direction():
+    precision = arrow_precision(np.random.default_rng(3))
+    precision[np.ix_([6, 3], [6, 3])] = [[0.0, 5.0], [5.0, -1.0]]
+    assert np.linalg.eigvalsh(precision).min() < 0
+    root = dense(inverse_root(precision, GROUPS))
+    variances = np.linalg.eigvalsh(root @ root.T)
+    assert variances.min() > 0
+    assert variances.max() < 1.5 / SMALLEST_PRECISION
 
 
 def test_gradients_pass_through_it_as_through_a_matrix():

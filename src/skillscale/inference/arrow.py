@@ -59,6 +59,7 @@ def inverse_root(precision: Float[np.ndarray, "p p"], groups: Groups) -> Root:
     >>> (root @ jnp.ones(3)).tolist()
     [0.5, 1.0, 0.20000000298023224]
     """
+    precision = _at_least(SMALLEST_PRECISION, precision)
     is_shared = np.ones(len(precision), bool)
     is_shared[np.concatenate([*groups, np.empty(0, int)]).astype(int)] = False
     shared = np.flatnonzero(is_shared)
@@ -82,7 +83,17 @@ def inverse_root(precision: Float[np.ndarray, "p p"], groups: Groups) -> Root:
 
 def _dense_inverse_root(precision: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
     values, vectors = np.linalg.eigh(precision)
-    return np.asarray(vectors / np.sqrt(np.maximum(np.abs(values), SMALLEST_PRECISION)))
+    return np.asarray(vectors / np.sqrt(np.maximum(values, SMALLEST_PRECISION)))
+
+
+def _at_least(smallest: float, precision: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    """The precision, or where it is smaller in some direction, one that is not in any."""
+    try:
+        np.linalg.cholesky(precision - smallest * np.eye(len(precision)))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(precision)
+        return np.asarray((vectors * np.maximum(np.abs(values), smallest)) @ vectors.T)
+    return precision
 
 
 @jax.custom_vjp
