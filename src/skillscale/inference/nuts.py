@@ -46,9 +46,9 @@ class Nuts:
 
     chains: int = 4
     warmup: int = 200
-    pilot: int = 50
-    draws: int = 1500
-    target_accept: float = 0.7
+    pilot: int = 100
+    draws: int = 2000
+    target_accept: float = 0.8
     max_tree_depth: int = 7
 
     def run(
