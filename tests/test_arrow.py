@@ -41,6 +41,15 @@ def test_without_groups_the_root_is_that_of_any_matrix():
     assert_allclose(root @ root.T, np.linalg.inv(precision), atol=1e-6)
 
 
+def test_last_digits_of_a_precision_do_not_turn_its_root():
+    """Threads add in other orders. Eigenvectors of equal values turn freely; draws must not."""
+    rng = np.random.default_rng(4)
+    noise = rng.normal(size=(N, N)) * 1e-13
+    precision = 10 * np.eye(N)
+    root, other = (inverse_root(p, GROUPS) for p in (precision, precision + noise + noise.T))
+    assert_allclose(dense(root), dense(other), atol=1e-6)
+
+
 def test_noise_that_leaves_a_hessian_indefinite_gives_no_wild_direction():
     precision = arrow_precision(np.random.default_rng(3))
     precision[np.ix_([6, 3], [6, 3])] = [[0.0, 5.0], [5.0, -1.0]]

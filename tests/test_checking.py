@@ -35,6 +35,7 @@ def checked(sampled):
 
 def test_an_honest_fit_fails_nothing(checked):
     assert not [c for c in checked.values() if c.verdict is Verdict.FAIL]
+    assert checked["divergences, share of draws"].verdict is Verdict.PASS
     assert set(checked) == {
         "R-hat, worst",
         "bulk ESS, smallest",

@@ -118,10 +118,7 @@ def backtest(
             f"there is no baseline {', '.join(unknown)}: choose among {', '.join(BASELINES)}."
         )
     default = Covariates.PUBLISHED if protocol is Protocol.SLOTH else Covariates.CORRECTED
-    covariates = _member(Covariates, covariates or default)
-    table = load_table() if table is None else table
-    if covariates is Covariates.PUBLISHED:
-        table = published.with_published_covariates(table)
+    table, covariates = _with_covariates(table, covariates or default)
     options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
     benchmarks = setting_benchmarks(table, "v1+v2")
     if protocol is Protocol.SLOTH:
@@ -158,10 +155,7 @@ def backtest_published(
 
     Args and errors are those of `backtest`; reports are in the order of the published settings.
     """
-    covariates = _member(Covariates, covariates or Covariates.PUBLISHED)
-    table = load_table() if table is None else table
-    if covariates is Covariates.PUBLISHED:
-        table = published.with_published_covariates(table)
+    table, covariates = _with_covariates(table, covariates or Covariates.PUBLISHED)
     options = {"covariates": str(covariates), "seed": seed}
     studies = [
         _sloth_study(table, n, setting, options) for n in (1, 2) for setting in published.SETTINGS
@@ -184,6 +178,15 @@ def _member(kind: type[Kind], name: str) -> Kind:
             f"there is no {kind.__name__.lower()} {name!r}: choose among {', '.join(kind)}."
         )
     return kind(name)
+
+
+def _with_covariates(table: Table | None, covariates: Covariates | str) -> tuple[Table, Covariates]:
+    """The table, shipped if none is given, with the sizes and token counts asked for."""
+    covariates = _member(Covariates, covariates)
+    table = load_table() if table is None else table
+    if covariates is Covariates.PUBLISHED:
+        table = published.with_published_covariates(table)
+    return table, covariates
 
 
 CHUNK = 6

@@ -82,8 +82,9 @@ def inverse_root(precision: Float[np.ndarray, "p p"], groups: Groups) -> Root:
 
 
 def _dense_inverse_root(precision: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
+    """The symmetric root: the only one, so last digits of the precision don't turn the draws."""
     values, vectors = np.linalg.eigh(precision)
-    return np.asarray(vectors / np.sqrt(np.maximum(values, SMALLEST_PRECISION)))
+    return np.asarray((vectors / np.sqrt(np.maximum(values, SMALLEST_PRECISION))) @ vectors.T)
 
 
 def _at_least(smallest: float, precision: Float[np.ndarray, "p p"]) -> Float[np.ndarray, "p p"]:
