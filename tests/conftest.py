@@ -22,7 +22,7 @@ FAMILIES = (
     "gpt2-large",
 )
 SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-NUTS = Nuts(warmup=200, pilot=50, draws=750, target_accept=0.95)
+NUTS = Nuts(draws=750, target_accept=0.9)
 SVI = Svi(draws=400, newton_steps=60)
 
 SHARED_PROGRAMS = (

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.testing import assert_allclose
 
 from skillscale.inference import potential as potential_module
-from skillscale.inference.arrow import SMALLEST_PRECISION, Root, inverse_root
+from skillscale.inference.arrow import SMALLEST_PRECISION, inverse_root
 from skillscale.inference.potential import make_potential
 
 GROUPS = [np.array([6, 1]), np.array([4, 0, 2])]
@@ -25,19 +25,15 @@ def arrow_precision(rng: np.random.Generator) -> np.ndarray:
     return np.where(mask, noise + noise.T, 0) + 10 * np.eye(N)
 
 
-def dense(root: Root) -> np.ndarray:
-    return np.asarray(jax.vmap(root.__matmul__, out_axes=1)(jnp.eye(N)), float)
-
-
 def test_a_root_squares_to_the_covariance():
     precision = arrow_precision(np.random.default_rng(0))
-    root = dense(inverse_root(precision, GROUPS))
+    root = inverse_root(precision, GROUPS).dense()
     assert_allclose(root @ root.T, np.linalg.inv(precision), atol=1e-6)
 
 
 def test_without_groups_the_root_is_that_of_any_matrix():
     precision = arrow_precision(np.random.default_rng(1)) + 1.0
-    root = dense(inverse_root(precision, ()))
+    root = inverse_root(precision, ()).dense()
     assert_allclose(root @ root.T, np.linalg.inv(precision), atol=1e-6)
 
 
@@ -47,14 +43,14 @@ def test_last_digits_of_a_precision_do_not_turn_its_root():
     noise = rng.normal(size=(N, N)) * 1e-13
     precision = 10 * np.eye(N)
     root, other = (inverse_root(p, GROUPS) for p in (precision, precision + noise + noise.T))
-    assert_allclose(dense(root), dense(other), atol=1e-6)
+    assert_allclose(root.dense(), other.dense(), atol=1e-6)
 
 
 def test_noise_that_leaves_a_hessian_indefinite_gives_no_wild_direction():
     precision = arrow_precision(np.random.default_rng(3))
     precision[np.ix_([6, 3], [6, 3])] = [[0.0, 5.0], [5.0, -1.0]]
     assert np.linalg.eigvalsh(precision).min() < 0
-    root = dense(inverse_root(precision, GROUPS))
+    root = inverse_root(precision, GROUPS).dense()
     variances = np.linalg.eigvalsh(root @ root.T)
     assert variances.min() > 0
     assert variances.max() < 1.5 / SMALLEST_PRECISION
@@ -65,7 +61,7 @@ def test_gradients_pass_through_it_as_through_a_matrix():
     root = inverse_root(arrow_precision(rng), GROUPS)
     at, weight = jnp.asarray(rng.normal(size=(2, N)), jnp.float32)
     gradient = jax.grad(lambda z: jnp.sin(root @ z) @ weight)(at)
-    expected = dense(root).T @ (np.cos(dense(root) @ at) * weight)
+    expected = root.dense().T @ (np.cos(root.dense() @ at) * weight)
     assert_allclose(gradient, expected, rtol=1e-5)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
+from scipy.special import expit, logit
 
 from skillscale import law
 
@@ -59,6 +61,16 @@ def test_expected_skill_equals_its_numpy_twin(log_params, log_tokens, efficiency
     assert_allclose(got, twin, rtol=1e-5, atol=1e-4)
 
 
+def pivot(k: float) -> float:
+    """Where the unstretched link is at the pivot level."""
+    return float(np.log((1 - law.PIVOT_LEVEL) ** (-1 / k) - 1))
+
+
+def stretch(k: float) -> float:
+    """What makes its slope there that of the logistic."""
+    return law.PIVOT_LEVEL / (k * (1 - (1 - law.PIVOT_LEVEL) ** (1 / k)))
+
+
 @quickly
 @given(skills, links())
 def test_expected_score_equals_its_numpy_twin(skill, link):
@@ -67,7 +79,7 @@ def test_expected_score_equals_its_numpy_twin(skill, link):
         for i in range(M):
             z = sum(link.loading[j, k] * skill[i, k] for k in range(K)) + link.intercept[j]
             k = float(link.asymmetry[j])
-            shortfall = (1 + np.exp(float(z) / np.sqrt(k))) ** -k
+            shortfall = (1 + np.exp(pivot(k) + stretch(k) * float(z))) ** -k
             twin[j, i] = link.chance[j] + (link.ceiling[j] - link.chance[j]) * (1 - shortfall)
     assert_allclose(law.expected_score(jnp.asarray(skill), link), twin, rtol=1e-4, atol=1e-5)
 
@@ -145,18 +157,21 @@ def test_discrepancy_never_vanishes_even_at_a_score_of_zero():
     assert law.discrepancy_variance(nothing, nothing, np.array([0.02]), np.array([0.2]))[0, 0] > 0
 
 
-def test_a_symmetric_link_is_the_logistic():
+def test_a_symmetric_link_is_the_logistic_through_the_pivot():
     link = law.Link(np.ones((1, 1)), *(np.array([v]) for v in (0.3, 1.0, 0.2, 0.9)))
     skill = np.linspace(-4, 4, 9)
-    logistic = 0.2 + 0.7 / (1 + np.exp(-(skill + 0.3)))
+    logistic = 0.2 + 0.7 * expit(skill + 0.3 + logit(law.PIVOT_LEVEL))
     assert_allclose(law.expected_score(jnp.asarray(skill)[:, None], link)[0], logistic, rtol=1e-5)
 
 
-def test_an_asymmetric_link_leaves_chance_and_nears_the_ceiling_at_rates_of_product_one():
-    k = 0.25
+@pytest.mark.parametrize("k", [0.03, 0.25, 1.0, 3.0])
+def test_asymmetry_bends_a_link_about_the_pivot(k):
+    """There its level and slope are the same; away from it the ends are left at other rates."""
     link = law.Link(np.ones((1, 1)), *(np.array([v]) for v in (0.0, k, 0.0, 1.0)))
-    ends = jnp.array([-4.0, -3.5, 9.5, 10.0])[:, None]
-    score = np.asarray(law.expected_score(ends, link)[0], float)
-    leaving = np.log(score[1] / score[0]) / 0.5
-    nearing = np.log((1 - score[2]) / (1 - score[3])) / 0.5
-    assert_allclose([leaving, nearing], [1 / np.sqrt(k), np.sqrt(k)], rtol=0.01)
+    at = jnp.array([[0.0], [-10.0], [-9.5], [12.0], [12.5]])
+    score, slope = (np.asarray(v[0], float) for v in law.expected_score_and_slope(at, link))
+    assert_allclose(score[0], law.PIVOT_LEVEL, rtol=1e-4)
+    assert_allclose(slope[0], law.PIVOT_LEVEL * (1 - law.PIVOT_LEVEL), rtol=1e-4)
+    assert_allclose(np.log(score[2] / score[1]) / 0.5, stretch(k), rtol=0.01)
+    if k < 1:  # else nothing is left to measure in single precision
+        assert_allclose(np.log((1 - score[3]) / (1 - score[4])) / 0.5, k * stretch(k), rtol=0.01)

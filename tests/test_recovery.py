@@ -28,7 +28,7 @@ SITES = (
     "intercept",
     "model_scale",
 )
-METHOD = Nuts(chains=4, warmup=200, pilot=50, draws=250)
+METHOD = Nuts(chains=4, draws=250)
 LEVEL = 0.8
 SURPRISING = 4.0
 

@@ -4,14 +4,22 @@ $$x_i = \left(\log\tfrac{N_i}{N_0},\ \log\tfrac{D_i}{D_0},\ \log\tfrac{N_i}{N_0}
 \right), \qquad
 \bar\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i$$
 
-$$\mu_{ij} = g_j + (u_j - g_j)\left[1 - \left(1 + e^{\eta_{ij} / \sqrt{k_j}}\right)^{-k_j}\right],
-\qquad \eta_{ij} = \lambda_j^\top\theta_i + b_j$$
+$$\mu_{ij} = g_j + (u_j - g_j)
+\left[1 - \left(1 + e^{p(k_j) + s(k_j)\,\eta_{ij}}\right)^{-k_j}\right], \qquad
+\eta_{ij} = \lambda_j^\top\theta_i + b_j$$
 
 The production function is the translog of Sloth (arXiv:2412.06540, equation 2). In place of its
-monotone network the link is the asymmetric logistic of Aranda-Ordaz (1981): a score leaves chance
-$g$ at the rate $1/\sqrt{k}$ and nears its ceiling $u$ at the rate $\sqrt{k}$. The product of both
-is one, so $k$ does not change the scale of skills; $k = 1$ is the logistic. Everything here is a
-pure function of arrays, used alike by the sampler, forecasts and optima.
+monotone network the link is the asymmetric logistic of Aranda-Ordaz (1981); $k = 1$ is the
+logistic, and the smaller $k$, the more slowly a score nears its ceiling $u$. The pivot $p(k)$ and
+the stretch $s(k)$ make the asymmetry bend the curve about one point: at $\eta = 0$ the link has the
+same level $h_0 = 0.15$ and the same slope $h_0(1 - h_0)$ whatever $k$ is,
+
+$$p(k) = \log\left((1 - h_0)^{-1/k} - 1\right), \qquad
+s(k) = \frac{h_0}{k \left(1 - (1 - h_0)^{1/k}\right)}.$$
+
+That level is where many scores are. About another point the asymmetry trades against the intercept
+and loading of a benchmark near chance, along a curve that no sampler's coordinates straighten.
+Everything here is a pure function of arrays, used alike by the sampler, forecasts and optima.
 """
 
 from __future__ import annotations
@@ -23,6 +31,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 INPUTS = ("log_params", "log_tokens", "log_params:log_tokens")
+
+PIVOT_LEVEL = 0.15
+"""Share of the range above chance that a benchmark gives at linear predictor zero."""
 
 
 class Link(NamedTuple):
@@ -73,8 +84,8 @@ def expected_score(
     r"""Score $\mu$ that models with these skills are expected to reach, a fraction.
 
     >>> coin = Link(jnp.ones((1, 1)), *(jnp.array([v]) for v in (0.0, 1.0, 0.5, 1.0)))
-    >>> expected_score(jnp.zeros((1, 1)), coin).tolist()
-    [[0.75]]
+    >>> expected_score(jnp.zeros((1, 1)), coin).round(3).tolist()
+    [[0.575]]
     """
     return expected_score_and_slope(skill, link)[0]
 
@@ -83,13 +94,23 @@ def expected_score_and_slope(
     skill: Float[Array, "model skill"], link: Link
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"]]:
     r"""Expected score and its derivative in the linear predictor $\lambda^\top\theta + b$."""
-    predictor = link.loading @ skill.T + link.intercept[:, None]
-    asymmetry, root = link.asymmetry[:, None], jnp.sqrt(link.asymmetry)[:, None]
+    asymmetry = link.asymmetry[:, None]
     room = (link.ceiling - link.chance)[:, None]
-    log_shortfall = -asymmetry * jax.nn.softplus(predictor / root)
-    slope = room * root * jnp.exp(log_shortfall) * jax.nn.sigmoid(predictor / root)
+    pivot, stretch = _pivot(asymmetry)
+    at = pivot + stretch * (link.loading @ skill.T + link.intercept[:, None])
+    log_shortfall = -asymmetry * jax.nn.softplus(at)
+    slope = room * asymmetry * stretch * jnp.exp(log_shortfall) * jax.nn.sigmoid(at)
     above_chance = -room * jnp.expm1(log_shortfall)
     return link.chance[:, None] + above_chance, slope
+
+
+def _pivot(
+    asymmetry: Float[Array, "benchmark 1"],
+) -> tuple[Float[Array, "benchmark 1"], Float[Array, "benchmark 1"]]:
+    """Where the link is at the pivot level, and the stretch that gives it the logistic's slope."""
+    log_odds_plus_one = -jnp.log1p(-PIVOT_LEVEL) / asymmetry
+    share = -jnp.expm1(-log_odds_plus_one)
+    return log_odds_plus_one + jnp.log(share), PIVOT_LEVEL / (asymmetry * share)
 
 
 def item_variance(

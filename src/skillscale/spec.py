@@ -32,11 +32,11 @@ class NormalPrior:
 class Priors:
     """Numbers of every prior. Skills are in units of the linear predictor of their anchor.
 
-    A slope of 0.5 moves a score at the middle of its range by six (asymmetry 0.1) to twelve points
+    A slope of 0.6 moves a score at the middle of its range by six (asymmetry 0.1) to fifteen points
     (asymmetry 1) per e-fold of size or tokens; efficiencies and their spreads share that unit.
 
     The date effect per year is what a skill gains from an e-fold of compute, half of it spent on
-    size and half on tokens (0.4 by these slopes), times the e-folds of compute that a year of
+    size and half on tokens (0.6 by these slopes), times the e-folds of compute that a year of
     progress saves: one, between 0.6 and 1.7 (arXiv:2403.05812).
     """
 
@@ -44,19 +44,19 @@ class Priors:
     intercept: NormalPrior = NormalPrior(0.0, 1.5)
     asymmetry: LogNormalPrior = LogNormalPrior(0.5, 0.7)
     ceiling_gap_logit: NormalPrior = NormalPrior(-3.0, 0.5)
-    slope: NormalPrior = NormalPrior(0.4, 0.4)
-    interaction: NormalPrior = NormalPrior(0.0, 0.1)
-    instruct: NormalPrior = NormalPrior(0.0, 0.7)
-    date: NormalPrior = NormalPrior(0.5, 0.25)
-    trend_scale: LogNormalPrior = LogNormalPrior(0.7, 0.4)
-    lineage_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
-    family_scale: LogNormalPrior = LogNormalPrior(0.25, 0.5)
-    slope_scale: LogNormalPrior = LogNormalPrior(0.1, 0.5)
-    model_scale: LogNormalPrior = LogNormalPrior(0.2, 0.25)
+    slope: NormalPrior = NormalPrior(0.6, 0.6)
+    interaction: NormalPrior = NormalPrior(0.0, 0.15)
+    instruct: NormalPrior = NormalPrior(0.0, 1.0)
+    date: NormalPrior = NormalPrior(0.7, 0.35)
+    trend_scale: LogNormalPrior = LogNormalPrior(1.0, 0.4)
+    lineage_scale: LogNormalPrior = LogNormalPrior(0.6, 0.5)
+    family_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
+    slope_scale: LogNormalPrior = LogNormalPrior(0.15, 0.5)
+    model_scale: LogNormalPrior = LogNormalPrior(0.3, 0.25)
     overdispersion: LogNormalPrior = LogNormalPrior(0.02, 0.5)
-    discrepancy_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
+    discrepancy_spread: LogNormalPrior = LogNormalPrior(0.3, 0.7)
     affinity_overdispersion: LogNormalPrior = LogNormalPrior(0.015, 0.5)
-    affinity_spread: LogNormalPrior = LogNormalPrior(0.15, 0.7)
+    affinity_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
     tail: LogNormalPrior = LogNormalPrior(8.0, 0.5)
     tokens_growth: float = 1.2
     """Expected growth of log tokens per year: where a token count is not published."""

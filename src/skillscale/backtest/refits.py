@@ -1,8 +1,8 @@
 """Posteriors of one table with models held out, all from one compiled program.
 
-A fold is a mask over observations. The sampler starts each time from a Gaussian approximation of
-the posterior of the whole table, which spares it most of its warm-up; it still samples the fold's
-own posterior, of which held-out scores are no part.
+A fold is a mask over observations. The sampler starts each time from the Gaussian that a warm-up
+on the whole table ends with, which spares most of its own; it still samples the fold's posterior,
+of which held-out scores are no part.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ import xarray as xr
 from skillscale.data.table import Table
 from skillscale.design import Design, make_design
 from skillscale.fitting import Fit, name_draws
-from skillscale.inference.gaussian import Gaussian, Svi, fit_gaussian
+from skillscale.inference.gaussian import Gaussian, Svi
 from skillscale.inference.nuts import Nuts
 from skillscale.inference.potential import Potential, make_potential
 from skillscale.spec import Spec
 
-METHOD = Nuts(chains=4, warmup=100, draws=250, target_accept=0.7, max_tree_depth=5)
+METHOD = Nuts(chains=4, warmup=100, draws=250, max_tree_depth=5)
 """Method of back-tests: NUTS as in a fit, with fewer draws and shorter trajectories."""
 
 
@@ -68,9 +68,7 @@ class Refits:
     def near(self) -> Gaussian:
         """Approximation of the posterior of the whole table."""
         key = jax.random.key(self.seed)
-        return fit_gaussian(
-            self.potential, self.design.observations, key, gradient_steps=1500, newton_steps=6
-        )
+        return self.method.approximate(self.potential, self.design.observations, key)
 
     @property
     def _identity(self) -> tuple[str, Spec, Nuts | Svi, int]:

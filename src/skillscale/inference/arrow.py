@@ -51,6 +51,19 @@ class Root(NamedTuple):
         rows = jnp.concatenate([*own, jnp.zeros_like(shared)]) + self.border @ shared
         return _permute(rows, self.inverse, self.order)
 
+    def dense(self) -> Float[np.ndarray, "parameter parameter"]:
+        """$R$ as one matrix, whose columns are in the order of the blocks."""
+        unit = jnp.eye(len(self.order))
+        return np.asarray(jax.vmap(self.__matmul__, out_axes=1)(unit), np.float64)
+
+    def scaled(self, scale: Float[np.ndarray, " parameter"]) -> Root:
+        """$R$ with every column times a scale."""
+        *of_groups, shared = jnp.split(
+            jnp.asarray(scale, jnp.float32), np.cumsum([len(b) for b in self.blocks])
+        )
+        blocks = tuple(b * own for b, own in zip(self.blocks, of_groups, strict=True))
+        return self._replace(blocks=blocks, border=self.border * shared)
+
 
 def inverse_root(precision: Float[np.ndarray, "p p"], groups: Groups) -> Root:
     """A root of the inverse of a precision, without what links one group to another.

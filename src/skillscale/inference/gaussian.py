@@ -25,6 +25,9 @@ from skillscale.inference.potential import Flat, Potential
 
 POINTS = 4
 BATCH = 64
+POINTS_PER_CHAIN = 4
+SHRINKAGE = 50
+"""Draws that the curvature's word on a scale is worth."""
 
 
 class Gaussian(NamedTuple):
@@ -36,6 +39,13 @@ class Gaussian(NamedTuple):
     def at(self, whitened: Flat) -> Flat:
         """The point that has these independent standard coordinates."""
         return self.mean + self.root @ whitened
+
+    def whiten(
+        self, points: Float[np.ndarray, "point parameter"]
+    ) -> Float[np.ndarray, "point parameter"]:
+        """The independent standard coordinates of points."""
+        centred = np.asarray(points, np.float64) - np.asarray(self.mean, np.float64)
+        return np.linalg.solve(self.root.dense(), centred.T).T
 
     def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
         """Draw ``n`` points."""
@@ -56,6 +66,23 @@ class Svi:
     gradient_steps: int = 1500
     newton_steps: int = 10
 
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        near: Gaussian | None = None,
+    ) -> Gaussian:
+        """Fit the Gaussian, from that of a similar posterior if there is one."""
+        return fit_gaussian(
+            potential,
+            observations,
+            key,
+            gradient_steps=self.gradient_steps,
+            newton_steps=self.newton_steps,
+            near=near,
+        )
+
     def run(
         self,
         potential: Potential,
@@ -67,14 +94,7 @@ class Svi:
         """Fit the Gaussian, from that of a similar posterior if there is one, and draw from it."""
         on_progress(0, 1)
         key_fit, key_draw = jax.random.split(key)
-        gaussian = fit_gaussian(
-            potential,
-            observations,
-            key_fit,
-            gradient_steps=self.gradient_steps,
-            newton_steps=self.newton_steps,
-            near=near,
-        )
+        gaussian = self.approximate(potential, observations, key_fit, near)
         on_progress(1, 1)
         return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
 
@@ -123,19 +143,31 @@ def fit_gaussian(
 
 
 def gaussian_around(
-    potential: Potential, observations: Observations, points: Float[Array, "... parameter"]
+    potential: Potential,
+    observations: Observations,
+    draws: Float[np.ndarray, "chain draw parameter"],
 ) -> Gaussian:
-    """Gaussian with the mean of some posterior draws, and their average curvature.
+    """Gaussian with the mean of some posterior draws, their average curvature, and their scales.
+
+    Curvature needs few draws to tell how parameters depend on each other. It understates how far
+    a skewed posterior reaches, so each of its independent coordinates is given the spread of the
+    draws, shrunk towards one.
 
     Args:
         potential: the posterior.
         observations: what it is conditioned on.
-        points: draws, a multiple of four of them.
+        draws: draws of all chains, at least four of each.
     """
-    batches = points.reshape(-1, POINTS, points.shape[-1])
+    some = draws[:, :: draws.shape[1] // POINTS_PER_CHAIN][:, :POINTS_PER_CHAIN]
+    batches = jnp.asarray(some).reshape(-1, POINTS, draws.shape[-1])
     hessians = [_curvature(potential, observations, batch)[1] for batch in batches]
     precision = np.mean([np.asarray(h, np.float64) for h in hessians], axis=0)
-    return Gaussian(batches.mean(axis=(0, 1)), inverse_root(precision, potential.groups))
+    mean = jnp.asarray(draws.mean(axis=(0, 1)))
+    gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
+    whitened = gaussian.whiten(draws.reshape(-1, draws.shape[-1]))
+    n = len(whitened)
+    scale = np.sqrt((n * whitened.var(axis=0) + SHRINKAGE) / (n + SHRINKAGE))
+    return Gaussian(mean, gaussian.root.scaled(scale))
 
 
 @partial(jax.jit, static_argnames=("potential", "steps"))

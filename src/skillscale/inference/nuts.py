@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpyro.infer.hmc import HMCState, hmc
+from numpyro.infer.hmc_util import dual_averaging
 
 from skillscale.design import Observations
 from skillscale.inference.chains import Chains
@@ -25,31 +26,59 @@ from skillscale.inference.potential import Flat, Potential
 BLOCK = 25
 """Steps between reports of progress."""
 
+FIRST_STEP_SIZE = 0.2
+
+Tuning = tuple[Array, ...]
+"""State of dual averaging: the logarithm of a step size, that of its average, and more."""
+
 Block = tuple[Float[Array, "chain step parameter"], dict[str, Array]]
 
 
 @dataclass(frozen=True)
 class Nuts:
-    """Sample the posterior by NUTS, preconditioned twice.
+    """Sample the posterior by NUTS, in coordinates taken from where the chains have been.
 
-    A Gaussian approximation places the chains; a short pilot run then measures the average
-    curvature where the posterior really is, and the main run samples in its coordinates.
+    A Gaussian approximation places the chains and is their first coordinate system; the draws of
+    every stage of the warm-up give the next one. The last stage only finds the step size.
 
     Attributes:
         chains: number of chains, vectorised.
-        warmup: steps per chain to adapt the step size, in the pilot and in the main run.
-        pilot: draws per chain of the pilot run.
+        stages: stages of the warm-up, one at least.
+        warmup: steps per chain of every stage, eight at least.
         draws: draws kept per chain.
         target_accept: acceptance rate that the step size adapts to.
         max_tree_depth: longest trajectory, ``2 ** max_tree_depth`` gradients.
     """
 
     chains: int = 4
-    warmup: int = 200
-    pilot: int = 100
-    draws: int = 2000
+    stages: int = 3
+    warmup: int = 100
+    draws: int = 1500
     target_accept: float = 0.8
     max_tree_depth: int = 7
+
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int], None] = lambda done: None,
+    ) -> Gaussian:
+        """The Gaussian in whose coordinates to sample, found in all stages but the last."""
+        key_gaussian, *keys = jax.random.split(key, self.stages)
+        on_progress(0)
+        gaussian = fit_gaussian(
+            potential, observations, key_gaussian, gradient_steps=1500, newton_steps=6
+        )
+        for stage, key_stage in enumerate(keys):
+
+            def told(steps: int, before: int = stage * self.warmup) -> None:
+                on_progress(before + steps)
+
+            warmup, _ = self._stage(potential, observations, gaussian, key_stage, 0, told)
+            late = warmup.flat[:, self.warmup // 2 :]
+            gaussian = gaussian_around(potential, observations, late)
+        return gaussian
 
     def run(
         self,
@@ -66,77 +95,67 @@ class Nuts:
             observations: what it is conditioned on.
             key: source of randomness.
             on_progress: told the steps done and all steps.
-            near: approximation of a similar posterior; it takes the place of the pilot run.
+            near: approximation of a similar posterior, which spares all stages but the last.
         """
-        key_gaussian, key_pilot, key_main = jax.random.split(key, 3)
-        before = 0 if near is not None else self.warmup + self.pilot
+        key_near, key_main = jax.random.split(key)
+        before = 0 if near else (self.stages - 1) * self.warmup
         total = before + self.warmup + self.draws
-        on_progress(0, total)
-        gaussian = fit_gaussian(
-            potential, observations, key_gaussian, gradient_steps=1500, newton_steps=6, near=near
+        gaussian = near or self.approximate(
+            potential, observations, key_near, lambda done: on_progress(done, total)
         )
-        program = _Program(potential, self)
-        if near is None:
-            pilot = self._sample(
-                program,
-                observations,
-                gaussian,
-                key_pilot,
-                self.pilot,
-                lambda n: on_progress(n, total),
-            )
-            spread = pilot.flat[:, :: max(1, self.pilot // 4)][:, :4]
-            gaussian = gaussian_around(potential, observations, jnp.asarray(spread))
-        return self._sample(
-            program,
+        _, chains = self._stage(
+            potential,
             observations,
             gaussian,
             key_main,
             self.draws,
-            lambda n: on_progress(before + n, total),
+            lambda done: on_progress(before + done, total),
         )
+        return chains
 
-    def _sample(
+    def _stage(
         self,
-        program: _Program,
+        potential: Potential,
         observations: Observations,
         gaussian: Gaussian,
         key: Array,
         draws: int,
         on_progress: Callable[[int], None],
-    ) -> Chains:
+    ) -> tuple[Chains, Chains]:
+        """Steps of a warm-up from fresh points, and draws with the step size it finds."""
+        program = _Program(potential, self)
         key_start, key_chains = jax.random.split(key)
         start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
         states = _begin(program, observations, gaussian, start, key_chains)
-        total = self.warmup + draws
-        lengths = [*_blocks(self.warmup), *_blocks(draws)]
+        tuning = _first_tuning()
         blocks = []
         done = 0
-        for length in lengths:
+        for length in [*_blocks(self.warmup), *_blocks(draws)]:
             on_progress(done)
-            if done == self.warmup:
-                states = _with_common_step_size(states)
-            states, block = _advance(program, observations, gaussian, states, length)
+            states, tuning, block = _advance(
+                program, observations, gaussian, states, tuning, done < self.warmup, length
+            )
             blocks.append(jax.tree.map(np.asarray, block))
             done += length
-        on_progress(total)
-        return Chains(
-            *jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, self.warmup :], *blocks)
+        on_progress(done)
+        steps = Chains(*jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *blocks))
+        return (
+            jax.tree.map(lambda values: values[:, : self.warmup], steps),
+            jax.tree.map(lambda values: values[:, self.warmup :], steps),
         )
+
+
+_start_tuning, _tune = dual_averaging()
+
+
+def _first_tuning() -> Tuning:
+    center = jnp.log(FIRST_STEP_SIZE)
+    _, *rest = _start_tuning(center)
+    return center, *rest
 
 
 def _blocks(steps: int) -> list[int]:
     return [min(BLOCK, steps - done) for done in range(0, steps, BLOCK)]
-
-
-def _with_common_step_size(states: HMCState) -> HMCState:
-    """Give all chains the geometric mean of the step sizes they found.
-
-    Chains advance together, so one with an unluckily small step would hold up the others.
-    """
-    found = states.adapt_state.step_size
-    common = jnp.full_like(found, jnp.exp(jnp.mean(jnp.log(found))))
-    return states._replace(adapt_state=states.adapt_state._replace(step_size=common))
 
 
 class _Program(NamedTuple):
@@ -159,9 +178,10 @@ def _kernel(
     def begin(start: Flat, key: Array) -> HMCState:
         return init(
             start,
-            program.options.warmup,
-            step_size=0.1,
-            target_accept_prob=program.options.target_accept,
+            num_warmup=0,
+            step_size=FIRST_STEP_SIZE,
+            adapt_step_size=False,
+            adapt_mass_matrix=False,
             max_tree_depth=program.options.max_tree_depth,
             rng_key=key,
         )
@@ -187,22 +207,37 @@ def _advance(
     observations: Observations,
     gaussian: Gaussian,
     states: HMCState,
+    tuning: Tuning,
+    is_warmup: bool,
     length: int,
-) -> tuple[HMCState, Block]:
-    """Run every chain ``length`` steps further."""
+) -> tuple[HMCState, Tuning, Block]:
+    """Run every chain ``length`` steps further.
+
+    Chains advance together, so they share a step size: one with an unluckily small step would hold
+    up the others. In the warm-up it follows their mean acceptance rate; then it is its average.
+    """
     begin, step = _kernel(program, observations, gaussian)
     begin(states.z[0], jax.random.key(0))  # NumPyro's step reads what its init has set up
 
-    def one_step(state: HMCState, _: None) -> tuple[HMCState, Block]:
-        state = step(state)
+    def one_step(carry: tuple[HMCState, Tuning], _: None) -> tuple[tuple[HMCState, Tuning], Block]:
+        states, tuning = carry
+        log_step_size, log_average = tuning[:2]
+        step_size = jnp.exp(jnp.where(is_warmup, log_step_size, log_average))
+        adapted = states.adapt_state._replace(
+            step_size=jnp.full_like(states.adapt_state.step_size, step_size)
+        )
+        states = jax.vmap(step)(states._replace(adapt_state=adapted))
+        tuned = _tune(program.options.target_accept - states.accept_prob.mean(), tuning)
+        tuning = jax.tree.map(partial(jnp.where, is_warmup), tuned, tuning)
         stats = {
-            "lp": -state.potential_energy,
-            "energy": state.energy,
-            "diverging": state.diverging,
-            "n_steps": state.num_steps,
-            "acceptance_rate": state.accept_prob,
-            "step_size": state.adapt_state.step_size,
+            "lp": -states.potential_energy,
+            "energy": states.energy,
+            "diverging": states.diverging,
+            "n_steps": states.num_steps,
+            "acceptance_rate": states.accept_prob,
+            "step_size": states.adapt_state.step_size,
         }
-        return state, (gaussian.at(state.z), stats)
+        return (states, tuning), (jax.vmap(gaussian.at)(states.z), stats)
 
-    return jax.vmap(lambda state: jax.lax.scan(one_step, state, None, length=length))(states)
+    carry, block = jax.lax.scan(one_step, (states, tuning), None, length=length)
+    return *carry, jax.tree.map(lambda values: jnp.swapaxes(values, 0, 1), block)
