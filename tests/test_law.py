@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 from scipy.special import expit, logit
 
+import twin
 from skillscale import law
 
 M, B, K = 5, 4, 2
@@ -44,7 +45,7 @@ quickly = settings(max_examples=60, deadline=None)
 @quickly
 @given(numbers((M,), -4, 6), numbers((M,), -4, 6), numbers((M, K), -3, 3), numbers((3, K), -1, 1))
 def test_expected_skill_equals_its_numpy_twin(log_params, log_tokens, efficiency, slope):
-    twin = np.array(
+    by_hand = np.array(
         [
             [
                 efficiency[i, k]
@@ -58,30 +59,19 @@ def test_expected_skill_equals_its_numpy_twin(log_params, log_tokens, efficiency
     )
     x = law.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens))
     got = law.expected_skill(jnp.asarray(efficiency), jnp.asarray(slope), x)
-    assert_allclose(got, twin, rtol=1e-5, atol=1e-4)
-
-
-def pivot(k: float) -> float:
-    """Where the unstretched link is at the pivot level."""
-    return float(np.log((1 - law.PIVOT_LEVEL) ** (-1 / k) - 1))
-
-
-def stretch(k: float) -> float:
-    """What makes its slope there that of the logistic."""
-    return law.PIVOT_LEVEL / (k * (1 - (1 - law.PIVOT_LEVEL) ** (1 / k)))
+    assert_allclose(got, by_hand, rtol=1e-5, atol=1e-4)
 
 
 @quickly
 @given(skills, links())
 def test_expected_score_equals_its_numpy_twin(skill, link):
-    twin = np.empty((B, M))
+    by_hand = np.empty((B, M))
     for j in range(B):
         for i in range(M):
             z = sum(link.loading[j, k] * skill[i, k] for k in range(K)) + link.intercept[j]
-            k = float(link.asymmetry[j])
-            shortfall = (1 + np.exp(pivot(k) + stretch(k) * float(z))) ** -k
-            twin[j, i] = link.chance[j] + (link.ceiling[j] - link.chance[j]) * (1 - shortfall)
-    assert_allclose(law.expected_score(jnp.asarray(skill), link), twin, rtol=1e-4, atol=1e-5)
+            share, _ = twin.link(float(z), float(link.asymmetry[j]))
+            by_hand[j, i] = link.chance[j] + (link.ceiling[j] - link.chance[j]) * share
+    assert_allclose(law.expected_score(jnp.asarray(skill), link), by_hand, rtol=1e-4, atol=1e-5)
 
 
 @quickly
@@ -160,7 +150,7 @@ def test_discrepancy_never_vanishes_even_at_a_score_of_zero():
 def test_a_symmetric_link_is_the_logistic_through_the_pivot():
     link = law.Link(np.ones((1, 1)), *(np.array([v]) for v in (0.3, 1.0, 0.2, 0.9)))
     skill = np.linspace(-4, 4, 9)
-    logistic = 0.2 + 0.7 * expit(skill + 0.3 + logit(law.PIVOT_LEVEL))
+    logistic = 0.2 + 0.7 * expit(skill + 0.3 + logit(twin.LEVEL))
     assert_allclose(law.expected_score(jnp.asarray(skill)[:, None], link)[0], logistic, rtol=1e-5)
 
 
@@ -170,8 +160,10 @@ def test_asymmetry_bends_a_link_about_the_pivot(k):
     link = law.Link(np.ones((1, 1)), *(np.array([v]) for v in (0.0, k, 0.0, 1.0)))
     at = jnp.array([[0.0], [-10.0], [-9.5], [12.0], [12.5]])
     score, slope = (np.asarray(v[0], float) for v in law.expected_score_and_slope(at, link))
-    assert_allclose(score[0], law.PIVOT_LEVEL, rtol=1e-4)
-    assert_allclose(slope[0], law.PIVOT_LEVEL * (1 - law.PIVOT_LEVEL), rtol=1e-4)
-    assert_allclose(np.log(score[2] / score[1]) / 0.5, stretch(k), rtol=0.01)
+    assert_allclose(score[0], twin.LEVEL, rtol=1e-4)
+    assert_allclose(slope[0], twin.LEVEL * (1 - twin.LEVEL), rtol=1e-4)
+    assert_allclose(np.log(score[2] / score[1]) / 0.5, twin.stretch(k), rtol=0.01)
     if k < 1:  # else nothing is left to measure in single precision
-        assert_allclose(np.log((1 - score[3]) / (1 - score[4])) / 0.5, k * stretch(k), rtol=0.01)
+        assert_allclose(
+            np.log((1 - score[3]) / (1 - score[4])) / 0.5, k * twin.stretch(k), rtol=0.01
+        )

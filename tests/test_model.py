@@ -14,7 +14,8 @@ from numpyro.handlers import seed, trace
 from numpyro.infer.util import log_density
 from scipy import stats
 
-from skillscale import Fit, Spec, Table, fit, forecast, law
+import twin
+from skillscale import Fit, Spec, Table, fit, forecast
 from skillscale.checking import diagnostics
 from skillscale.design import Observations, make_design
 from skillscale.inference.chains import Chains
@@ -155,13 +156,10 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         i, j = models.index.get_loc(row.model), benchmarks.index.get_loc(row.benchmark)
         chance, n_items = benchmarks["chance"].iloc[j], benchmarks["n_items"].iloc[j]
         ceiling = 1 - gap[j] * (1 - chance)
-        k = at["asymmetry"][j]
-        rest = (1 - law.PIVOT_LEVEL) ** (1 / k)
-        stretch = law.PIVOT_LEVEL / (k * (1 - rest))
         predictor = loading[j] @ at["skill"][i] + at["intercept"][j]
-        odds = (1 / rest - 1) * np.exp(stretch * predictor)
-        mu = chance + (ceiling - chance) * (1 - (1 + odds) ** -k)
-        slope = (ceiling - chance) * k * stretch * odds * (1 + odds) ** (-k - 1)
+        share, steepness = twin.link(predictor, at["asymmetry"][j])
+        mu = chance + (ceiling - chance) * share
+        slope = (ceiling - chance) * steepness
         variance = mu * (1 - mu) / n_items
         variance += at["overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
         variance += (at["discrepancy_spread"][j] * slope) ** 2

@@ -9,6 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
+import twin
 from skillscale.likelihood import Evidence, FamilyStudentT, scatter
 from skillscale.new_models import (
     Inputs,
@@ -178,11 +179,11 @@ def log_likelihood(theta: np.ndarray, value, is_observed) -> np.ndarray:
     m = {name: np.asarray(v, float) for name, v in MEASURED.items()}
     total = np.zeros_like(theta)
     for j in np.flatnonzero(is_observed):
-        k = m["asymmetry"][j]
-        odds = np.exp((m["loading"][j, 0] * theta + m["intercept"][j]) / np.sqrt(k))
+        predictor = m["loading"][j, 0] * theta + m["intercept"][j]
+        share, steepness = twin.link(predictor, m["asymmetry"][j])
         room = (1 - CHANCE[j]) * (1 - m["ceiling_gap"][j])
-        mu = CHANCE[j] + room * (1 - (1 + odds) ** -k)
-        slope = room * np.sqrt(k) * odds * (1 + odds) ** (-k - 1)
+        mu = CHANCE[j] + room * share
+        slope = room * steepness
         spread = np.hypot(m["discrepancy_spread"][j], m["affinity_spread"][j])
         variance = mu * (1 - mu) / ITEMS[j] + (spread * slope) ** 2
         overdispersion = np.hypot(m["overdispersion"][j], m["affinity_overdispersion"][j])

@@ -44,7 +44,7 @@ def forecast(
         n_draws: draws of the law to use.
         seed: source of randomness.
         refit: how to fit again, with the observed models, where the draws of the law don't stretch
-            to their scores (two to three minutes, where a forecast takes a fraction of a second).
+            to their scores (a minute or two, where a forecast takes a fraction of a second).
             None leaves the intervals approximate then.
         on_progress: told the steps done and all steps of that fit.
 
