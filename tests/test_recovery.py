@@ -159,7 +159,7 @@ def test_intervals_of_truths_from_the_prior_cover_them(world):
 @pytest.mark.slow
 def test_a_model_that_believes_in_slow_growth_fails_the_same_test(world):
     spec, _, _ = world
-    fast = dataclasses.replace(spec.priors, slope=NormalPrior(mean=1.4, sd=0.2))
+    fast = dataclasses.replace(spec.priors, slope=NormalPrior(mean=2.1, sd=0.3))
     truth = dataclasses.replace(spec, priors=fast)
     assert surprise(list(replicates(world, 8, 0, truth))) > SURPRISING
 
