@@ -9,7 +9,7 @@ from numpy.testing import assert_array_less
 from skillscale import Nuts, fit, load_table
 from skillscale.backtest.folds import Fold, sloth_folds
 from skillscale.backtest.refits import Refits
-from skillscale.backtest.run import forecast_fold
+from skillscale.backtest.run import forecast_fold, plan_and_seen
 from skillscale.prediction import Prediction, predict
 
 FULL = Nuts(draws=1000)
@@ -33,9 +33,7 @@ def test_folds_and_conditioning_agree_with_a_full_refit(refits, name):
     """Medians within half a point and interval ends within one and a half, on average."""
     table = refits.table
     fold = next(fold for fold in sloth_folds(table, 1, "v1+v2") if fold.name == name)
-    models = table.models.drop(columns="source")
-    plan = models.loc[fold.test.index].reset_index(names="model")
-    seen = models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")
+    plan, seen = plan_and_seen(fold, table)
     rest = table.without_models(list(fold.held_out))
     refitted = fit(rest.with_models(table.models.loc[fold.seen.index], fold.seen), method=FULL)
     exact = quantiles(predict(refitted, plan, n_draws=4000), fold)

@@ -306,9 +306,7 @@ def _run_group(
 
 def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
     """Forecast the models of a fold from what is seen of them, as `forecast` does."""
-    models = refits.table.models.drop(columns="source", errors="ignore")
-    seen = models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")
-    plan = models.loc[fold.test.index].reset_index(names="model")
+    plan, seen = plan_and_seen(fold, refits.table)
     return predict(
         fit,
         plan,
@@ -316,3 +314,10 @@ def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
         seed=refits.seed,
         refit=lambda _: refits.without(fold.held_out, fold.seen),
     )
+
+
+def plan_and_seen(fold: Fold, table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The models to forecast and the observed ones, as a forecast takes them."""
+    models = table.models.drop(columns="source", errors="ignore")
+    plan = models.loc[fold.test.index].reset_index(names="model")
+    return plan, models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")

@@ -46,7 +46,7 @@ class Root(NamedTuple):
 
     def __matmul__(self, whitened: Float[Array, " parameter"]) -> Float[Array, " parameter"]:
         """From independent coordinates to parameters."""
-        *of_groups, shared = jnp.split(whitened, np.cumsum([len(b) for b in self.blocks]))
+        *of_groups, shared = self._parts(whitened)
         own = [block @ part for block, part in zip(self.blocks, of_groups, strict=True)]
         rows = jnp.concatenate([*own, jnp.zeros_like(shared)]) + self.border @ shared
         return _permute(rows, self.inverse, self.order)
@@ -58,11 +58,13 @@ class Root(NamedTuple):
 
     def scaled(self, scale: Float[np.ndarray, " parameter"]) -> Root:
         """$R$ with every column times a scale."""
-        *of_groups, shared = jnp.split(
-            jnp.asarray(scale, jnp.float32), np.cumsum([len(b) for b in self.blocks])
-        )
+        *of_groups, shared = self._parts(jnp.asarray(scale, jnp.float32))
         blocks = tuple(b * own for b, own in zip(self.blocks, of_groups, strict=True))
         return self._replace(blocks=blocks, border=self.border * shared)
+
+    def _parts(self, of_columns: Float[Array, " parameter"]) -> list[Float[Array, " part"]]:
+        """Values of the columns, group by group, then those of the shared parameters."""
+        return jnp.split(of_columns, np.cumsum([len(b) for b in self.blocks]))
 
 
 def inverse_root(precision: Float[np.ndarray, "p p"], groups: Groups) -> Root:

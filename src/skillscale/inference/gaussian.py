@@ -26,6 +26,7 @@ from skillscale.inference.potential import Flat, Potential
 POINTS = 4
 BATCH = 64
 POINTS_PER_CHAIN = 4
+"""Draws of every chain whose curvature is averaged."""
 SHRINKAGE = 50
 """Draws that the curvature's word on a scale is worth."""
 
