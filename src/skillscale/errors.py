@@ -11,7 +11,7 @@ class SkillscaleError(Exception):
 
 
 class TableError(SkillscaleError):
-    """A table (models, scores, benchmarks, observed, plan) breaks its schema.
+    """A table (models, scores, benchmarks, observed, plan, runs, skills) breaks its schema.
 
     Args:
         problems: one sentence per problem; all of them are collected before raising.
@@ -22,6 +22,10 @@ class TableError(SkillscaleError):
         count = len(self.problems)
         head = "1 problem" if count == 1 else f"{count} problems"
         super().__init__(f"{head} found:\n" + "\n".join(f"- {p}" for p in self.problems))
+
+
+class RunsError(SkillscaleError):
+    """Controlled training runs are valid, but too few or too alike for what was asked."""
 
 
 class SpecError(SkillscaleError):

@@ -15,6 +15,8 @@ import pandera.pandas as pa
 from skillscale.data.problems import near, rule
 
 RELEASE_YEARS = (2015, 2040)
+LOSS_LIMIT = 50.0
+"""No loss reaches this, in nats per token or bits per byte; perplexities and counts do."""
 SUFFIXES = {"k": 3, "m": 6, "b": 9, "t": 12}
 
 
@@ -152,6 +154,43 @@ def unique_score() -> pa.Check:
         lambda frame: ~frame.duplicated(pair) | frame[pair].isna().any(axis=1),
         "Keep one row of each.",
         needs=pair,
+    )
+
+
+def loss(name: str) -> list[pa.Check]:
+    """A loss is a positive number of nats per token or bits per byte."""
+    unit = "Losses are in nats per token or bits per byte"
+    choose = f"if {name} is no loss, choose the columns that are"
+    return [
+        numeric(name, f"{unit}; leave the cell empty where it was not measured."),
+        rule(
+            f"{name} is not positive",
+            unless(lambda values: values <= 0),
+            f"{unit}, and above zero: leave the cell empty where it was not measured; {choose}.",
+        ),
+        rule(
+            f"{name} is {LOSS_LIMIT:g} or more",
+            unless(lambda values: values >= LOSS_LIMIT),
+            f"{unit}: take the logarithm of perplexities; {choose}.",
+        ),
+    ]
+
+
+def unique_run() -> pa.Check:
+    """A size and number of tokens is trained once per group, unless the runs have names."""
+    cell = ["n_params", "n_tokens"]
+
+    def holds(frame: pd.DataFrame) -> pd.Series:
+        if "run" in frame.columns:
+            return pd.Series(True, index=frame.index)
+        keys = frame.reindex(columns=["group"]).join(frame[cell].apply(numbers))
+        return ~keys.duplicated() | keys[cell].isna().any(axis=1)
+
+    return rule(
+        "n_params and n_tokens repeat an earlier run of the group",
+        holds,
+        "Keep one row of each; if they are reruns, name every run in a column 'run'.",
+        needs=cell,
     )
 
 

@@ -14,18 +14,22 @@ from skillscale.data.rules import (
     counted_singly,
     fraction,
     known_name,
+    loss,
     n_items,
     numeric,
     one_lineage,
     positive,
     release,
     unique_name,
+    unique_run,
     unique_score,
 )
 
 TUNINGS = ("base", "instruct")
 PARAMS_RANGE = (1e5, 1e14)
 TOKENS_RANGE = (1e8, 1e15)
+RUN_TOKENS_RANGE = (1e6, 1e15)
+FLOPS_RANGE = (1e10, 1e30)
 
 
 def _column(
@@ -46,6 +50,15 @@ def _optional(description: str, *rules: pa.Check) -> pa.Column:
     return _column(description, *rules, nullable=True, required=False)
 
 
+def _count(
+    description: str, limits: tuple[float, float], units: dict[float, str], **kwargs: bool
+) -> pa.Column:
+    """A column of counts, named by the first word of its description."""
+    name = description.split()[0]
+    rules = numeric(name, description), positive(name), counted_singly(name, limits, units)
+    return _column(description, *rules, **kwargs)
+
+
 def _model_columns() -> dict[str, pa.Column]:
     """Columns that describe a model, wherever it is described."""
     tuning = rule(
@@ -54,13 +67,6 @@ def _model_columns() -> dict[str, pa.Column]:
         "Write base for a pretrained model, instruct for one tuned to follow instructions or chat.",
     )
 
-    def count(
-        description: str, limits: tuple[float, float], units: dict[float, str], **kwargs: bool
-    ) -> pa.Column:
-        name = description.split()[0]
-        rules = numeric(name, description), positive(name), counted_singly(name, limits, units)
-        return _column(description, *rules, **kwargs)
-
     params = {1e3: "billions", 1e5: "millions"}
     tokens = {100: "trillions", 1e5: "billions", 1e8: "millions"}
     return {
@@ -68,17 +74,17 @@ def _model_columns() -> dict[str, pa.Column]:
         "family": _column("family names the models trained alike at several sizes."),
         "lineage": _optional("lineage is the base family that a family descends from."),
         "tuning": _column("tuning is base or instruct.", tuning),
-        "n_params": count(
+        "n_params": _count(
             "n_params is the total number of parameters, such as 7e9.", PARAMS_RANGE, params
         ),
-        "n_active_params": count(
+        "n_active_params": _count(
             "n_active_params is the number of parameters used per token, such as 7e9.",
             PARAMS_RANGE,
             params,
             nullable=True,
             required=False,
         ),
-        "n_tokens": count(
+        "n_tokens": _count(
             "n_tokens is the number of pretraining tokens, such as 2e12; "
             "its cells stay empty where that is not published.",
             TOKENS_RANGE,
@@ -170,3 +176,50 @@ def plan_schema() -> pa.DataFrameSchema:
             "n_tokens": {"nullable": False, "description": stated},
         }
     )
+
+
+def runs_schema(losses: Iterable[str]) -> pa.DataFrameSchema:
+    """A file of controlled training runs: one row per run, one column per loss.
+
+    Args:
+        losses: the columns that hold losses.
+    """
+    names = list(losses)
+    columns = {
+        "run": _column("run names a training run.", unique_name("run"), required=False),
+        "group": _column("group is the corpus or recipe trained on.", required=False),
+        "n_params": _count(
+            "n_params is the number of parameters, such as 1.1e8.",
+            PARAMS_RANGE,
+            {10: "billions", 1e5: "millions"},
+        ),
+        "n_tokens": _count(
+            "n_tokens is the number of training tokens, such as 1.5e10.",
+            RUN_TOKENS_RANGE,
+            {1e4: "billions"},
+        ),
+        "flops": _count(
+            "flops is the training compute in FLOP, such as 1e19.",
+            FLOPS_RANGE,
+            {},
+            nullable=True,
+            required=False,
+        ),
+        "source": _optional("source says where the row is from."),
+    }
+    measured = {name: _optional(f"{name} is a loss.", *loss(name)) for name in names}
+    return pa.DataFrameSchema(columns | measured, checks=unique_run())
+
+
+def skills_schema(losses: Iterable[str] | None) -> pa.DataFrameSchema:
+    """A table that says which skill each loss measures: one row per loss.
+
+    Args:
+        losses: losses that may be named; any by default.
+    """
+    rules = [known_name("loss", losses, "these runs")] if losses is not None else []
+    columns = {
+        "loss": _column("loss is the name of a loss.", unique_name("loss"), *rules),
+        "skill": _column("skill is empty where a loss counts for none.", nullable=True),
+    }
+    return pa.DataFrameSchema(columns)
