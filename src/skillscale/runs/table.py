@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.problems import LISTED, find_problems, read_cells
 from skillscale.data.rules import numbers
-from skillscale.data.schema import runs_schema
+from skillscale.data.schema import runs_schema, skills_schema
 from skillscale.data.table import shipped_directory
 from skillscale.errors import RunsError, TableError, UnknownNameError
 
@@ -243,3 +243,57 @@ def _known(
         if name not in known:
             raise UnknownNameError(kind, name, known, where=where)
     return names
+
+
+def load_skills(
+    path: str | Path | None = None, *, losses: Iterable[str] | None = None
+) -> pd.Series:
+    r"""Load the table that says which skill each loss measures, and check it.
+
+    Args:
+        path: CSV file with columns ``loss`` and ``skill`` (empty where a loss counts for none);
+            the table shipped with the package by default.
+        losses: losses to keep, those of some runs; all of the table by default. The table may name
+            no others, except losses of the shipped runs.
+
+    Returns:
+        The skill of every loss that has one, indexed by ``loss``, in the order of the table.
+
+    Raises:
+        TableError: the file holds problems; the error lists all of them.
+
+    Example:
+        >>> skills = load_skills(losses=["val_c4", "val_starcoder", "task_boolq"])
+        >>> skills.to_dict()
+        {'val_c4': 'general', 'val_starcoder': 'code'}
+        >>> list(load_skills().unique())
+        ['general', 'knowledge', 'code', 'reasoning', 'commonsense']
+    """
+    shipped = shipped_directory() / "runs" / "skills.csv"
+    path = shipped if path is None else Path(path)
+    cells, problems = read_cells(path)
+    if cells is None:
+        raise TableError(problems)
+    losses = None if losses is None else list(losses)
+    known = None if losses is None else [*losses, *_shipped_losses(shipped)]
+    problems += find_problems(path.name, cells, skills_schema(known), ["loss"])
+    if problems:
+        raise TableError(problems)
+    mapped = cells.dropna(subset=["skill"])
+    mapped = mapped if losses is None else mapped[mapped["loss"].isin(losses)]
+    if mapped.empty:
+        raise TableError([f"{path.name}: no loss has a skill. {_wanted(losses)}"])
+    index = pd.Index(mapped["loss"].to_list(), name="loss")
+    return pd.Series(mapped["skill"].to_list(), index=index, name="skill")
+
+
+def _shipped_losses(shipped: Path) -> list[str]:
+    cells, _ = read_cells(shipped)
+    return [] if cells is None else cells["loss"].to_list()
+
+
+def _wanted(losses: list[str] | None) -> str:
+    if losses is None:
+        return "Write one in the column skill, such as knowledge, code, reasoning or general."
+    listed = ", ".join(map(repr, losses[:LISTED]))
+    return f"Map at least one loss of these runs: {listed}."

@@ -1,0 +1,81 @@
+"""Whether runs form the grid that an analysis needs: sizes per budget, groups per budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from skillscale.data.problems import LISTED
+from skillscale.errors import RunsError
+from skillscale.runs.table import Runs
+
+
+def require_sizes(runs: Runs, n_sizes: int = 3) -> Runs:
+    """Keep the budgets at which a group trained enough sizes, and say which are left out.
+
+    Args:
+        runs: the runs. Select one loss first where not every run has all of them.
+        n_sizes: least number of distinct sizes; a parabola needs three.
+
+    Returns:
+        The runs at those budgets; ``warnings`` names the groups and budgets left out.
+
+    Raises:
+        RunsError: no group has a budget with enough sizes.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> require_sizes(load_runs("isoflop"), 5).warnings
+        ("Left out, with fewer than 5 sizes: group 'starcoder' at 2e+17 FLOP (4).",)
+    """
+    group, budgets = runs.runs["group"], runs.budgets()
+    found = runs.runs["n_params"].groupby([group, budgets]).transform("nunique")
+    places = [f"group {g!r} at {b:.3g} FLOP" for g, b in zip(group, budgets, strict=True)]
+    advice = "Train more sizes at one budget, or fit a loss surface: it needs no budgets."
+    return _with_enough(runs, found, n_sizes, "sizes", places, advice)
+
+
+def require_groups(runs: Runs, n_groups: int = 2) -> Runs:
+    """Keep the budgets at which enough groups trained, and say which are left out.
+
+    Args:
+        runs: the runs.
+        n_groups: least number of groups; comparing data mixes needs two.
+
+    Returns:
+        The runs at those budgets; ``warnings`` names the budgets left out.
+
+    Raises:
+        RunsError: no budget has enough groups.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> len(require_groups(load_runs("overtraining")).runs)
+        102
+    """
+    group, budgets = runs.runs["group"], runs.budgets()
+    found = group.groupby(budgets).transform("nunique")
+    places = [f"{b:.3g} FLOP with {g!r}" for g, b in zip(group, budgets, strict=True)]
+    advice = (
+        "One corpus or recipe says nothing about the data mix: name what each run was trained on "
+        "in the column group, and train several at the same budget."
+    )
+    return _with_enough(runs, found, n_groups, "groups", places, advice)
+
+
+def _with_enough(
+    runs: Runs, found: pd.Series, least: int, what: str, places: list[str], advice: str
+) -> Runs:
+    """Keep the runs whose budget has enough of something."""
+    is_enough = found >= least
+    few = {place: n for place, n in zip(places, found, strict=True) if n < least}
+    listed = [f"{place} ({n})" for place, n in list(few.items())[:LISTED]]
+    rest = f" and {len(few) - LISTED} more" if len(few) > LISTED else ""
+    sentence = f"with fewer than {least} {what}: {', '.join(listed)}{rest}."
+    if not is_enough.any():
+        raise RunsError(f"All budgets are left out, {sentence} {advice}")
+    warnings = (*runs.warnings, f"Left out, {sentence}") if few else runs.warnings
+    return replace(
+        runs, runs=runs.runs[is_enough], losses=runs.losses[is_enough], warnings=warnings
+    )
