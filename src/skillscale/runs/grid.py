@@ -52,7 +52,7 @@ def require_groups(runs: Runs, n_groups: int = 2) -> Runs:
     Example:
         >>> from skillscale.runs.table import load_runs
         >>> len(require_groups(load_runs("overtraining")).runs)
-        102
+        101
     """
     group, budgets = runs.runs["group"], runs.budgets()
     found = group.groupby(budgets).transform("nunique")

@@ -136,7 +136,8 @@ def load_runs(path: str | Path = "isoflop", *, losses: Iterable[str] | None = No
         losses: columns that hold losses; by default all other columns that hold numbers.
 
     Returns:
-        The runs. Their ``warnings`` name runs whose ``flops`` is not 6 n_params n_tokens.
+        The runs with a loss. Their ``warnings`` say how many have none, and in how many ``flops``
+        is not 6 n_params n_tokens to 5 %.
 
     Raises:
         TableError: the file holds problems; the error lists all of them.
@@ -159,20 +160,22 @@ def load_runs(path: str | Path = "isoflop", *, losses: Iterable[str] | None = No
     cells, problems = read_cells(path)
     if cells is None:
         raise TableError(problems)
-    given = list(cells.columns)
+    given = [name for name in cells.columns if name not in RUN_COLUMNS]
     names = _loss_columns(cells) if losses is None else _known("loss", losses, given, path.name)
     problems += find_problems(path.name, cells, runs_schema(names), ["run", "group"])
-    if not names:
+    if not cells[names].notna().any(axis=None):
+        found = ", ".join(map(repr, cells.columns))
         problems.append(
             f"{path.name}: no column holds a loss. Add one column of numbers per loss. "
-            f"Found: {', '.join(map(repr, given))}."
+            f"Found: {found}."
         )
     if problems:
         raise TableError(problems)
     frame = _run_frame(cells)
     measured = cells[names].apply(numbers).set_index(frame.index)
-    found = _compute_warnings(path.name, frame, cells.index)
-    return Runs(runs=frame, losses=measured, warnings=found).select()
+    warnings = _compute_warnings(path.name, frame, cells.index)
+    warnings += _unmeasured_warnings(path.name, measured, cells.index)
+    return Runs(runs=frame, losses=measured, warnings=warnings).select()
 
 
 def _shipped(path: str | Path) -> Path:
@@ -230,6 +233,18 @@ def _compute_warnings(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[
         f"at line {lines[first]} ({frame.index[first]}); their ratio is {low:.3g} to {high:.3g}. "
         "Optima take it to be 1: count all parameters, or remove the column flops to have it "
         "computed.",
+    )
+
+
+def _unmeasured_warnings(file: str, losses: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]:
+    """Say which runs have no loss."""
+    is_empty = losses.isna().all(axis=1).to_numpy()
+    if not is_empty.any():
+        return ()
+    first = int(is_empty.argmax())
+    return (
+        f"{file}: {is_empty.sum()} of {len(losses)} runs have no loss measured, first at line "
+        f"{lines[first]} ({losses.index[first]}): left out.",
     )
 
 
