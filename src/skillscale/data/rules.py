@@ -129,13 +129,15 @@ def counted_singly(name: str, limits: tuple[float, float], units: dict[float, st
     )
 
 
-def known_name(name: str, known: Iterable[str], file: str) -> pa.Check:
+def known_name(
+    name: str, known: Iterable[str], file: str, advice: str = "Add it there or correct the name"
+) -> pa.Check:
     """A name is a row of another file."""
     known = list(known)
     return rule(
         f"{name} is not in {file}",
         lambda cells: cells.isin(known),
-        lambda rows: f"Add it there or correct the name{near(list(rows[name]), known)}.",
+        lambda rows: f"{advice}{near(list(rows[name]), known)}.",
     )
 
 

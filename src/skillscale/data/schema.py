@@ -217,7 +217,8 @@ def skills_schema(losses: Iterable[str] | None) -> pa.DataFrameSchema:
     Args:
         losses: losses that may be named; any by default.
     """
-    rules = [known_name("loss", losses, "these runs")] if losses is not None else []
+    advice = "Correct the name or remove the row"
+    rules = [known_name("loss", losses, "these runs", advice)] if losses is not None else []
     columns = {
         "loss": _column("loss is the name of a loss.", unique_name("loss"), *rules),
         "skill": _column("skill is empty where a loss counts for none.", nullable=True),

@@ -227,10 +227,11 @@ def _compute_warnings(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[
     if not is_off.any():
         return ()
     first = int(is_off.argmax())
-    low, high = ratio[is_off].min(), ratio[is_off].max()
+    low, high = f"{ratio[is_off].min():.3g}", f"{ratio[is_off].max():.3g}"
+    found = low if low == high else f"{low} to {high}"
     return (
         f"{file}: flops is not 6 n_params n_tokens in {is_off.sum()} of {len(frame)} runs, first "
-        f"at line {lines[first]} ({frame.index[first]}); their ratio is {low:.3g} to {high:.3g}. "
+        f"at line {lines[first]} ({frame.index[first]}); their ratio is {found}. "
         "Optima take it to be 1: count all parameters, or remove the column flops to have it "
         "computed.",
     )
