@@ -129,6 +129,10 @@ def test_chosen_losses_leave_other_numbers_alone(runs_of):
     assert runs_of(text, losses=["web", "code"]).loss_names == ["web", "code"]
 
 
+def test_a_loss_chosen_twice_is_read_once(runs_of):
+    assert runs_of(RUNS, losses=["web", "web"]).loss_names == ["web"]
+
+
 def test_runs_without_a_loss_are_left_out_and_counted(runs_of):
     runs = runs_of(RUNS, losses=["code"])
     assert len(runs.runs) == 2

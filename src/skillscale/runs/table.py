@@ -254,7 +254,7 @@ def _known(
 ) -> list[str]:
     if names is None:
         return known
-    names = [names] if isinstance(names, str) else list(names)
+    names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
     for name in names:
         if name not in known:
             raise UnknownNameError(kind, name, known, where=where)
