@@ -1,0 +1,349 @@
+r"""Loss surfaces of controlled runs: the verb that fits them, and its frozen result.
+
+One surface for every loss of every group (corpus or recipe). In runs $i$
+
+$$\log y_i = \log L(N_i, D_i) + \delta(N_i, D_i) + \sigma\, t_i, \qquad
+t_i \sim t_5$$
+
+with the surface $L$ of `surface` and the discrepancy $\delta$ of `discrepancy`, which is integrated
+out. The seven numbers of a surface are log normal; those of all losses and groups of a table come
+from one population, whose means and spreads are estimated (empirical Bayes, on the normal
+approximation at every mode), so that noisy losses borrow from clear ones. Outliers are given the
+precision that Student-t noise expects of them at the mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from skillscale.errors import RunsError
+from skillscale.runs.discrepancy import Basis, make_basis, places
+from skillscale.runs.sampling import Draws, ManyNuts, Modes, find_modes, sample_each
+from skillscale.runs.surface import Surface, expected_loss
+from skillscale.runs.table import Runs
+
+TAIL = 5.0
+"""Degrees of freedom of the noise: a run in a hundred is four scales off."""
+LEAST_RUNS = 8
+"""Runs of a loss in a group that a surface of seven numbers asks for at least."""
+ROUNDS = 5
+"""Rounds in which outliers are weighed and the population is estimated."""
+
+NUMBERS = (*Surface._fields, "noise", "discrepancy")
+"""What the seven numbers of a surface are. Noise is a part of the loss, and the discrepancy is in
+units of the noise: clear losses and noisy ones then have alike numbers."""
+PRIOR_MEDIAN = (0.6, 0.15, 0.15, 0.4, 0.4, 0.005, 1.0)
+"""The first three in units of the smallest loss of the surface."""
+PRIOR_SIGMA = (0.4, 1.0, 1.0, 0.4, 0.4, 1.5, 0.6)
+"""The population's spreads are no larger. Without that of the discrepancy, draws wander off to
+surfaces that are exact, where all other numbers are so well known that no sampler gets through."""
+POPULATION_WEIGHT = 4.0
+"""How many surfaces the prior's spread counts for when the population's is estimated."""
+
+
+class Population(NamedTuple):
+    """Normal distributions of the logs of the numbers of surfaces."""
+
+    mean: Float[np.ndarray, "*surface number"]
+    sd: Float[np.ndarray, "*surface number"]
+
+
+class Measured(NamedTuple):
+    """Losses of the runs of each surface, padded to a common number of runs."""
+
+    log_loss: Float[np.ndarray, "surface run"]
+    """Log of the loss over the smallest loss of the surface."""
+    log_params: Float[np.ndarray, "surface run"]
+    log_tokens: Float[np.ndarray, "surface run"]
+    functions: Float[np.ndarray, "surface run function"]
+    """Functions of the discrepancy."""
+    root_weight: Float[np.ndarray, "surface run"]
+    """Root of a run's precision relative to one that is no outlier; zero for padding."""
+    axes: Float[np.ndarray, "surface axis run"]
+    """Directions in weighted runs along which the discrepancy varies independently."""
+    stretch: Float[np.ndarray, "surface axis"]
+    """How far it varies along them, at scale one."""
+    turn: Float[np.ndarray, "surface axis function"]
+    """What every axis is in weights of the functions."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Surfaces:
+    """Posterior of the loss surface of every loss in every group.
+
+    Attributes:
+        runs: the runs fitted.
+        keys: group and loss of every surface.
+        draws: draws of the logs of the seven numbers.
+        weights: draws of the discrepancy's weights, in units of the log loss.
+        unit: smallest loss of every surface, which its first three numbers are relative to.
+        reference: size and token count that surfaces are about.
+        basis: functions of the discrepancy.
+    """
+
+    runs: Runs
+    keys: tuple[tuple[str, str], ...]
+    draws: Draws
+    weights: Float[np.ndarray, "surface draw function"]
+    unit: Float[np.ndarray, " surface"]
+    reference: tuple[float, float]
+    basis: Basis
+
+    def __repr__(self) -> str:
+        return f"Surfaces({len(self.keys)} of {self.runs!r}, {self.weights.shape[1]} draws)"
+
+    @cached_property
+    def numbers(self) -> dict[str, Float[np.ndarray, "surface draw"]]:
+        """Draws of the numbers of every surface, losses in their own unit, chains joined."""
+        flat = self.draws.flat
+        values = np.exp(flat.reshape(len(flat), -1, len(NUMBERS)).astype(np.float64))
+        values[..., :3] *= self.unit[:, None, None]
+        return {name: values[..., position] for position, name in enumerate(NUMBERS)}
+
+    @property
+    def surface(self) -> Surface:
+        """Draws of the surfaces, without their discrepancy."""
+        return Surface(*(self.numbers[name] for name in Surface._fields))
+
+    def centred(
+        self, n_params: Float[np.ndarray, "*p"], n_tokens: Float[np.ndarray, "*p"]
+    ) -> tuple[Float[np.ndarray, "*p"], Float[np.ndarray, "*p"]]:
+        """Logs of sizes and token counts, about the reference."""
+        return np.log(n_params / self.reference[0]), np.log(n_tokens / self.reference[1])
+
+    def losses(
+        self,
+        n_params: Float[np.ndarray, " place"],
+        n_tokens: Float[np.ndarray, " place"],
+        *,
+        seed: int = 0,
+        only: Sequence[int] | None = None,
+    ) -> Float[np.ndarray, "surface draw place"]:
+        """Draws of the loss expected at sizes and token counts, discrepancy included.
+
+        Args:
+            n_params: sizes, counts.
+            n_tokens: training tokens, counts.
+            seed: source of randomness, for the discrepancy away from the runs.
+            only: positions of the surfaces wanted; all of them by default.
+        """
+        rows = range(len(self.keys)) if only is None else only
+        log_params, log_tokens = self.centred(n_params, n_tokens)
+        where = places(log_params, log_tokens)
+        functions, rest = self.basis.functions(where), self.basis.rest(where)
+        rng = np.random.default_rng(seed)
+        # One surprise away from the runs for all losses of a draw: it is the recipe's.
+        surprise = rng.standard_normal((self.weights.shape[1], rest.shape[1])) @ rest.T
+        losses = np.empty((len(rows), *surprise.shape))
+        for position, row in enumerate(rows):
+            surface = Surface(*(self.numbers[name][row, :, None] for name in Surface._fields))
+            scale = (self.numbers["noise"] * self.numbers["discrepancy"])[row, :, None]
+            delta = self.weights[row] @ functions.T + scale * surprise
+            losses[position] = expected_loss(surface, log_params, log_tokens) * np.exp(delta)
+        return losses
+
+
+def fit_surfaces(
+    runs: Runs,
+    *,
+    pooled: bool = True,
+    method: ManyNuts | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Surfaces:
+    """Fit a loss surface to every loss of every group.
+
+    Args:
+        runs: controlled runs; not every run needs every loss, and budgets need not repeat.
+        pooled: whether surfaces come from one population that is estimated, or each for itself
+            from the prior.
+        method: options of the sampler.
+        seed: the only source of randomness; the same seed gives the same draws.
+        on_progress: called with the surfaces sampled and all surfaces, for a progress bar.
+
+    Raises:
+        RunsError: a loss has too few runs in every group.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
+        >>> surfaces = fit_surfaces(runs, method=ManyNuts(warmup=50, draws=50))
+        >>> surfaces
+        Surfaces(1 of Runs(84 runs of 1 groups, 1 losses, 2e+17 to 4.84e+19 FLOP), 100 draws)
+        >>> surfaces.numbers["size_exponent"].shape
+        (1, 100)
+    """
+    method = ManyNuts() if method is None else method
+    keys = _keys(runs)
+    counts = runs.runs[["n_params", "n_tokens"]].to_numpy(dtype=float)
+    reference = np.exp(np.log(counts).mean(axis=0))
+    at = places(*np.log(counts / reference).T)
+    basis = make_basis(at)
+    measured, unit = _measure(runs, keys, np.log(counts / reference), basis.functions(at))
+    measured, population, modes = _weigh_and_pool(measured, pooled=pooled and len(keys) > 1)
+    key_numbers, key_weights = jax.random.split(jax.random.key(seed))
+    draws = sample_each(_energy, (measured, population), modes, key_numbers, method, on_progress)
+    return Surfaces(
+        runs,
+        tuple(keys),
+        draws,
+        _draw_weights(draws.flat, measured, key_weights),
+        unit,
+        (float(reference[0]), float(reference[1])),
+        basis,
+    )
+
+
+def _energy(
+    log_numbers: Float[Array, " number"], data: tuple[Measured, Population]
+) -> Float[Array, ""]:
+    """Minus the log posterior density of one surface, its discrepancy integrated out."""
+    measured, population = data
+    noise, scale = _scales(log_numbers)
+    rest, along = _residuals(log_numbers, measured)
+    variance = noise**2 + (scale * measured.stretch) ** 2
+    n_rest = (measured.root_weight > 0).sum() - len(variance)
+    minus_log_likelihood = 0.5 * (
+        (jnp.log(variance) + along**2 / variance).sum()
+        + (2 * n_rest * jnp.log(noise) + (rest @ rest) / noise**2).sum()
+    )
+    return minus_log_likelihood - dist.Normal(*population).log_prob(log_numbers).sum()
+
+
+def _scales(
+    log_numbers: Float[Array, "*draw number"],
+) -> tuple[Float[Array, "*draw 1"], Float[Array, "*draw 1"]]:
+    """Scales of the noise and of the discrepancy, both as parts of the loss."""
+    noise = jnp.exp(log_numbers[..., -2:-1])
+    return noise, noise * jnp.exp(log_numbers[..., -1:])
+
+
+def _residuals(
+    log_numbers: Float[Array, " number"], measured: Measured
+) -> tuple[Float[Array, " run"], Float[Array, " axis"]]:
+    """Weighted residuals of a surface: what their part along the axes leaves, and that part."""
+    surface = Surface(*jnp.exp(log_numbers[:5]))
+    expected = jnp.log(expected_loss(surface, measured.log_params, measured.log_tokens))
+    residual = measured.root_weight * (measured.log_loss - expected)
+    along = measured.axes @ residual
+    return residual - along @ measured.axes, along
+
+
+@jax.jit
+def _residuals_of_draws(
+    log_numbers: Float[Array, "surface draw number"], measured: Measured
+) -> tuple[Float[Array, "surface draw run"], Float[Array, "surface draw axis"]]:
+    return jax.vmap(jax.vmap(_residuals, in_axes=(0, None)))(log_numbers, measured)
+
+
+def _draw_weights(
+    flat: Float[np.ndarray, "surface chain draw number"], measured: Measured, key: Array
+) -> Float[np.ndarray, "surface draw function"]:
+    """Draw the discrepancy's weights given the numbers: along the axes they are independent."""
+    log_numbers = flat.reshape(len(flat), -1, flat.shape[-1])
+    _, along = _residuals_of_draws(log_numbers, measured)
+    noise, scale = _scales(log_numbers)
+    stretch = measured.stretch[:, None]
+    variance = noise**2 + (scale * stretch) ** 2
+    surprise = jax.random.normal(key, along.shape)
+    mean, sd = scale**2 * stretch * along / variance, scale * noise / np.sqrt(variance)
+    return np.asarray(jnp.einsum("sda,saf->sdf", mean + sd * surprise, measured.turn))
+
+
+def _weigh_and_pool(measured: Measured, *, pooled: bool) -> tuple[Measured, Population, Modes]:
+    """Weigh outliers and estimate the population, by turns, and find the modes given both."""
+    n = len(measured.log_loss)
+    prior = Population(np.log(PRIOR_MEDIAN), np.array(PRIOR_SIGMA))
+    population = _for_each(prior, n)
+    modes = find_modes(_energy, (measured, population), population.mean)
+    for _ in range(ROUNDS):
+        measured = _weigh(measured, modes.mode)
+        population = _for_each(_population(modes, prior), n) if pooled else population
+        modes = find_modes(_energy, (measured, population), modes.mode)
+    return measured, population, modes
+
+
+def _population(modes: Modes, prior: Population) -> Population:
+    """The population of some surfaces: one step of expectation and maximisation."""
+    mean = modes.mode.mean(axis=0)
+    scatter = ((modes.mode - mean) ** 2 + modes.variance).sum(axis=0)
+    total = len(modes.mode) + POPULATION_WEIGHT
+    sd = np.sqrt((scatter + POPULATION_WEIGHT * prior.sd**2) / total)
+    return Population(mean, np.minimum(sd, prior.sd))
+
+
+def _for_each(population: Population, n: int) -> Population:
+    return Population(*(np.broadcast_to(part, (n, len(NUMBERS))) for part in population))
+
+
+def _weigh(measured: Measured, log_numbers: Float[np.ndarray, "surface number"]) -> Measured:
+    """Give every run the precision that Student-t noise expects of one with its residual."""
+    is_measured = measured.root_weight > 0
+    parts = _residuals_of_draws(log_numbers[:, None], measured)
+    rest, along = (np.asarray(part)[:, 0] for part in parts)
+    noise, scale = _scales(log_numbers)
+    of_noise = along * noise**2 / (noise**2 + (scale * measured.stretch) ** 2)
+    residual = rest + np.einsum("sa,sar->sr", of_noise, measured.axes)
+    surprise = residual / np.where(is_measured, measured.root_weight, 1.0) / noise
+    weight = is_measured * (TAIL + 1) / (TAIL + surprise**2)
+    return _with_axes(measured._replace(root_weight=np.sqrt(weight)))
+
+
+def _with_axes(measured: Measured) -> Measured:
+    """Find the axes of the discrepancy among runs of these weights."""
+    weighted = measured.root_weight[..., None] * measured.functions
+    axes, stretch, turn = np.linalg.svd(weighted, full_matrices=False)
+    return measured._replace(axes=axes.transpose(0, 2, 1), stretch=stretch, turn=turn)
+
+
+def _keys(runs: Runs) -> list[tuple[str, str]]:
+    """Group and loss of every surface that has enough runs."""
+    n_runs = runs.losses.notna().groupby(runs.runs["group"]).sum()
+    keys = [
+        (group, loss)
+        for group in runs.groups
+        for loss in runs.loss_names
+        if n_runs.loc[group, loss] >= LEAST_RUNS
+    ]
+    if not keys:
+        raise RunsError(
+            f"a surface needs {LEAST_RUNS} runs of a loss in a group, and the most here is "
+            f"{int(n_runs.to_numpy().max())}. Add runs, or join groups that are one recipe."
+        )
+    return keys
+
+
+def _measure(
+    runs: Runs,
+    keys: list[tuple[str, str]],
+    log_counts: Float[np.ndarray, "run 2"],
+    functions: Float[np.ndarray, "run function"],
+) -> tuple[Measured, Float[np.ndarray, " surface"]]:
+    """Losses of every surface in units of its smallest, padded to a common number of runs."""
+    group = runs.runs["group"].to_numpy()
+    n_runs = max(int((group == name).sum()) for name in runs.groups)
+    members = np.zeros((len(keys), n_runs), int)
+    loss = np.full((len(keys), n_runs), np.nan)
+    for row, (name, column) in enumerate(keys):
+        of_group = np.flatnonzero(group == name)
+        members[row, : len(of_group)] = of_group
+        loss[row, : len(of_group)] = runs.losses[column].to_numpy()[of_group]
+    unit = np.nanmin(loss, axis=1)
+    nothing = np.empty(0)
+    measured = Measured(
+        np.nan_to_num(np.log(loss / unit[:, None])),
+        *np.moveaxis(log_counts[members], -1, 0),
+        functions[members],
+        (~np.isnan(loss)).astype(float),
+        *(nothing, nothing, nothing),
+    )
+    return _with_axes(measured), unit
