@@ -56,9 +56,9 @@ class Modes(NamedTuple):
     covariance_root: Float[np.ndarray, "problem parameter parameter"]
 
     @property
-    def variance(self) -> Float[np.ndarray, "problem parameter"]:
-        """Variance of every parameter under the normal approximation at the mode."""
-        return np.asarray((self.covariance_root**2).sum(axis=-1))
+    def covariance(self) -> Float[np.ndarray, "problem parameter parameter"]:
+        """Covariance of the normal approximation at every mode."""
+        return np.asarray(self.covariance_root @ self.covariance_root.transpose(0, 2, 1))
 
 
 class Draws(NamedTuple):

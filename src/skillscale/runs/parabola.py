@@ -1,0 +1,106 @@
+r"""IsoFLOP parabolas: at one budget, the log of a loss against the log of size.
+
+$$\log y_i = b_0 + b_1 x_i + b_2 x_i^2 + b_3 x_i^3 + \sigma z_i, \qquad x_i = \log N_i$$
+
+A parabola as in Hoffmann et al. 2022 and Roberts et al. 2025 (arXiv:2503.10061), with a small cubic
+term: a loss surface rises faster on the side whose exponent is larger, by
+$b_3 \approx b_2 (\beta - \alpha)/3$, which moves the minimum where sizes lie to one side of it. That
+term has a normal prior, the others are free, and the noise is shared by all budgets, so that the
+coefficients are exactly Student-t.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+LEAST_SIZES = 3
+SKEW = 0.08
+"""Standard deviation of $b_3 / b_2$: of $(\beta - \alpha)/3$ for exponents near 0.4, known to a
+factor of 1.5."""
+
+
+class Parabolas(NamedTuple):
+    """Draws of the parabolas of one loss in one group."""
+
+    budgets: Float[np.ndarray, " budget"]
+    optimum: Float[np.ndarray, "draw budget"]
+    """Size of least loss; zero or infinity where the loss falls towards that end."""
+    smallest: Float[np.ndarray, " budget"]
+    """Smallest size tried."""
+    largest: Float[np.ndarray, " budget"]
+    coefficients: Float[np.ndarray, "draw budget power"]
+    """Of powers of the log of size over ``centre``."""
+    centre: Float[np.ndarray, " budget"]
+    noise: Float[np.ndarray, " draw"]
+
+
+def fit_parabolas(
+    budget: Float[np.ndarray, " run"],
+    n_params: Float[np.ndarray, " run"],
+    loss: Float[np.ndarray, " run"],
+    n_draws: int,
+    rng: np.random.Generator,
+) -> Parabolas | None:
+    """Draw the parabolas that the runs of one loss in one group allow.
+
+    Args:
+        budget: training budget of every run, the same number where it is shared.
+        n_params: sizes, counts.
+        loss: losses, positive.
+        n_draws: how many draws.
+        rng: source of randomness.
+
+    Returns:
+        None where no budget has three sizes, or noise can't be told from curvature.
+    """
+    parts = []
+    for value in np.unique(budget):
+        at = budget == value
+        if len(np.unique(n_params[at])) >= LEAST_SIZES:
+            parts.append((value, np.log(n_params[at]), np.log(loss[at])))
+    degrees = sum(len(x) - LEAST_SIZES for _, x, _ in parts)
+    if degrees <= 0:
+        return None
+    plain = [np.polynomial.Polynomial.fit(x, y, 2, domain=[-1, 1]) for _, x, y in parts]
+    rest = sum(((y - p(x)) ** 2).sum() for p, (_, x, y) in zip(plain, parts, strict=True))
+    variance = max(rest / degrees, np.finfo(float).tiny)
+    bend = np.median([p.coef[2] for p in plain])
+    # The cubic term's prior as data: its precision relative to that of a run.
+    skew = variance / max((SKEW * bend) ** 2, np.finfo(float).tiny)
+    noise = np.sqrt(variance * degrees / rng.chisquare(degrees, n_draws))
+    centre = np.array([_vertex(p, x) for p, (_, x, _) in zip(plain, parts, strict=True)])
+    coefficients = np.empty((n_draws, len(parts), 4))
+    for position, (_, x, y) in enumerate(parts):
+        powers = np.vander(x - centre[position], 4, increasing=True)
+        precision = powers.T @ powers + np.diag([0.0, 0.0, 0.0, skew])
+        mean = np.linalg.solve(precision, powers.T @ y)
+        root = np.linalg.inv(np.linalg.cholesky(precision)).T
+        surprise = rng.standard_normal((n_draws, 4)) @ root.T
+        coefficients[:, position] = mean + noise[:, None] * surprise
+    return Parabolas(
+        np.array([value for value, _, _ in parts]),
+        np.exp(_minimum(coefficients) + centre),
+        np.exp(np.array([x.min() for _, x, _ in parts])),
+        np.exp(np.array([x.max() for _, x, _ in parts])),
+        coefficients,
+        np.exp(centre),
+        noise,
+    )
+
+
+def _vertex(parabola: np.polynomial.Polynomial, x: Float[np.ndarray, " run"]) -> float:
+    """Where a parabola is least among the sizes tried: the powers are taken about it."""
+    _, slope, bend = parabola.coef
+    return float(np.clip(-slope / (2 * bend) if bend > 0 else x.mean(), x.min(), x.max()))
+
+
+def _minimum(coefficients: Float[np.ndarray, "*b power"]) -> Float[np.ndarray, "*b"]:
+    """Where cubics have their minimum; without one, infinitely far down their slope."""
+    _, b1, b2, b3 = np.moveaxis(coefficients, -1, 0)
+    under_root = b2**2 - 3 * b1 * b3
+    has_minimum = (under_root > 0) & (b2 + np.sqrt(np.maximum(under_root, 0)) > 0)
+    denominator = np.where(has_minimum, b2 + np.sqrt(np.maximum(under_root, 0)), 1.0)
+    return np.where(has_minimum, -b1 / denominator, np.where(b1 > 0, -np.inf, np.inf))
