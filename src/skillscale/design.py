@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,6 +64,15 @@ class Design:
     def unpublished(self) -> Int[np.ndarray, " unpublished"]:
         """Positions of the models whose token count is not published."""
         return np.flatnonzero(np.asarray(self.observations.log_tokens_sd) > 0)
+
+    def log_tokens(self, draws: Mapping[str, Array]) -> Float[Array, "draw model"]:
+        """Centred log tokens of every model: those not published as every draw has them."""
+        n_draw = len(draws["slope"])
+        published = self.observations.log_tokens
+        log_tokens = jnp.broadcast_to(published, (n_draw, len(published)))
+        if not self.unpublished.size:
+            return log_tokens
+        return log_tokens.at[:, self.unpublished].set(draws["unpublished_log_tokens"])
 
 
 def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
