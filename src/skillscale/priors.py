@@ -146,7 +146,7 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
 
 def _per_skill(n_skill: int, *priors: NormalPrior) -> dist.Distribution:
     """Normals of shape (prior, skill)."""
-    mean, sd = (jnp.array([[getattr(p, name)] for p in priors]) for name in ("mean", "sd"))
+    mean, sd = (np.array([[getattr(p, name)] for p in priors]) for name in ("mean", "sd"))
     return dist.Normal(mean, sd).expand((len(priors), n_skill)).to_event(2)
 
 

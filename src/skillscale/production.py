@@ -10,7 +10,8 @@ $$w_k \mid \theta \sim \mathcal N\!\left(\frac{\sum_i r_{ik} \log (N_i/N_0)}{\ta
 p_k = \frac{\sum_i \log^2 (N_i/N_0)}{\tau_k^2} + \frac{1}{s_{Sk}^2},$$
 
 with $r_i$ what is left of a model's skill after efficiency, slopes and covariates. A typical new
-family is of average efficiency at the last date in the fit, with no slope of its own.
+family is of average efficiency at the last date in the fit, with no slope of its own. Affinities of
+families for single benchmarks are left out: they say nothing of size against tokens.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
@@ -31,8 +33,8 @@ from skillscale.model import split_covariates
 from skillscale.plan import describe
 from skillscale.priors import slope_prior
 
-N_DRAWS = 2000
-"""Draws of the law that a query uses, evenly spaced: a tail of one in ten then rests on 200."""
+N_DRAWS = 1000
+"""Draws of the law that a query uses, evenly spaced: a tail of one in ten then rests on 100."""
 
 
 class Production(NamedTuple):
@@ -42,6 +44,14 @@ class Production(NamedTuple):
     slope: Float[np.ndarray, "draw input skill"]
     link: law.Link
     """Every part with a leading draw axis, except chance."""
+    reference_params: float
+    reference_tokens: float
+
+    def logs(
+        self, n_params: Float[np.ndarray, "*s"], n_tokens: Float[np.ndarray, "*s"]
+    ) -> tuple[Float[np.ndarray, "*s"], Float[np.ndarray, "*s"]]:
+        """Logs of size and tokens, centred at the reference."""
+        return np.log(n_params / self.reference_params), np.log(n_tokens / self.reference_tokens)
 
 
 def production(
@@ -67,12 +77,11 @@ def production(
         position = _family_index(fit, family)
         efficiency = np.asarray(draws["efficiency"], np.float64)[:, position]
         slope[:, 0] += _own_slope(fit, draws, position, np.random.default_rng(seed))
-    chance = np.asarray(fit.design.observations.chance)
-    loading, intercept, asymmetry, gap = (
-        np.asarray(draws[site]) for site in ("loading", "intercept", "asymmetry", "ceiling_gap")
-    )
-    link = law.Link(loading, intercept, asymmetry, chance, 1 - gap * (1 - chance))
-    return Production(efficiency, slope, link)
+    chance = fit.design.observations.chance
+    sites = (draws[site] for site in ("loading", "intercept", "asymmetry"))
+    ceiling = 1 - np.asarray(draws["ceiling_gap"]) * (1 - np.asarray(chance))
+    link = law.Link._make(map(np.asarray, (*sites, chance, ceiling)))
+    return Production(efficiency, slope, link, fit.spec.reference_params, fit.spec.reference_tokens)
 
 
 def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Production:
@@ -81,9 +90,12 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
     Efficiencies and links stay as fitted, so that the comparison is of what the data say of size
     against tokens, and of nothing else.
     """
-    n_draw, _, n_skill = fitted.slope.shape
-    drawn = slope_prior(n_skill, fit.spec).sample(jax.random.key(seed), (n_draw,))
-    return fitted._replace(slope=np.asarray(drawn, np.float64))
+    prior = slope_prior(fitted.slope.shape[2], fit.spec)
+    # NumPy's normals: JAX would compile for half a second.
+    rng = np.random.default_rng(seed)
+    return fitted._replace(
+        slope=rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
+    )
 
 
 def _typical_efficiency(fit: Fit, draws: Mapping[str, Array]) -> Float[np.ndarray, "draw skill"]:
@@ -111,7 +123,8 @@ def _own_slope(
     observations = fit.design.observations
     members = np.flatnonzero(np.asarray(observations.in_family)[:, family])
     log_params = np.asarray(observations.log_params, np.float64)[members]
-    x = law.inputs(observations.log_params[members], fit.design.log_tokens(draws)[:, members])
+    log_tokens = fit.design.log_tokens(draws)[:, members]
+    x = law.inputs(jnp.broadcast_to(log_params, log_tokens.shape), log_tokens)
     _, own_covariates = split_covariates(observations)
     expected = (
         np.asarray(draws["efficiency"], np.float64)[:, None, family]

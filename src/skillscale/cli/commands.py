@@ -25,7 +25,7 @@ from skillscale.formatting import format_count, format_points
 from skillscale.inference.chains import Method
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
-from skillscale.optima import optimum, optimum_rows
+from skillscale.optima import optimum, long_rows as optimum_rows
 from skillscale.prediction import RELIABLE_PARETO_K
 from skillscale.priors import describe_priors
 from skillscale.spec import Spec
