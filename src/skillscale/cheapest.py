@@ -52,7 +52,7 @@ def cheapest(
     Returns:
         Dataset with dims ``objective, reach``: all that `optimum` says of size and tokens, and
         ``flops, flops_lower, flops_upper`` (training and serving; infinite in draws in which the
-        goal is out of reach) and ``prob_reached``, the share of draws in which it is not.
+        goal is out of reach), and ``prob_reached``, the share of draws in which it is not.
 
     Raises:
         SpecError: a goal is no score, or a weight is not positive.
@@ -93,13 +93,17 @@ def cheapest(
             "flops_lower": lower,
             "flops_upper": upper,
             "prob_reached": is_reached.mean(),
+            "searched_lower": deployment.allowed()[0],
+            "searched_upper": deployment.allowed()[-1],
         }
 
     return tabulate(objectives, "reach", reach, cell).assign_attrs(interval=interval)
 
 
 def _check_goal(objective: Objective, goal: float) -> None:
-    if not math.isfinite(goal) or (objective.skill is None and not 0 < goal < 1):
+    if objective.skill is not None and not math.isfinite(goal):
+        raise SpecError(f"a skill to reach must be finite, found {goal:g} for {objective.name}.")
+    if objective.skill is None and not 0 < goal < 1:
         raise SpecError(
             f"a score to reach lies between 0 and 1, found {goal:g} for {objective.name}. "
             "Scores are fractions: 0.8 for 80 points."

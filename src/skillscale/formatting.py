@@ -78,8 +78,37 @@ def format_interval(lower: float, upper: float, write: Callable[[float], str]) -
 
     >>> format_interval(0.632, 0.822, format_points)
     '63.2 to 82.2'
+    >>> format_interval(float("nan"), float("nan"), format_points)
+    '-'
     """
+    if math.isnan(lower) and math.isnan(upper):
+        return MISSING
     return f"{write(lower)} to {write(upper)}"
+
+
+def format_size_interval(row: Mapping[str, object]) -> str:
+    """An interval of best sizes, open where it runs into an edge of the search.
+
+    Args:
+        row: a row of optima: ends, edges of the search, and the probability of being at these.
+
+    Example:
+        >>> row = {"n_params_lower": 2e9, "searched_lower": 1e8, "searched_upper": 1e12}
+        >>> row |= {"prob_lower_bound": 0.0, "prob_upper_bound": 0.3}
+        >>> [format_size_interval(row | {"n_params_upper": size}) for size in (8e9, 1e12)]
+        ['2B to 8B', '> 2B']
+    """
+    lower, upper = (float(str(row[f"n_params_{end}"])) for end in ("lower", "upper"))
+    is_below, is_above = (
+        math.isclose(end, float(str(row[f"searched_{side}"])), rel_tol=1e-3)
+        and float(str(row[f"prob_{side}_bound"])) > 0
+        for end, side in ((lower, "lower"), (upper, "upper"))
+    )
+    if is_below and is_above:
+        return "anything"
+    if is_above:
+        return f"> {format_count(lower)}"
+    return f"< {format_count(upper)}" if is_below else format_interval(lower, upper, format_count)
 
 
 def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
@@ -101,7 +130,8 @@ def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
     for name in rows[0] if rows else ():
         cells = [str(row[name]) for row in rows]
         is_number = all(_NUMBER.match(cell) for cell in cells if cell)
-        table.add_column(str(name), justify="right" if is_number else "left")
+        is_first = not table.columns
+        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=is_first)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     return table

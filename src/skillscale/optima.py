@@ -58,8 +58,9 @@ def optimum(
         prob_upper_bound`` (of size) and ``prob_cap`` (at a cap that was given); ``narrowing``,
         how much narrower the interval of log size is than with slopes from the prior (0 not at
         all, 1 wholly); ``n_total_params`` and ``flops_spent`` at the median;
-        ``searched_lower, searched_upper``; a ``verdict`` (see `skillscale.identification`) and
-        the ``limit`` at which the optimum is, if any.
+        the sizes searched as ``searched_lower, searched_upper`` and the tokens as
+        ``searched_tokens_lower, searched_tokens_upper``; a ``verdict`` (see
+        `skillscale.identification`) and the ``limit`` at which the optimum is, if any.
 
     Raises:
         SpecError: a budget or weight is not positive, or a budget leaves no size enough tokens.
@@ -91,9 +92,12 @@ def optimum(
             "flops_spent": deployment.flops(n_params, n_tokens),
             "searched_lower": path.n_params[0],
             "searched_upper": path.n_params[-1],
+            "searched_tokens_lower": path.n_tokens[-1],
+            "searched_tokens_upper": path.n_tokens[0],
         }
 
-    return tabulate(objectives, "flops", flops, cell).assign_attrs(interval=interval)
+    result = tabulate(objectives, "flops", flops, cell)
+    return result.assign_attrs(interval=interval, serve_tokens=deployment.serve_tokens)
 
 
 def best_on_path(production: Production, objective: Objective, path: Path) -> Choice:

@@ -28,8 +28,8 @@ from skillscale.objectives import (
 from skillscale.optima import INTERVAL, tabulate
 from skillscale.production import Production, production
 
-SAFE_LOSS = 0.005
-"""Half a point: below the sampling error of a benchmark of a thousand items."""
+SAFE_LOSS = 0.01
+"""One point: the sampling error of a benchmark of two thousand items."""
 LADDER = (1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8)
 """Preferred numbers (R10), ten sizes a decade."""
 ROUNDING = 1e-5
@@ -69,8 +69,8 @@ def regret(
         for the loss by more tokens, over the budget; infinite where tokens don't help or are
         capped), all with ``_lower`` and ``_upper`` ends; ``n_tokens``. With dims ``objective,
         flops``: ``least_regret_params``, the size with the smallest expected loss of score, and
-        ``safe_lower, safe_upper``, the sizes around it that are expected to lose less than half a
-        point (NaN if none).
+        ``safe_lower, safe_upper``, the sizes around it that are expected to lose less than a point
+        (NaN if none).
 
     Raises:
         SpecError: a budget or weight is not positive, or a budget leaves no size enough tokens.
