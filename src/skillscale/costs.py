@@ -35,7 +35,7 @@ GRID = 121
 
 
 class Limit(StrEnum):
-    """What ends the sizes at an optimum: an edge of the search, or a cap that was given."""
+    """Why an optimum is where it is: an edge of the search, a cap that was given, or no optimum."""
 
     NONE = ""
     LOWER = "smaller than searched"
@@ -43,6 +43,7 @@ class Limit(StrEnum):
     SIZE = "limited by size"
     TOKENS = "limited by tokens"
     BOTH = "limited by size and tokens"
+    HARM = "where more compute does harm"
     UNREACHED = "out of reach"
 
 

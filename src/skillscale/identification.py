@@ -25,7 +25,7 @@ FACTOR = 4.0
 """How far from its median an interval may end on either side."""
 NARROWED = 0.5
 """How much narrower than under the prior the interval of a weakly identified optimum is."""
-EDGES = (Limit.LOWER, Limit.UPPER, Limit.UNREACHED)
+EDGES = (Limit.LOWER, Limit.UPPER, Limit.HARM, Limit.UNREACHED)
 """Where an optimum is not known; a cap is a fact."""
 CAPS = (Limit.SIZE, Limit.TOKENS, Limit.BOTH)
 
@@ -77,6 +77,7 @@ def describe_choice(choice: Choice, prior: Choice, interval: float) -> dict[str,
         "prob_lower_bound": shares[Limit.LOWER],
         "prob_upper_bound": shares[Limit.UPPER],
         "prob_cap": sum(shares[limit] for limit in CAPS),
+        "prob_harm": shares[Limit.HARM],
         "narrowing": narrowed,
         "limit": _limit(shares),
         "verdict": verdict(within, is_narrow, narrowed).value,

@@ -4,6 +4,9 @@ A budget leaves every size its tokens, so an objective is a function of size alo
 found per posterior draw on a grid. Under the translog a skill has an interior optimum only in
 draws with a positive interaction; otherwise the best size is whichever end of the search is
 better, and says nothing but "larger" or "smaller".
+
+With a positive interaction the translog is a saddle. Below its middle more compute does harm, and
+the best size at a budget is no more than the law bent out of shape; such draws have no optimum.
 """
 
 from __future__ import annotations
@@ -15,13 +18,15 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
-from skillscale.costs import Deployment, Path
+from skillscale.costs import Deployment, Limit, Path
 from skillscale.fitting import Fit
 from skillscale.identification import Choice, describe_choice
 from skillscale.objectives import Objective, criterion, make_objectives
 from skillscale.production import Production, production, with_prior_slopes
 
 INTERVAL = 0.8
+MORE_TOKENS = 1.1
+"""Tokens, relative to those at an optimum, that ought to be better there."""
 
 
 def optimum(
@@ -55,7 +60,8 @@ def optimum(
         Dataset with dims ``objective, flops``: ``n_params, n_tokens, tokens_per_param`` (medians
         over the draws with an optimum within reach, NaN where these are fewer than nine in ten),
         their ``_lower`` and ``_upper`` ends over all draws; ``prob_interior, prob_lower_bound,
-        prob_upper_bound`` (of size) and ``prob_cap`` (at a cap that was given); ``narrowing``,
+        prob_upper_bound`` (of size), ``prob_cap`` (at a cap that was given) and ``prob_harm``
+        (where the law says that more compute does harm); ``narrowing``,
         how much narrower the interval of log size is than with slopes from the prior (0 not at
         all, 1 wholly); ``n_total_params`` and ``flops_spent`` at the median;
         the sizes searched as ``searched_lower, searched_upper`` and the tokens as
@@ -101,9 +107,20 @@ def optimum(
 
 
 def best_on_path(production: Production, objective: Objective, path: Path) -> Choice:
-    """The best size of every draw among those of a budget."""
-    best = criterion(production, objective, path.n_params, path.n_tokens).argmax(axis=1)
-    return Choice(path.n_params[best], path.n_tokens[best], path.limit[best])
+    """The best size of every draw among those of a budget.
+
+    A draw in which more tokens would do harm at its best size has no optimum there: a smaller
+    budget would be better still.
+    """
+    value, richer = (
+        criterion(production, objective, path.n_params, factor * path.n_tokens)
+        for factor in (1, MORE_TOKENS)
+    )
+    best = value.argmax(axis=1)
+    draw = np.arange(len(best))
+    limit = path.limit[best]
+    is_harmed = (richer <= value)[draw, best] & (limit == Limit.NONE)
+    return Choice(path.n_params[best], path.n_tokens[best], np.where(is_harmed, Limit.HARM, limit))
 
 
 def tabulate(

@@ -29,7 +29,7 @@ Example:
 
     >>> figure = plot_regret(sk.regret(fit, [1e23], ["knowledge"]))
     >>> [ax.get_ylabel() for ax in figure.axes]
-    ['expected loss (points)', 'compute to make up (x budget)']
+    ['expected loss (points)', 'compute to make up']
 
     How skills grow with size and tokens:
 

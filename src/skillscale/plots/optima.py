@@ -81,6 +81,7 @@ def plot_optimum(optimum: xr.Dataset) -> Figure:
     key = {
         f"{verdict} ({percent} interval)": Line2D([], [], color=colour, linewidth=4)
         for verdict, colour in COLOURS.items()
+        if (optimum["verdict"] == verdict.value).any()
     }
     point = Line2D([], [], color="white", marker="o", markeredgecolor=COLOURS[Verdict.IDENTIFIED])
     legend(

@@ -14,8 +14,8 @@ from skillscale.formatting import format_count, format_flops
 from skillscale.plots.canvas import OBSERVED, cycle, heading, legend, log_axis, panels
 
 MOST_POINTS = 20
-MOST_COMPUTE = 30
-"""Where the axes end: losses and costs beyond are of no size anyone would choose."""
+COMPUTE_TICKS = (1, 2, 5, 10, 20)
+"""The axes end where no one would choose a size."""
 
 
 def plot_regret(regret: xr.Dataset) -> Figure:
@@ -42,9 +42,10 @@ def plot_regret(regret: xr.Dataset) -> Figure:
         ax.set_xlabel("size (parameters)")
         ax.grid(color="#e6e6e6", linewidth=0.8)
         if i % 2:
-            log_axis(ax, "y", lambda value: f"{value:g}")
-            ax.set_ylim(0.9, MOST_COMPUTE)
-            ax.set_ylabel("compute to make up (x budget)")
+            log_axis(ax, "y", lambda value: f"{value:g}x")
+            ax.set_yticks(COMPUTE_TICKS)
+            ax.set_ylim(0.9, COMPUTE_TICKS[-1])
+            ax.set_ylabel("compute to make up")
         else:
             ax.axhline(100 * regret.attrs["safe_loss"], color=OBSERVED, linestyle=":", zorder=1)
             ax.set_ylim(0, MOST_POINTS)
