@@ -177,6 +177,8 @@ def criterion_at(
 
 
 def _shares(target: Mapping[str, float], position: Callable[[str], int]) -> dict[int, float]:
+    if not target:
+        raise SpecError("a target needs at least one benchmark, such as mmlu=1.")
     for benchmark, weight in target.items():
         if not (weight > 0 and math.isfinite(weight)):
             raise SpecError(f"weights of a target must be positive, found {benchmark}={weight:g}.")
