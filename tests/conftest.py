@@ -32,6 +32,7 @@ SHARED_PROGRAMS = (
     "test_inference",
     "test_objectives",
     "test_optima",
+    "test_plots",
     "test_recovery",
     "test_regret",
     "test_storage",

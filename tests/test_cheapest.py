@@ -75,7 +75,7 @@ def test_serving_favours_smaller_models(fit):
 
 def test_too_few_tokens_make_for_a_larger_model_and_are_named(fit):
     free = cheapest(fit, [0.5], benchmarks=["mmlu"]).isel(objective=0, reach=0)
-    cap = free["n_tokens_lower"].item() / 10
+    cap = free["n_tokens_lower"].item() / 2
     capped = cheapest(fit, [0.5], benchmarks=["mmlu"], deployment=Deployment(max_tokens=cap))
     assert capped["limit"].item() == "limited by tokens"
     assert capped["n_tokens_upper"].item() <= cap
