@@ -10,6 +10,7 @@ import pytest
 from skillscale import Deployment, optimum
 from skillscale.costs import GRID
 from skillscale.errors import SpecError, UnknownNameError
+from skillscale.formatting import format_size_interval
 from skillscale.priors import slope_prior
 from tampered import with_laws, with_posterior, with_slopes
 
@@ -277,3 +278,34 @@ def test_a_budget_no_model_fits_is_named(approximate):
 def test_an_unknown_skill_is_named(approximate):
     with pytest.raises(UnknownNameError, match=r"skill 'reasonin' .* Nearest: 'reasoning'"):
         optimum(approximate, [1e23], skills=["reasonin"])
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((1e9, 2e10), "1B to 20B"),
+        ((1e8, 2e10), "< 100M to 20B"),
+        ((1e9, 1e12), "1B to > 1T"),
+        ((1e8, 1e12), "< 100M to > 1T"),
+        ((1e8, 1e8), "< 100M"),
+        ((1e12, 1e12), "> 1T"),
+    ],
+)
+def test_an_edge_of_the_search_is_never_printed_as_a_size(ends, shown):
+    row = {
+        "n_params_lower": ends[0],
+        "n_params_upper": ends[1],
+        "searched_lower": 1e8,
+        "searched_upper": 1e12,
+        "prob_lower_bound": 0.2,
+        "prob_upper_bound": 0.2,
+    }
+    assert format_size_interval(row) == shown
+    at_caps = row | {"prob_lower_bound": 0.0, "prob_upper_bound": 0.0}
+    assert not set("<>") & set(format_size_interval(at_caps))
+
+
+def test_an_interval_that_no_draw_has_is_missing():
+    keys = ("n_params_lower", "n_params_upper", "searched_lower", "searched_upper")
+    row = dict.fromkeys((*keys, "prob_lower_bound", "prob_upper_bound"), float("nan"))
+    assert format_size_interval(row) == "-"

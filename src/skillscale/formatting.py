@@ -90,25 +90,29 @@ def format_size_interval(row: Mapping[str, object]) -> str:
     """An interval of best sizes, open where it runs into an edge of the search.
 
     Args:
-        row: a row of optima: ends, edges of the search, and the probability of being at these.
+        row: a row of optima: ends, edges of the search, and the probability of being at these. A
+            cap ends an interval as well, but is no edge: nothing lies beyond it.
 
     Example:
         >>> row = {"n_params_lower": 2e9, "searched_lower": 1e8, "searched_upper": 1e12}
         >>> row |= {"prob_lower_bound": 0.0, "prob_upper_bound": 0.3}
         >>> [format_size_interval(row | {"n_params_upper": size}) for size in (8e9, 1e12)]
-        ['2B to 8B', '> 2B']
+        ['2B to 8B', '2B to > 1T']
     """
-    lower, upper = (float(str(row[f"n_params_{end}"])) for end in ("lower", "upper"))
-    is_below, is_above = (
-        math.isclose(end, float(str(row[f"searched_{side}"])), rel_tol=1e-3)
-        and float(str(row[f"prob_{side}_bound"])) > 0
-        for end, side in ((lower, "lower"), (upper, "upper"))
-    )
-    if is_below and is_above:
-        return "anything"
-    if is_above:
-        return f"> {format_count(lower)}"
-    return f"< {format_count(upper)}" if is_below else format_interval(lower, upper, format_count)
+    ends = []
+    for side, sign in (("lower", "< "), ("upper", "> ")):
+        end, edge, beyond = (
+            float(str(row[name]))
+            for name in (f"n_params_{side}", f"searched_{side}", f"prob_{side}_bound")
+        )
+        is_open = beyond > 0 and math.isclose(end, edge, rel_tol=1e-3)
+        ends.append((end, sign if is_open else ""))
+    (lower, below), (upper, above) = ends
+    if lower == upper and (below or above):
+        return f"{below or above}{format_count(lower)}"
+    if math.isnan(lower):
+        return MISSING
+    return f"{below}{format_count(lower)} to {above}{format_count(upper)}"
 
 
 def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:

@@ -111,7 +111,7 @@ def predictor_of_score(score: Float[Array, "*m"], link: Link) -> Float[Array, "*
 
     >>> coin = Link(jnp.ones((1, 1)), *(jnp.array([v]) for v in (0.0, 1.0, 0.5, 1.0)))
     >>> predictor_of_score(jnp.array([0.575, 0.5, 1.0]), coin).round(5).tolist()
-    [[0.0], [-inf], [inf]]
+    [[-0.0], [-inf], [inf]]
     """
     share = (score[..., None] - link.chance) / (link.ceiling - link.chance)
     log_shortfall = jnp.log1p(-jnp.clip(share, 0, 1))

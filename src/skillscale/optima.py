@@ -80,7 +80,7 @@ def optimum(
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
         >>> best = sk.optimum(fit, [1e23], ["knowledge"], target={"mmlu": 1, "gsm8k": 2})
-        >>> best["prob_interior"].dims, list(best["objective"].to_numpy())
+        >>> best["prob_interior"].dims, best["objective"].to_numpy().tolist()
         (('objective', 'flops'), ['knowledge', 'target'])
     """
     objectives = make_objectives(fit, skills, benchmarks, target)
