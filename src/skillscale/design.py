@@ -67,12 +67,10 @@ class Design:
 
     def log_tokens(self, draws: Mapping[str, Array]) -> Float[Array, "draw model"]:
         """Centred log tokens of every model: those not published as every draw has them."""
-        n_draw = len(draws["slope"])
-        published = self.observations.log_tokens
-        log_tokens = jnp.broadcast_to(published, (n_draw, len(published)))
-        if not self.unpublished.size:
-            return log_tokens
-        return log_tokens.at[:, self.unpublished].set(draws["unpublished_log_tokens"])
+        log_tokens = np.tile(self.observations.log_tokens, (len(draws["slope"]), 1))
+        if self.unpublished.size:
+            log_tokens[:, self.unpublished] = draws["unpublished_log_tokens"]
+        return jnp.asarray(log_tokens)
 
 
 def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:

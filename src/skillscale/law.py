@@ -113,7 +113,7 @@ def predictor_of_score(score: Float[Array, "*m"], link: Link) -> Float[Array, "*
     >>> predictor_of_score(jnp.array([0.575, 0.5, 1.0]), coin).round(5).tolist()
     [[-0.0], [-inf], [inf]]
     """
-    share = (score[..., None] - link.chance) / (link.ceiling - link.chance)
+    share = (jnp.asarray(score)[..., None] - link.chance) / (link.ceiling - link.chance)
     log_shortfall = jnp.log1p(-jnp.clip(share, 0, 1))
     pivot, stretch = _pivot(link.asymmetry)
     return (jnp.log(jnp.expm1(-log_shortfall / link.asymmetry)) - pivot) / stretch

@@ -172,8 +172,7 @@ def criterion_at(
     if objective.skill is not None or not objective.is_linear:
         return np.full(len(production.slope), value)
     link = _compiled(production, objective)[2]
-    at = jax.vmap(law.predictor_of_score, in_axes=(None, PER_DRAW))(jnp.asarray(value), link)
-    return np.asarray(at, float)[:, 0]
+    return np.asarray(_predictors(value, link), float)[:, 0]
 
 
 def _shares(target: Mapping[str, float], position: Callable[[str], int]) -> dict[int, float]:
@@ -220,6 +219,7 @@ def _score(
 
 _per_draw = jax.vmap(_score, in_axes=(0, 0, PER_DRAW, None, None, 0))
 _scores = jax.jit(_per_draw)
+_predictors = jax.jit(jax.vmap(law.predictor_of_score, in_axes=(None, PER_DRAW)))
 
 
 @jax.jit
@@ -236,28 +236,28 @@ def _bisected(
     """Where between two log token counts, as a share, the score is what is wanted.
 
     Returns:
-        That share, and the scores at both counts.
+        That share, and the scores at both ends of the last bracket.
     """
 
     def value(share: Float[Array, "draw size"]) -> Float[Array, "draw size"]:
         log_tokens = start + share * (end - start)
         return _per_draw(efficiency, slope, link, weights, log_params, log_tokens)
 
-    def halve(_: int, bracket: tuple[Array, ...]) -> tuple[Array, ...]:
+    def step(i: int, bracket: tuple[Array, ...]) -> tuple[Array, ...]:
         low, high, at_low, at_high = bracket
-        middle = (low + high) / 2
-        at_middle = value(middle)
-        is_low = at_middle < wanted
+        # Both ends first, in the same loop: a second copy of the law takes as long to compile.
+        share = jnp.select([i == 0, i == 1], [low, high], (low + high) / 2)
+        at_share = value(share)
+        is_low = jnp.where(i < 2, i == 0, at_share < wanted)
         return (
-            jnp.where(is_low, middle, low),
-            jnp.where(is_low, high, middle),
-            jnp.where(is_low, at_middle, at_low),
-            jnp.where(is_low, at_high, at_middle),
+            jnp.where(is_low, share, low),
+            jnp.where(is_low, high, share),
+            jnp.where(is_low, at_share, at_low),
+            jnp.where(is_low, at_high, at_share),
         )
 
-    ends = jnp.zeros((2, len(efficiency), len(log_params))).at[1].set(1)
-    at_ends = jax.vmap(value)(ends)
-    bracket = (*ends, *at_ends)
-    low, high, at_low, at_high = jax.lax.fori_loop(0, BISECTIONS, halve, bracket)
+    none = jnp.zeros((len(efficiency), len(log_params)))
+    bracket = (none, none + 1, none, none)
+    low, high, at_low, at_high = jax.lax.fori_loop(0, 2 + BISECTIONS, step, bracket)
     rise = jnp.where(at_high > at_low, at_high - at_low, 1)
-    return low + (high - low) * jnp.clip((wanted - at_low) / rise, 0, 1), *at_ends
+    return low + (high - low) * jnp.clip((wanted - at_low) / rise, 0, 1), at_low, at_high

@@ -20,13 +20,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
 from skillscale import law
-from skillscale.design import covariates
+from skillscale.design import Observations, covariates
 from skillscale.errors import UnknownNameError
 from skillscale.fitting import Fit
 from skillscale.model import split_covariates
@@ -101,12 +100,9 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
 def _typical_efficiency(fit: Fit, draws: Mapping[str, Array]) -> Float[np.ndarray, "draw skill"]:
     reference = {"n_params": fit.spec.reference_params, "n_tokens": fit.spec.reference_tokens}
     typical = describe(pd.DataFrame([{"model": "typical", **reference}]), fit.table.models)
-    return np.einsum("c,dck->dk", covariates(typical, fit.spec)[0], _effects(draws))
-
-
-def _effects(draws: Mapping[str, Array]) -> Float[np.ndarray, "draw covariate skill"]:
     sites = (draws[site] for site in ("effect", "trend_scale", "innovation"))
-    return np.asarray(jax.vmap(law.effects)(*sites), np.float64)
+    effects = np.asarray(jax.vmap(law.effects)(*sites), np.float64)
+    return np.einsum("c,dck->dk", covariates(typical, fit.spec)[0], effects)
 
 
 def _family_index(fit: Fit, family: str) -> int:
@@ -121,20 +117,29 @@ def _own_slope(
 ) -> Float[np.ndarray, "draw skill"]:
     """Draw how much more the family gains from size than others, given its models' skills."""
     observations = fit.design.observations
-    members = np.flatnonzero(np.asarray(observations.in_family)[:, family])
-    log_params = np.asarray(observations.log_params, np.float64)[members]
-    log_tokens = fit.design.log_tokens(draws)[:, members]
-    x = law.inputs(jnp.broadcast_to(log_params, log_tokens.shape), log_tokens)
-    _, own_covariates = split_covariates(observations)
-    expected = (
-        np.asarray(draws["efficiency"], np.float64)[:, None, family]
-        + np.einsum("dmi,dik->dmk", x, draws["slope"])
-        + np.einsum("mc,dck->dmk", own_covariates[members], _effects(draws))
-    )
-    residual = np.asarray(draws["skill"], np.float64)[:, members] - expected
+    is_member = np.asarray(observations.in_family)[:, family]
+    log_params = is_member * np.asarray(observations.log_params, np.float64)
+    residual = np.asarray(_residuals(draws, fit.design.log_tokens(draws), observations), np.float64)
     model_scale, slope_scale = (
         np.asarray(draws[site], np.float64) for site in ("model_scale", "slope_scale")
     )
     precision = (log_params**2).sum() / model_scale**2 + 1 / slope_scale**2
     mean = np.einsum("m,dmk->dk", log_params, residual) / model_scale**2 / precision
     return mean + rng.standard_normal(mean.shape) / np.sqrt(precision)
+
+
+@jax.jit
+def _residuals(
+    draws: Mapping[str, Array], log_tokens: Float[Array, "draw model"], observations: Observations
+) -> Float[Array, "draw model skill"]:
+    """What is left of fitted models' skills after efficiency, slopes and covariates."""
+    _, own_covariates = split_covariates(observations)
+
+    def one(draw: Mapping[str, Array], log_tokens: Float[Array, " model"]) -> Array:
+        x = law.inputs(observations.log_params, log_tokens)
+        efficiency = observations.in_family @ draw["efficiency"]
+        effects = law.effects(draw["effect"], draw["trend_scale"], draw["innovation"])
+        expected = law.expected_skill(efficiency, draw["slope"], x) + own_covariates @ effects
+        return draw["skill"] - expected
+
+    return jax.vmap(one)(draws, log_tokens)
