@@ -269,6 +269,11 @@ def test_a_budget_must_be_positive(approximate, budget):
         optimum(approximate, [budget])
 
 
+def test_no_budget_at_all_is_refused(approximate):
+    with pytest.raises(SpecError, match="flops is empty: name at least one value"):
+        optimum(approximate, [])
+
+
 def test_a_budget_no_model_fits_is_named(approximate):
     sentence = "at 1e+10 FLOP no size between 1e+08 and 1e+12 leaves between 1e+10 and 1e+14 tokens"
     with pytest.raises(SpecError, match=re.escape(sentence)):

@@ -19,6 +19,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.costs import Deployment, Limit, Path
+from skillscale.errors import SpecError
 from skillscale.fitting import Fit
 from skillscale.identification import Choice, describe_choice
 from skillscale.objectives import Objective, criterion, make_objectives
@@ -138,7 +139,12 @@ def tabulate(
         values: budgets or goals along it.
         cell: numbers, words or curves by name.
         within: name and coordinates of the dimension of curves, if there are any.
+
+    Raises:
+        SpecError: there are no values.
     """
+    if not len(values):
+        raise SpecError(f"{along} is empty: name at least one value.")
     cells = [[cell(objective, value) for value in values] for objective in objectives]
     dims = ("objective", along, *within)
     arrays = {name: np.array([[one[name] for one in row] for row in cells]) for name in cells[0][0]}

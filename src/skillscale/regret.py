@@ -35,7 +35,7 @@ LADDER = (1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8)
 ROUNDING = 1e-5
 """Losses and shares of tokens below it are those of single precision."""
 EXTRA = 1e4
-"""Where the search for more tokens ends, as a multiple of the most trained on."""
+"""Where the search for more tokens ends, as a multiple of the most searched otherwise."""
 
 
 def regret(
