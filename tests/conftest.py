@@ -26,11 +26,15 @@ NUTS = Nuts(draws=750, target_accept=0.9)
 SVI = Svi(draws=400, newton_steps=60)
 
 SHARED_PROGRAMS = (
+    "test_cheapest",
     "test_checking",
     "test_forecasting",
     "test_inference",
+    "test_objectives",
     "test_optima",
+    "test_plots",
     "test_recovery",
+    "test_regret",
     "test_storage",
 )
 

@@ -25,3 +25,20 @@ def with_group(fit: Fit, group: str, **change: Callable[[np.ndarray], np.ndarray
 def with_posterior(fit: Fit, **change: Callable[[np.ndarray], np.ndarray]) -> Fit:
     """The fit with some parameters of the posterior changed."""
     return with_group(fit, "posterior", **change)
+
+
+def with_slopes(fit: Fit, slopes: np.ndarray) -> Fit:
+    """The fit with slopes of shape (draw, input), the same for all skills."""
+
+    def replace(values: np.ndarray) -> np.ndarray:
+        n_chain, n_draw, _, n_skill = values.shape
+        repeated = np.resize(slopes, (n_chain * n_draw, 3))
+        return np.repeat(repeated[..., None], n_skill, axis=-1).reshape(values.shape)
+
+    return with_posterior(fit, slope=replace)
+
+
+def with_laws(fit: Fit, *slopes: tuple[float, float, float]) -> Fit:
+    """The fit with one law in all draws: slopes of every skill."""
+    law = np.array(slopes).T
+    return with_posterior(fit, slope=lambda values: np.broadcast_to(law, values.shape).copy())

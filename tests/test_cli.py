@@ -16,6 +16,7 @@ from skillscale.checking import Check, Verdict
 from skillscale.cli import app, main
 from skillscale.errors import SpecError, TableError, UnknownNameError
 
+ENDS = ("", "_lower", "_upper")
 KEYS = [
     "model",
     "family",
@@ -104,12 +105,82 @@ def test_csv_and_json_hold_the_same_rows(folder):
     from_csv = list(csv.DictReader(io.StringIO(run(*budget, "--format", "csv"))))
     assert len(from_json) == len(from_csv) == 4
     for left, right in zip(from_json, from_csv, strict=True):
-        assert left["skill"] == right["skill"]
+        assert left["objective"] == right["objective"]
         assert left["prob_interior"] == pytest.approx(float(right["prob_interior"]))
 
 
+OPTIMUM_KEYS = {
+    "objective",
+    *(f"{name}{end}" for name in ("n_params", "n_tokens", "tokens_per_param") for end in ENDS),
+    *(f"prob_{at}" for at in ("interior", "lower_bound", "upper_bound", "cap", "harm")),
+    "n_total_params",
+    "narrowing",
+    "limit",
+    "verdict",
+    "searched_lower",
+    "searched_upper",
+}
+
+
+def optima(folder: Path, *arguments: str) -> list[dict]:
+    return json.loads(run("optimum", folder / "fit.nc", *arguments, "--format", "json"))
+
+
+def test_optima_have_the_promised_keys(folder):
+    (budget,) = optima(folder, "--flops", "1e23", "--skill", "reasoning")
+    tokens = {"searched_tokens_lower", "searched_tokens_upper"}
+    assert set(budget) == OPTIMUM_KEYS | tokens | {"flops", "flops_spent"}
+    (goal,) = optima(folder, "--reach", "0.4", "--benchmark", "mmlu")
+    assert set(goal) == OPTIMUM_KEYS | {"reach", "prob_reached"} | {f"flops{end}" for end in ENDS}
+
+
+def test_regret_has_the_promised_keys_and_no_size_without_tokens(folder):
+    rows = optima(folder, "--flops", "1e23", "--regret", "--skill", "reasoning")
+    assert set(rows[0]) == {
+        *("objective", "flops", "n_params", "n_tokens"),
+        *(f"{n}{end}" for n in ("score_lost", "skill_lost", "extra_compute") for end in ENDS),
+        *("least_regret_params", "safe_lower", "safe_upper"),
+    }
+    assert all(row["n_tokens"] > 0 and row["score_lost"] >= 0 for row in rows)
+
+
+def test_objectives_of_all_kinds_go_together(folder):
+    rows = optima(
+        *(folder, "--flops", "1e23", "--skill", "reasoning", "--benchmark", "mmlu, hellaswag"),
+        *("--target", "mmlu=1,gsm8k=2", "--family", "llama-2"),
+    )
+    assert [row["objective"] for row in rows] == ["reasoning", "mmlu", "hellaswag", "target"]
+
+
+def test_deployment_is_heeded(folder):
+    (row,) = optima(
+        *(folder, "--flops", "1e24", "--skill", "reasoning", "--sizes", "7e9,13e9"),
+        *("--serve-tokens", "1e13", "--max-tokens", "1e12", "--total-per-active", "8"),
+    )
+    assert row["n_params_lower"] in (7e9, 13e9)
+    assert row["n_tokens_upper"] == pytest.approx(1e12)
+    assert row["limit"] == "limited by tokens"
+    assert row["n_total_params"] == pytest.approx(8 * row["n_params"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--flops", "1e23,1e24"], ["verdict", "narrowed", "1e24"]),
+        (["--flops", "1e23", "--max-tokens", "1e12"], ["P(cap)"]),
+        (["--flops", "1e23", "--total-per-active", "8"], ["total"]),
+        (["--reach", "0.4", "--benchmark", "mmlu"], ["P(reached)", "0.4"]),
+        (["--flops", "1e23", "--regret"], ["less than 1 point lost", "10B", "compute"]),
+    ],
+)
+def test_tables_of_optima_fit_the_terminal_and_cut_nothing(folder, arguments, words):
+    text = run("optimum", folder / "fit.nc", *arguments)
+    assert all(word in text for word in words)
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
 def test_tables_name_skills_families_and_priors(folder):
-    assert "reasoning" in run("optimum", folder / "fit.nc", "--flops", "1e24")
     assert "llama-2-chat" in run("families", folder / "fit.nc")
     assert "discrepancy_spread" in run("priors", "--spec", folder / "spec.toml")
 
@@ -144,6 +215,19 @@ def test_validate_lists_every_problem_and_exits_with_one(tmp_path):
         (["optimum", "FIT", "--flops", "lots"], SpecError, "numbers separated by commas"),
         (["optimum", "FIT", "--flops", "-1"], SpecError, "must be positive"),
         (["optimum", "FIT", "--flops", "1e23", "--skill", "cooking"], UnknownNameError, "cooking"),
+        (["optimum", "FIT"], SpecError, "one of --flops .* and --reach"),
+        (["optimum", "FIT", "--flops", "1e23", "--reach", "1"], SpecError, "one of --flops"),
+        (["optimum", "FIT", "--reach", "0.5", "--regret"], SpecError, "--regret goes with --flops"),
+        (["optimum", "FIT", "--reach", "80", "--benchmark", "mmlu"], SpecError, "0.8 for 80"),
+        (["optimum", "FIT", "--flops", "1e23", "--target", "mmlu"], SpecError, "mmlu=1,gsm8k=2"),
+        (["optimum", "FIT", "--flops", "1e23", "--target", "mmlu=1,mmlu=2"], SpecError, "repeats"),
+        (
+            ["optimum", "FIT", "--flops", "1e23", "--sizes", "7B"],
+            SpecError,
+            "--sizes takes numbers",
+        ),
+        (["optimum", "FIT", "--flops", "1e23", "--family", "qwen9"], UnknownNameError, "qwen9"),
+        (["optimum", "FIT", "--flops", "1e23", "--serve-tokens", "-1"], SpecError, "negative"),
         (["forecast", "FIT", "--plan", "absent.csv"], TableError, "absent.csv"),
         (["fit", "--data", "nowhere", "-o", "x.nc"], TableError, "nowhere"),
         (["fit", "-o", "nowhere/x.nc"], SpecError, "nowhere"),

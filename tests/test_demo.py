@@ -7,7 +7,6 @@ import re
 
 import pandas as pd
 import pytest
-import xarray as xr
 from rich.console import Console
 from rich.text import Text
 
@@ -130,29 +129,6 @@ def test_coverage_counts_only_scores_that_are_known():
     assert "Off by 7.5 points on average (10.0 had one repeated" in words
     assert "Of 2 actual scores 1 are inside their 80 % interval (1.6 expected)" in words
     assert "and 2 inside 95 % (1.9 expected)" in words
-
-
-@pytest.mark.parametrize(
-    ("ends", "shown"),
-    [
-        ((1e9, 2e10), "1B to 20B"),
-        ((1e8, 2e10), "< 100M to 20B"),
-        ((1e9, 1e12), "1B to > 1T"),
-        ((1e8, 1e12), "< 100M to > 1T"),
-        ((1e8, 1e8), "< 100M"),
-        ((1e12, 1e12), "> 1T"),
-    ],
-)
-def test_an_edge_of_the_search_is_never_printed_as_a_size(ends, shown):
-    cell = xr.Dataset(
-        {
-            "n_params_lower": ends[0],
-            "n_params_upper": ends[1],
-            "searched_lower": 1e8,
-            "searched_upper": 1e12,
-        }
-    )
-    assert demo._size_interval(cell) == shown
 
 
 @pytest.mark.parametrize(

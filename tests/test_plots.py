@@ -14,7 +14,16 @@ from matplotlib.figure import Figure
 import skillscale as sk
 from skillscale.design import make_design
 from skillscale.errors import UnknownNameError
-from skillscale.plots import ACTUAL, plot_forecast, plot_optimum, plot_score_curves
+from skillscale.objectives import expected_score, make_objectives
+from skillscale.plots import (
+    ACTUAL,
+    plot_forecast,
+    plot_level_curves,
+    plot_optimum,
+    plot_regret,
+    plot_score_curves,
+)
+from skillscale.production import production
 
 BENCHMARKS = ["mmlu", "gsm8k", "ifeval"]
 MODELS = ["new-8b", "new-70b"]
@@ -45,22 +54,53 @@ def observed() -> pd.DataFrame:
     return pd.DataFrame({"model": ["new-1b"], "mmlu": [0.3], "gsm8k": [np.nan]})
 
 
+IDENTIFIED, NOT = "identified", "not identified"
+
+
 def optimum_dataset(verdicts: list[str], lower: list[float], upper: list[float]) -> xr.Dataset:
+    """Optima of one skill, a budget each, searched from 100M to 1T; tokens go the other way."""
     flops = [float(f"1e{22 + i}") for i in range(len(verdicts))]
-    dims = ("skill", "flops")
-    inside = [v == "inside the range" for v in verdicts]
+    dims = ("objective", "flops")
+    inside = [v == IDENTIFIED for v in verdicts]
+    median = np.where(inside, np.sqrt(np.multiply(lower, upper)), np.nan)
     columns = {
-        "n_params": np.where(inside, np.sqrt(np.multiply(lower, upper)), np.nan),
+        "n_params": median,
         "n_params_lower": lower,
         "n_params_upper": upper,
+        "n_tokens": 1e21 / median,
+        "n_tokens_lower": np.divide(1e21, upper),
+        "n_tokens_upper": np.divide(1e21, lower),
+        "prob_lower_bound": np.isclose(lower, 1e8) * 0.5,
+        "prob_upper_bound": np.isclose(upper, 1e12) * 0.5,
         "searched_lower": [1e8] * len(verdicts),
         "searched_upper": [1e12] * len(verdicts),
+        "searched_tokens_lower": [1e9] * len(verdicts),
+        "searched_tokens_upper": [1e13] * len(verdicts),
         "verdict": verdicts,
     }
     return xr.Dataset(
         {name: (dims, np.array(values)[None]) for name, values in columns.items()},
-        coords={"skill": ["knowledge"], "flops": flops},
+        coords={"objective": ["knowledge"], "flops": flops},
         attrs={"interval": 0.8},
+    )
+
+
+def regret_dataset(n: int = 1) -> xr.Dataset:
+    """A parabola of points, with compute that never makes up for the smallest size."""
+    sizes = np.geomspace(1e9, 1e12, 7)
+    points = np.log10(sizes / 3e10) ** 2 / 20
+    compute = np.where(sizes < 2e9, np.inf, 1 + 10 * points)
+    dims = ("objective", "flops", "n_params")
+    curves = {
+        f"{name}{end}": (dims, np.tile(values * factor, (n, 2, 1)))
+        for name, values in (("score_lost", points), ("extra_compute", compute))
+        for end, factor in (("", 1.0), ("_lower", 0.8), ("_upper", 1.5))
+    }
+    names = ["knowledge", "reasoning", "commonsense", "instruction_following"][:n]
+    return xr.Dataset(
+        curves,
+        coords={"objective": names, "flops": [1e22, 1e24], "n_params": sizes},
+        attrs={"interval": 0.8, "safe_loss": 0.01},
     )
 
 
@@ -72,7 +112,7 @@ def markers(figure: Figure, marker: str) -> list[tuple[float, float]]:
         for line in ax.lines
         if line.get_marker() == marker
         for x, y in line.get_xydata()
-        if np.isfinite(x)
+        if np.isfinite([x, y]).all()
     ]
 
 
@@ -127,29 +167,76 @@ def test_no_text_of_a_forecast_is_cut_or_overlaps_its_neighbour(forecast, actual
 
 
 def test_an_identified_optimum_is_a_point_inside_its_interval():
-    figure = plot_optimum(optimum_dataset(["inside the range"], [1e9], [1e10]))
-    assert markers(figure, "o") == [(1e22, pytest.approx(10**9.5))]
+    figure = plot_optimum(optimum_dataset([IDENTIFIED], [1e9], [1e10]))
+    assert markers(figure, "o") == [(1e22, pytest.approx(y)) for y in (10**9.5, 10**11.5)]
     assert markers(figure, "^") == markers(figure, "v") == []
 
 
 def test_an_optimum_outside_the_search_is_an_arrow_and_never_a_point():
-    verdicts = ["larger than searched", "smaller than searched", "the data can't tell"]
-    figure = plot_optimum(optimum_dataset(verdicts, [1e12, 1e8, 1e10], [1e12, 1e8, 1e12]))
+    figure = plot_optimum(optimum_dataset([NOT] * 3, [1e12, 1e8, 1e10], [1e12, 1e8, 1e12]))
+    size, tokens = ([line for line in ax.lines if line.get_marker() in "^v"] for ax in figure.axes)
     assert markers(figure, "o") == []
-    assert [x for x, _ in markers(figure, "^")] == [1e22, 1e24]
-    assert [x for x, _ in markers(figure, "v")] == [1e23]
-    assert all(size > 1e12 for _, size in markers(figure, "^"))
-    assert all(size < 1e8 for _, size in markers(figure, "v"))
+    assert [(line.get_marker(), line.get_xdata()[0]) for line in size] == [
+        ("^", 1e22),
+        ("v", 1e23),
+        ("^", 1e24),
+    ]
+    assert [line.get_marker() for line in tokens] == ["v", "^", "v"]
+    for lines, edges in ((size, (1e8, 1e12)), (tokens, (1e9, 1e13))):
+        assert all(not edges[0] <= line.get_ydata()[0] <= edges[1] for line in lines)
+
+
+def test_a_cap_is_no_edge_of_the_search():
+    best = optimum_dataset([IDENTIFIED], [1e11], [1e12])
+    figure = plot_optimum(best.assign(prob_upper_bound=0 * best["prob_upper_bound"]))
+    assert markers(figure, "^") == []
 
 
 @pytest.mark.parametrize("n", [1, 4])
 def test_no_text_of_an_optimum_is_cut_or_overlaps_its_neighbour(n):
-    best = optimum_dataset(["inside the range"] * 4, [1e9] * 4, [1e10] * 4)
+    best = optimum_dataset([IDENTIFIED] * 4, [1e9] * 4, [1e10] * 4)
     names = ["knowledge", "reasoning", "commonsense", "instruction_following"][:n]
-    figure = plot_optimum(best.isel(skill=[0] * n).assign_coords(skill=names))
+    figure = plot_optimum(best.isel(objective=[0] * n).assign_coords(objective=names))
     assert_text_is_legible(figure)
-    assert figure.axes[0].get_xlabel() == "training budget (FLOP)"
-    assert figure.axes[0].get_ylabel() == "best size (parameters)"
+    assert figure.axes[0].get_xlabel() == "budget (FLOP)"
+    assert [ax.get_ylabel() for ax in figure.axes[:2]] == ["best size (parameters)", "its tokens"]
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_regret_shows_points_and_compute_and_no_text_is_cut(n):
+    regret = regret_dataset(n)
+    figure = plot_regret(regret)
+    assert len(figure.axes) == 2 * n
+    points, compute = (ax.lines[0].get_ydata() for ax in figure.axes[:2])
+    np.testing.assert_allclose(points, 100 * regret["score_lost"][0, 0])
+    np.testing.assert_allclose(compute[1:], regret["extra_compute"][0, 0, 1:])
+    assert compute[0] > figure.axes[1].get_ylim()[1]
+    assert_text_is_legible(figure)
+
+
+def test_level_curves_show_the_models_and_run_where_the_score_is_their_level(approximate):
+    figure = plot_level_curves(approximate, ["knowledge"])
+    models = approximate.table.models.dropna(subset=["n_tokens"])
+    shown = sorted(markers(figure, "o"))
+    assert shown == sorted(zip(models["n_active_params"], models["n_tokens"], strict=True))
+    (ax,) = figure.axes
+    assert ax.get_title() == "knowledge (points of mmlu)"
+    law, (mmlu,) = production(approximate), make_objectives(approximate, benchmarks=["mmlu"])
+    curves = ax.collections[0]
+    seen = [
+        (level, path.vertices[len(path.vertices) // 2])
+        for level, path in zip(curves.levels, curves.get_paths(), strict=True)
+        if len(path.vertices)
+    ]
+    levels, places = (np.array(part) for part in zip(*seen, strict=True))
+    scores = expected_score(law, mmlu, places[:, 0], places[:, 1])
+    np.testing.assert_allclose(100 * np.median(scores, axis=0), levels, atol=0.5)
+    assert_text_is_legible(figure)
+
+
+def test_level_curves_name_the_nearest_of_an_unknown_skill(approximate):
+    with pytest.raises(UnknownNameError, match=r"skill 'knowlege' .* Nearest: 'knowledge'"):
+        plot_level_curves(approximate, ["knowlege"])
 
 
 def test_figures_leave_the_style_alone_and_save_without_a_display(forecast, actual, tmp_path):
@@ -172,7 +259,7 @@ def flat_law(monkeypatch) -> SimpleNamespace:
             coords={"model": list(plan["model"]), "benchmark": ["mmlu"]},
         )
 
-    monkeypatch.setattr("skillscale.plots.forecast", forecast)
+    monkeypatch.setattr("skillscale.plots.forecasts.forecast", forecast)
     return SimpleNamespace(table=table, spec=spec, design=make_design(table, spec))
 
 

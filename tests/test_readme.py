@@ -45,7 +45,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
 
 
 def test_every_name_it_calls_the_interface_exists():
-    listed = re.search(r"`([^`]*)` are the whole interface", README)
+    listed = re.search(r"`([^`]*)` are the\s+whole interface", README)
     assert listed is not None
     for name in listed[1].split(", "):
         target: object = sk

@@ -10,7 +10,9 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | `priors`, `model` | the numbers believed beforehand, and all of it together |
 | `inference` | how the posterior is found |
 | `fitting`, `storage` | `fit`, its result, and the file it is saved in |
-| `new_models`, `forecasting`, `optima`, `checking` | what a posterior answers |
+| `new_models`, `forecasting`, `checking` | what a posterior answers of models |
+| `production`, `objectives`, `costs` | one family's law, what to maximise, what it costs |
+| `optima`, `cheapest`, `regret`, `identification` | what to train, and how well that is known |
 | `backtest` | what it would have answered, beside the truth and simpler laws |
 | `plots`, `cli` | figures and the command line |
 """
@@ -18,24 +20,30 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 # Before ArviZ, whose lazy import of NumPyro leaves numpyro.distributions incomplete.
 import numpyro  # noqa: F401
 
+from skillscale.cheapest import cheapest
 from skillscale.checking import check
+from skillscale.costs import Deployment
 from skillscale.data.table import Table, load_table
 from skillscale.fitting import Fit, fit
 from skillscale.forecasting import forecast
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
 from skillscale.optima import optimum
+from skillscale.regret import regret
 from skillscale.spec import Spec
 
 __all__ = [
+    "Deployment",
     "Fit",
     "Nuts",
     "Spec",
     "Svi",
     "Table",
+    "cheapest",
     "check",
     "fit",
     "forecast",
     "load_table",
     "optimum",
+    "regret",
 ]

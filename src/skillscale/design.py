@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,6 +64,13 @@ class Design:
     def unpublished(self) -> Int[np.ndarray, " unpublished"]:
         """Positions of the models whose token count is not published."""
         return np.flatnonzero(np.asarray(self.observations.log_tokens_sd) > 0)
+
+    def log_tokens(self, draws: Mapping[str, Array]) -> Float[Array, "draw model"]:
+        """Centred log tokens of every model: those not published as every draw has them."""
+        log_tokens = np.tile(self.observations.log_tokens, (len(draws["slope"]), 1))
+        if self.unpublished.size:
+            log_tokens[:, self.unpublished] = draws["unpublished_log_tokens"]
+        return jnp.asarray(log_tokens)
 
 
 def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:

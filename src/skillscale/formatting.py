@@ -78,8 +78,41 @@ def format_interval(lower: float, upper: float, write: Callable[[float], str]) -
 
     >>> format_interval(0.632, 0.822, format_points)
     '63.2 to 82.2'
+    >>> format_interval(float("nan"), float("nan"), format_points)
+    '-'
     """
+    if math.isnan(lower) and math.isnan(upper):
+        return MISSING
     return f"{write(lower)} to {write(upper)}"
+
+
+def format_size_interval(row: Mapping[str, object]) -> str:
+    """An interval of best sizes, open where it runs into an edge of the search.
+
+    Args:
+        row: a row of optima: ends, edges of the search, and the probability of being at these. A
+            cap ends an interval as well, but is no edge: nothing lies beyond it.
+
+    Example:
+        >>> row = {"n_params_lower": 2e9, "searched_lower": 1e8, "searched_upper": 1e12}
+        >>> row |= {"prob_lower_bound": 0.0, "prob_upper_bound": 0.3}
+        >>> [format_size_interval(row | {"n_params_upper": size}) for size in (8e9, 1e12)]
+        ['2B to 8B', '2B to > 1T']
+    """
+    ends = []
+    for side, sign in (("lower", "< "), ("upper", "> ")):
+        end, edge, beyond = (
+            float(str(row[name]))
+            for name in (f"n_params_{side}", f"searched_{side}", f"prob_{side}_bound")
+        )
+        is_open = beyond > 0 and math.isclose(end, edge, rel_tol=1e-3)
+        ends.append((end, sign if is_open else ""))
+    (lower, below), (upper, above) = ends
+    if lower == upper and (below or above):
+        return f"{below or above}{format_count(lower)}"
+    if math.isnan(lower):
+        return MISSING
+    return f"{below}{format_count(lower)} to {above}{format_count(upper)}"
 
 
 def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
@@ -101,7 +134,8 @@ def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
     for name in rows[0] if rows else ():
         cells = [str(row[name]) for row in rows]
         is_number = all(_NUMBER.match(cell) for cell in cells if cell)
-        table.add_column(str(name), justify="right" if is_number else "left")
+        is_first = not table.columns
+        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=is_first)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     return table

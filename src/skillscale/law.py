@@ -104,9 +104,24 @@ def expected_score_and_slope(
     return link.chance[:, None] + above_chance, slope
 
 
+def predictor_of_score(score: Float[Array, "*m"], link: Link) -> Float[Array, "*m benchmark"]:
+    r"""Linear predictor $\lambda^\top\theta + b$ that gives an expected score: the link's inverse.
+
+    Infinite where no predictor does: at or above the ceiling, minus infinite at chance and below.
+
+    >>> coin = Link(jnp.ones((1, 1)), *(jnp.array([v]) for v in (0.0, 1.0, 0.5, 1.0)))
+    >>> predictor_of_score(jnp.array([0.5, 1.0]), coin).tolist()
+    [[-inf], [inf]]
+    """
+    share = (jnp.asarray(score)[..., None] - link.chance) / (link.ceiling - link.chance)
+    log_shortfall = jnp.log1p(-jnp.clip(share, 0, 1))
+    pivot, stretch = _pivot(link.asymmetry)
+    return (jnp.log(jnp.expm1(-log_shortfall / link.asymmetry)) - pivot) / stretch
+
+
 def _pivot(
-    asymmetry: Float[Array, "benchmark 1"],
-) -> tuple[Float[Array, "benchmark 1"], Float[Array, "benchmark 1"]]:
+    asymmetry: Float[Array, "*b"],
+) -> tuple[Float[Array, "*b"], Float[Array, "*b"]]:
     """Where the link is at the pivot level, and the stretch that gives it the logistic's slope."""
     log_odds_plus_one = -jnp.log1p(-PIVOT_LEVEL) / asymmetry
     share = -jnp.expm1(-log_odds_plus_one)

@@ -1,29 +1,33 @@
-r"""Compute optima: the best size and token count for a skill at a budget, if the data can tell.
+r"""Compute optima: the best size and token count at a budget, if the data can tell.
 
-At a budget $C = 6ND$ a skill is a function of size alone; its maximum is found per posterior draw
-on a grid. Under the translog a draw has an interior optimum only where its interaction is
-positive; otherwise the best size is whichever end of the searched range is better, and says
-nothing but "larger" or "smaller".
+A budget leaves every size its tokens, so an objective is a function of size alone; its maximum is
+found per posterior draw on a grid. Under the translog a skill has an interior optimum only in
+draws with a positive interaction; otherwise the best size is whichever end of the search is
+better, and says nothing but "larger" or "smaller".
+
+With a positive interaction the translog is a saddle. Below its middle more compute does harm, and
+the best size at a budget is no more than the law bent out of shape; such draws have no optimum.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
-from skillscale import law
+from skillscale.costs import Deployment, Limit, Path
 from skillscale.errors import SpecError
 from skillscale.fitting import Fit
+from skillscale.identification import Choice, describe_choice
+from skillscale.objectives import Objective, criterion, make_objectives
+from skillscale.production import Production, production, with_prior_slopes
 
-FLOPS_PER_PARAM_TOKEN = 6.0
-PARAMS_RANGE = (1e8, 1e12)
-TOKENS_RANGE = (1e10, 1e14)
-GRID = 241
-IDENTIFIED = 0.9
+INTERVAL = 0.8
+MORE_TOKENS = 1.1
+"""Tokens, relative to those at an optimum, that ought to be better there."""
 
 
 def optimum(
@@ -31,29 +35,43 @@ def optimum(
     flops: Sequence[float],
     skills: Sequence[str] | None = None,
     *,
-    params_range: tuple[float, float] = PARAMS_RANGE,
-    tokens_range: tuple[float, float] = TOKENS_RANGE,
-    interval: float = 0.8,
+    benchmarks: Sequence[str] | None = None,
+    target: Mapping[str, float] | None = None,
+    family: str | None = None,
+    deployment: Deployment | None = None,
+    interval: float = INTERVAL,
 ) -> xr.Dataset:
-    """Best size and token count for each skill at each training budget.
+    """Best size and token count for each objective at each budget.
 
     Args:
         fit: a fitted law.
-        flops: training budgets in FLOP, ``6 * n_params * n_tokens``.
-        skills: names of skills; all of them by default.
-        params_range: smallest and largest size searched (active parameters).
-        tokens_range: smallest and largest token count searched.
-        interval: probability inside the interval reported.
+        flops: budgets in FLOP: for training, ``6 * n_params * n_tokens``, and for serving if the
+            deployment serves tokens.
+        skills: names of skills to maximise; all of them if nothing else is named.
+        benchmarks: names of benchmarks whose expected score to maximise, each on its own.
+        target: weights of benchmarks whose mean expected score to maximise, such as
+            ``{"mmlu": 1, "gsm8k": 2}``; named ``target`` in the result.
+        family: a family of the fit, whose efficiency and own slope in size count; by default a
+            typical base family released in the last month of the fit. Efficiency moves the
+            optimum of a ``target`` only.
+        deployment: tokens to serve, caps, and sizes allowed; none by default.
+        interval: probability inside the intervals reported.
 
     Returns:
-        Dataset with dims ``skill, flops``: ``n_params, n_tokens`` (medians over the draws with an
-        interior optimum, NaN where fewer than nine in ten draws have one), their ``_lower`` and
-        ``_upper`` ends over all draws, ``prob_interior, prob_lower_bound, prob_upper_bound`` (of
-        size), the searched range as ``searched_lower, searched_upper`` and a ``verdict``.
+        Dataset with dims ``objective, flops``: ``n_params, n_tokens, tokens_per_param`` (medians
+        over the draws with an optimum within reach, NaN where these are fewer than nine in ten),
+        their ``_lower`` and ``_upper`` ends over all draws; ``prob_interior, prob_lower_bound,
+        prob_upper_bound`` (of size), ``prob_cap`` (at a cap that was given) and ``prob_harm``
+        (where the law says that more compute does harm); ``narrowing``,
+        how much narrower the interval of log size is than with slopes from the prior (0 not at
+        all, 1 wholly); ``n_total_params`` and ``flops_spent`` at the median;
+        the sizes searched as ``searched_lower, searched_upper`` and the tokens as
+        ``searched_tokens_lower, searched_tokens_upper``; a ``verdict`` (see
+        `skillscale.identification`) and the ``limit`` at which the optimum is, if any.
 
     Raises:
-        SpecError: a budget is not positive, or nothing lies inside both ranges.
-        UnknownNameError: no skill of this name.
+        SpecError: a budget or weight is not positive, or a budget leaves no size enough tokens.
+        UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:
         >>> import skillscale as sk
@@ -62,97 +80,85 @@ def optimum(
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
-        >>> best = sk.optimum(fit, flops=[1e23], skills=["knowledge"])
-        >>> best["prob_interior"].dims
-        ('skill', 'flops')
+        >>> best = sk.optimum(fit, [1e23], ["knowledge"], target={"mmlu": 1, "gsm8k": 2})
+        >>> best["prob_interior"].dims, best["objective"].to_numpy().tolist()
+        (('objective', 'flops'), ['knowledge', 'target'])
     """
-    skills = list(fit.spec.skills) if skills is None else list(skills)
-    positions = np.array([fit.spec.skill_index(name) for name in skills])
-    slope = fit.draws()["slope"][:, :, positions]
-    columns = [
-        _at_budget(fit, slope, budget, params_range, tokens_range, interval) for budget in flops
-    ]
-    data = {
-        name: (("skill", "flops"), np.stack([c[name] for c in columns], 1)) for name in columns[0]
-    }
+    objectives = make_objectives(fit, skills, benchmarks, target)
+    deployment = deployment or Deployment()
+    fitted = production(fit, family)
+    prior = with_prior_slopes(fitted, fit)
+
+    def cell(objective: Objective, budget: float) -> dict[str, Any]:
+        path = deployment.path(budget)
+        posterior, before = (best_on_path(law, objective, path) for law in (fitted, prior))
+        found = describe_choice(posterior, before, interval)
+        n_params, n_tokens = found["n_params"], found["n_tokens"]
+        return found | {
+            "n_total_params": n_params * deployment.total_per_active,
+            "flops_spent": deployment.flops(n_params, n_tokens),
+            "searched_lower": path.n_params[0],
+            "searched_upper": path.n_params[-1],
+            "searched_tokens_lower": path.n_tokens[-1],
+            "searched_tokens_upper": path.n_tokens[0],
+        }
+
+    result = tabulate(objectives, "flops", flops, cell)
+    return result.assign_attrs(interval=interval, serve_tokens=deployment.serve_tokens)
+
+
+def best_on_path(production: Production, objective: Objective, path: Path) -> Choice:
+    """The best size of every draw among those of a budget.
+
+    A draw in which more tokens would do harm at its best size has no optimum there: a smaller
+    budget would be better still.
+    """
+    value, richer = (
+        criterion(production, objective, path.n_params, factor * path.n_tokens)
+        for factor in (1, MORE_TOKENS)
+    )
+    best = value.argmax(axis=1)
+    draw = np.arange(len(best))
+    limit = path.limit[best]
+    is_harmed = (richer <= value)[draw, best] & (limit == Limit.NONE)
+    return Choice(path.n_params[best], path.n_tokens[best], np.where(is_harmed, Limit.HARM, limit))
+
+
+def tabulate(
+    objectives: Sequence[Objective],
+    along: str,
+    values: Sequence[float],
+    cell: Callable[[Objective, float], Mapping[str, Any]],
+    **within: Float[np.ndarray, " n"],
+) -> xr.Dataset:
+    """What is known of every objective at every budget or goal, as a dataset.
+
+    Args:
+        objectives: the first dimension.
+        along: name of the second.
+        values: budgets or goals along it.
+        cell: numbers, words or curves by name.
+        within: name and coordinates of the dimension of curves, if there are any.
+
+    Raises:
+        SpecError: there are no values.
+    """
+    if not len(values):
+        raise SpecError(f"{along} is empty: name at least one value.")
+    cells = [[cell(objective, value) for value in values] for objective in objectives]
+    dims = ("objective", along, *within)
+    arrays = {name: np.array([[one[name] for one in row] for row in cells]) for name in cells[0][0]}
     return xr.Dataset(
-        data,
-        coords={"skill": skills, "flops": [float(budget) for budget in flops]},
-        attrs={"interval": interval},
+        {name: (dims[: array.ndim], array) for name, array in arrays.items()},
+        coords={
+            "objective": [objective.name for objective in objectives],
+            along: [float(value) for value in values],
+            **within,
+        },
     )
 
 
-def optimum_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
-    """Optima in long format: one row per skill and budget, as the command line prints them."""
+def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+    """A result in long format: one row per cell, as the command line prints it."""
     frame = result.to_dataframe().reset_index()
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _at_budget(
-    fit: Fit,
-    slope: jax.Array,
-    budget: float,
-    params_range: tuple[float, float],
-    tokens_range: tuple[float, float],
-    interval: float,
-) -> dict[str, np.ndarray]:
-    """Optimum per skill at one budget."""
-    if not budget > 0:
-        raise SpecError(f"a budget must be positive, found {budget:g} FLOP.")
-    pairs = budget / FLOPS_PER_PARAM_TOKEN
-    lower = max(params_range[0], pairs / tokens_range[1])
-    upper = min(params_range[1], pairs / tokens_range[0])
-    if not lower < upper:
-        raise SpecError(
-            f"at {budget:g} FLOP no size between {params_range[0]:g} and {params_range[1]:g} "
-            f"leaves between {tokens_range[0]:g} and {tokens_range[1]:g} tokens."
-        )
-    sizes = np.geomspace(lower, upper, GRID)
-    x = law.inputs(
-        jnp.log(sizes / fit.spec.reference_params),
-        jnp.log(pairs / sizes / fit.spec.reference_tokens),
-    )
-    best = np.asarray(jnp.argmax(jnp.einsum("gi,dik->dgk", x, slope), axis=1))
-    at_lower, at_upper = best == 0, best == GRID - 1
-    inside = ~(at_lower | at_upper)
-    n_params = sizes[best]
-    tail = (1 - interval) / 2
-    low, high = np.quantile(n_params, [tail, 1 - tail], axis=0)
-    prob_interior = inside.mean(axis=0)
-    median = np.array(
-        [
-            np.median(n_params[inside[:, k], k]) if prob_interior[k] >= IDENTIFIED else np.nan
-            for k in range(best.shape[1])
-        ]
-    )
-    return {
-        "n_params": median,
-        "n_params_lower": low,
-        "n_params_upper": high,
-        "n_tokens": pairs / median,
-        "n_tokens_lower": pairs / high,
-        "n_tokens_upper": pairs / low,
-        "prob_interior": prob_interior,
-        "prob_lower_bound": at_lower.mean(axis=0),
-        "prob_upper_bound": at_upper.mean(axis=0),
-        "searched_lower": np.full(best.shape[1], lower),
-        "searched_upper": np.full(best.shape[1], upper),
-        "verdict": np.array(
-            [
-                _verdict(*probabilities)
-                for probabilities in zip(
-                    prob_interior, at_lower.mean(axis=0), at_upper.mean(axis=0), strict=True
-                )
-            ]
-        ),
-    }
-
-
-def _verdict(interior: float, at_lower: float, at_upper: float) -> str:
-    if interior >= IDENTIFIED:
-        return "inside the range"
-    if at_lower >= IDENTIFIED:
-        return "smaller than searched"
-    if at_upper >= IDENTIFIED:
-        return "larger than searched"
-    return "the data can't tell"

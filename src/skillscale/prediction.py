@@ -157,10 +157,6 @@ def _lineup(
     mean, sd = token_prior(pd.concat([known[columns], new[columns]]), fit.spec)
     mean, sd = mean[len(known) :], sd[len(known) :]
     skill = draws["skill"]
-    log_tokens = jnp.broadcast_to(design.observations.log_tokens, skill.shape[:2])
-    if design.unpublished.size:
-        unpublished = draws["unpublished_log_tokens"]
-        log_tokens = log_tokens.at[:, design.unpublished].set(unpublished)
     # A model that is both observed and planned has one token count.
     names = pd.Index(new.index.unique())
     noise = rng.standard_normal((len(skill), len(names)))[:, names.get_indexer(new.index)]
@@ -173,7 +169,7 @@ def _lineup(
         ),
         fitted=Inputs(
             centred_log_params(relatives, fit.spec),
-            log_tokens[:, fitted],
+            design.log_tokens(draws)[:, fitted],
             covariates(relatives, fit.spec),
         ),
         fitted_skill=skill[:, fitted],

@@ -37,17 +37,9 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
     p = spec.priors
     n_benchmark, n_skill = design.is_anchor.shape
     benchmark, skill = ("benchmark",), ("skill",)
-    slopes = jnp.array([p.slope.mean, p.slope.mean, p.interaction.mean])
-    slope_sds = jnp.array([p.slope.sd, p.slope.sd, p.interaction.sd])
-    effects = jnp.array([p.instruct.mean, p.date.mean])
-    effect_sds = jnp.array([p.instruct.sd, p.date.sd])
     gap = dist.TransformedDistribution(
         _expand(p.ceiling_gap_logit, n_benchmark), dist.transforms.SigmoidTransform()
     )
-
-    def per_skill(mean: jax.Array, sd: jax.Array) -> dist.Distribution:
-        shape = (len(mean), n_skill)
-        return dist.Normal(mean[:, None], sd[:, None]).expand(shape).to_event(2)
 
     return [
         Prior(
@@ -67,13 +59,13 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
         Prior(
             "slope",
             ("input", "skill"),
-            per_skill(slopes, slope_sds),
+            slope_prior(n_skill, spec),
             "growth of a skill per e-fold",
         ),
         Prior(
             "effect",
             ("covariate", "skill"),
-            per_skill(effects, effect_sds),
+            _per_skill(n_skill, p.instruct, p.date),
             "instruction tuning, and a year of progress",
         ),
         Prior(
@@ -120,6 +112,11 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
     ]
 
 
+def slope_prior(n_skill: int, spec: Spec) -> dist.Distribution:
+    """Prior of the slopes, of shape (input, skill)."""
+    return _per_skill(n_skill, spec.priors.slope, spec.priors.slope, spec.priors.interaction)
+
+
 def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFrame:
     """The priors with their numbers: what is believed before any score is seen.
 
@@ -145,6 +142,12 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _per_skill(n_skill: int, *priors: NormalPrior) -> dist.Distribution:
+    """Normals of shape (prior, skill)."""
+    mean, sd = (np.array([[getattr(p, name)] for p in priors]) for name in ("mean", "sd"))
+    return dist.Normal(mean, sd).expand((len(priors), n_skill)).to_event(2)
 
 
 def _expand(prior: LogNormalPrior | NormalPrior, *shape: int) -> dist.Distribution:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from skillscale.checking import Verdict, check
 from skillscale.cli.demo import run_demo
-from skillscale.cli.output import Format, Row, messages, print_rows, progress
+from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
 from skillscale.data.observed import read_observed, read_plan
 from skillscale.data.table import Table, load_table, validate
 from skillscale.design import make_design
@@ -25,7 +25,6 @@ from skillscale.formatting import format_count, format_points
 from skillscale.inference.chains import Method
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
-from skillscale.optima import optimum, optimum_rows
 from skillscale.prediction import RELIABLE_PARETO_K
 from skillscale.priors import describe_priors
 from skillscale.spec import Spec
@@ -172,41 +171,14 @@ def forecast_command(
         shown={
             "model": lambda r: str(r["model"]),
             "benchmark": lambda r: str(r["benchmark"]),
-            "median": lambda r: format_points(_number(r, "median")),
+            "median": lambda r: format_points(number(r, "median")),
             **{f"{level} %": partial(_interval, level) for level in INTERVALS},
-            "item noise": lambda r: f"{_number(r, 'share_item_noise'):.0%}",
-            "discrepancy": lambda r: f"{_number(r, 'share_discrepancy'):.0%}",
-            "family": lambda r: f"{_number(r, 'share_family'):.0%}",
-            "parameters": lambda r: f"{_number(r, 'share_parameters'):.0%}",
+            "item noise": lambda r: f"{number(r, 'share_item_noise'):.0%}",
+            "discrepancy": lambda r: f"{number(r, 'share_discrepancy'):.0%}",
+            "family": lambda r: f"{number(r, 'share_family'):.0%}",
+            "parameters": lambda r: f"{number(r, 'share_parameters'):.0%}",
         },
     )
-
-
-@app.command("optimum")
-def optimum_command(
-    fit_file: FitFile,
-    flops: Annotated[str, typer.Option(help="Training budgets in FLOP, comma-separated.")],
-    skill: Annotated[
-        str | None, typer.Option(help="Skills, comma-separated; all by default.")
-    ] = None,
-    min_params: Annotated[float, typer.Option(help="Smallest size searched.")] = 1e8,
-    max_params: Annotated[float, typer.Option(help="Largest size searched.")] = 1e12,
-    min_tokens: Annotated[float, typer.Option(help="Fewest tokens searched.")] = 1e10,
-    max_tokens: Annotated[float, typer.Option(help="Most tokens searched.")] = 1e14,
-    style: Style = Format.TABLE,
-) -> None:
-    """Best size and token count per skill and budget, or why the data can't tell."""
-    budgets = comma_separated(
-        flops, float, "--flops takes numbers separated by commas, such as 1e23,1e24"
-    )
-    result = optimum(
-        Fit.load(fit_file),
-        budgets,
-        None if skill is None else [name.strip() for name in skill.split(",")],
-        params_range=(min_params, max_params),
-        tokens_range=(min_tokens, max_tokens),
-    )
-    print_rows(optimum_rows(result), style, shown=OPTIMUM_COLUMNS)
 
 
 @app.command("priors")
@@ -256,7 +228,7 @@ def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
                 for name in ("family", "lineage", "tuning", "release", "n_models")
             },
             "sizes": lambda r: (
-                f"{format_count(_number(r, 'smallest'))} to {format_count(_number(r, 'largest'))}"
+                f"{format_count(number(r, 'smallest'))} to {format_count(number(r, 'largest'))}"
             ),
         },
     )
@@ -284,24 +256,6 @@ def validate_command(
     typer.echo(f"{directory}: {load_table(directory)!r}, no problems.")
 
 
-OPTIMUM_COLUMNS = {
-    "skill": lambda r: str(r["skill"]),
-    "FLOP": lambda r: f"{r['flops']:.3g}",
-    "size": lambda r: format_count(_number(r, "n_params")),
-    "tokens": lambda r: format_count(_number(r, "n_tokens")),
-    "size, 80 %": lambda r: (
-        f"{format_count(_number(r, 'n_params_lower'))} to "
-        f"{format_count(_number(r, 'n_params_upper'))}"
-    ),
-    "P(inside)": lambda r: f"{_number(r, 'prob_interior'):.2f}",
-    "searched": lambda r: (
-        f"{format_count(_number(r, 'searched_lower'))} to "
-        f"{format_count(_number(r, 'searched_upper'))}"
-    ),
-    "verdict": lambda r: str(r["verdict"]),
-}
-
-
 def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
     """Table and specification that a command was given, or the defaults."""
     return load_table(data), Spec() if spec is None else Spec.read(spec)
@@ -326,13 +280,8 @@ def _text(key: str, row: Row) -> str:
 
 
 def _interval(level: int, row: Row) -> str:
-    lower, upper = (format_points(_number(row, f"{end}_{level}")) for end in ("lower", "upper"))
+    lower, upper = (format_points(number(row, f"{end}_{level}")) for end in ("lower", "upper"))
     return f"[{lower}, {upper}]"
-
-
-def _number(row: Row, key: str) -> float:
-    value = row[key]
-    return float("nan") if value is None else float(value)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from skillscale.checking import Check, Verdict, check
 from skillscale.cli.output import progress
+from skillscale.costs import Deployment
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.fitting import Fit, fit
@@ -30,10 +31,11 @@ from skillscale.formatting import (
     format_interval,
     format_points,
     format_probability,
+    format_size_interval,
     rich_table,
 )
 from skillscale.inference.chains import Method
-from skillscale.optima import PARAMS_RANGE, TOKENS_RANGE, optimum
+from skillscale.optima import long_rows, optimum
 from skillscale.plots import plot_forecast
 from skillscale.prediction import RELIABLE_PARETO_K
 from skillscale.spec import Spec
@@ -43,7 +45,6 @@ OBSERVED = "meta-llama-3-8b"
 PLANNED = ("meta-llama-3-70b", "meta-llama-3-70b-instruct")
 """The instruct models are a family of their own in the lineage, of which nothing is observed."""
 BUDGETS = (1e23, 1e24, 1e25)
-INSIDE_RANGE = "inside the range"
 
 
 def run_demo(
@@ -218,49 +219,27 @@ def _in_words(cells: pd.DataFrame) -> str:
 
 def _print_optimum(console: Console, best: xr.Dataset) -> None:
     percent = f"{100 * best.attrs['interval']:.0f} % interval"
-    rows = []
-    for skill in best["skill"].to_numpy():
-        for position, budget in enumerate(best["flops"].to_numpy()):
-            cell = best.sel(skill=skill, flops=budget)
-            verdict = str(cell["verdict"].item())
-            is_inside = verdict == INSIDE_RANGE
-            rows.append(
-                {
-                    "skill": "" if position else str(skill).replace("_", " "),
-                    "FLOP": format_flops(budget),
-                    "best size": format_count(float(cell["n_params"]), 2) if is_inside else "-",
-                    "its tokens": format_count(float(cell["n_tokens"]), 2) if is_inside else "-",
-                    percent: _size_interval(cell),
-                    "P(inside)": format_probability(float(cell["prob_interior"])),
-                    "verdict": verdict,
-                }
-            )
+    rows = [
+        {
+            "skill": str(row["objective"]).replace("_", " "),
+            "FLOP": format_flops(float(row["flops"])),
+            "best size": format_count(float(row["n_params"]), 2),
+            "its tokens": format_count(float(row["n_tokens"]), 2),
+            percent: format_size_interval(row),
+            "P(inside)": format_probability(float(row["prob_interior"])),
+            "verdict": row["verdict"],
+        }
+        for row in long_rows(best)
+    ]
     _say(console, "\nBest size for each skill at a training budget", style="bold")
     console.print(rich_table(rows))
-    sizes, tokens = (format_interval(*ends, format_count) for ends in (PARAMS_RANGE, TOKENS_RANGE))
+    searched = Deployment()
+    sizes = format_interval(searched.min_params, searched.most_params, format_count)
+    tokens = format_interval(searched.min_tokens, searched.most_tokens, format_count)
     _say(
         console,
         f"P(inside): probability that the best size is inside the range searched, {sizes} "
-        f"parameters with {tokens} tokens. Where the data can't tell, no size is named.",
-    )
-
-
-def _size_interval(cell: xr.Dataset) -> str:
-    """An interval of sizes, open where it runs into the edge of the search."""
-    lower, upper = float(cell["n_params_lower"]), float(cell["n_params_upper"])
-    at_lower = lower <= 1.001 * float(cell["searched_lower"])
-    at_upper = upper >= 0.999 * float(cell["searched_upper"])
-    if at_lower and upper <= 1.001 * lower:
-        return f"< {format_count(lower, 2)}"
-    if at_upper and lower >= 0.999 * upper:
-        return f"> {format_count(upper, 2)}"
-    return format_interval(
-        lower,
-        upper,
-        lambda size: (
-            ("< " if at_lower and size == lower else "> " if at_upper and size == upper else "")
-            + format_count(size, 2)
-        ),
+        f"parameters with {tokens} tokens. Where fewer than nine in ten are, no size is named.",
     )
 
 

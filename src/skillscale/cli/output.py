@@ -56,6 +56,12 @@ def or_none(value: str | float | None) -> str | float | None:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def number(row: Row, key: str) -> float:
+    """A number of a row, NaN where there is none."""
+    value = row[key]
+    return float("nan") if value is None else float(value)
+
+
 @contextmanager
 def progress(task: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on stderr from the first step on, where that is a terminal."""

@@ -1,0 +1,253 @@
+"""The command ``skillscale optimum``."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import typer
+
+from skillscale.cheapest import cheapest
+from skillscale.cli.commands import FitFile, Style, app, comma_separated
+from skillscale.cli.output import Format, Row, number, print_rows
+from skillscale.costs import Deployment
+from skillscale.errors import SpecError
+from skillscale.fitting import Fit
+from skillscale.formatting import (
+    MISSING,
+    format_count,
+    format_flops,
+    format_interval,
+    format_points,
+    format_probability,
+    format_size_interval,
+)
+from skillscale.optima import INTERVAL, long_rows, optimum
+from skillscale.regret import SAFE_LOSS, regret
+
+Columns = dict[str, Callable[[Row], str]]
+
+PERCENT = f"{100 * INTERVAL:.0f} %"
+SHOWN_MANTISSAS = (1.0, 2.0, 5.0)
+"""Sizes of a decade that a table of regret shows; csv and json hold all."""
+
+
+@app.command("optimum")
+def optimum_command(
+    fit_file: FitFile,
+    flops: Annotated[
+        str | None,
+        typer.Option(help="Budgets in FLOP, comma-separated, for training and serving."),
+    ] = None,
+    skill: Annotated[
+        str | None, typer.Option(help="Skills to maximise, comma-separated; all by default.")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Benchmarks whose expected score to maximise.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Weighted mean score to maximise, as mmlu=1,gsm8k=2.")
+    ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(help="A family of the fit; a typical base family of its last month if none."),
+    ] = None,
+    reach: Annotated[
+        str | None,
+        typer.Option(help="Instead of a budget: scores (as fractions) to reach for least compute."),
+    ] = None,
+    with_regret: Annotated[
+        bool, typer.Option("--regret", help="What other sizes lose, and the compute to make up.")
+    ] = False,
+    serve_tokens: Annotated[
+        float, typer.Option(help="Tokens to serve, at 2 FLOP per active parameter each.")
+    ] = 0.0,
+    max_tokens: Annotated[
+        float | None, typer.Option(help="Training tokens that there are, a cap.")
+    ] = None,
+    max_params: Annotated[float | None, typer.Option(help="Largest size allowed, a cap.")] = None,
+    sizes: Annotated[
+        str | None, typer.Option(help="The only sizes allowed, comma-separated.")
+    ] = None,
+    total_per_active: Annotated[
+        float,
+        typer.Option(
+            help="Total over active parameters of a mixture of experts. Sizes are active "
+            "parameters, which is what the law reads and compute counts: experts are free in it."
+        ),
+    ] = 1.0,
+    min_params: Annotated[float, typer.Option(help="Smallest size searched.")] = 1e8,
+    min_tokens: Annotated[float, typer.Option(help="Fewest training tokens searched.")] = 1e10,
+    style: Style = Format.TABLE,
+) -> None:
+    """Best size and tokens for a skill, a benchmark or a target, and whether the data know it."""
+    deployment = Deployment(
+        serve_tokens=serve_tokens,
+        max_tokens=max_tokens,
+        max_params=max_params,
+        sizes=tuple(_numbers("sizes", sizes)),
+        min_params=min_params,
+        min_tokens=min_tokens,
+        total_per_active=total_per_active,
+    )
+    if (flops is None) == (reach is None):
+        raise SpecError("give one of --flops (a budget) and --reach (a goal).")
+    if with_regret and flops is None:
+        raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
+    common: dict[str, Any] = {
+        "skills": _names(skill),
+        "benchmarks": _names(benchmark),
+        "target": None if target is None else _weights(target),
+        "family": family,
+        "deployment": deployment,
+    }
+    budgets, goals = _numbers("flops", flops), _numbers("reach", reach)
+    loaded = Fit.load(fit_file)
+    if with_regret:
+        _print_regret(long_rows(regret(loaded, budgets, **common)), deployment, style)
+    elif budgets:
+        rows = long_rows(optimum(loaded, budgets, **common))
+        print_rows(rows, style, shown=_optimum_columns(deployment))
+    else:
+        rows = long_rows(cheapest(loaded, goals, **common))
+        print_rows(rows, style, shown=_cheapest_columns(deployment))
+
+
+def _print_regret(rows: Sequence[Row], deployment: Deployment, style: Format) -> None:
+    """Curves; for people the sizes that lose little first, and fewer sizes."""
+    possible = [row for row in rows if number(row, "n_tokens") > 0]
+    if style is Format.TABLE:
+        cells = {(row["objective"], row["flops"]): row for row in possible}
+        print_rows(list(cells.values()), style, shown=SAFE_COLUMNS)
+        sys.stdout.write("\n")
+        possible = [row for row in possible if deployment.sizes or _is_shown(row)]
+    print_rows(possible, style, shown=REGRET_COLUMNS)
+
+
+def _is_shown(row: Row) -> bool:
+    return float(f"{number(row, 'n_params'):.2e}".split("e")[0]) in SHOWN_MANTISSAS
+
+
+def _optimum_columns(deployment: Deployment) -> Columns:
+    columns: Columns = {
+        "objective": partial(_text, "objective"),
+        "FLOP": partial(_flops, "flops"),
+        **_size_columns(deployment),
+        "P(inside)": partial(_probability, "prob_interior"),
+    }
+    if deployment.max_tokens is not None or deployment.max_params is not None:
+        # A cap narrows as well: what the data did to the interval can't be read there.
+        return columns | {"P(cap)": partial(_probability, "prob_cap")} | VERDICT
+    return columns | {"narrowed": lambda r: f"{100 * number(r, 'narrowing'):.0f} %"} | VERDICT
+
+
+def _cheapest_columns(deployment: Deployment) -> Columns:
+    return {
+        "objective": partial(_text, "objective"),
+        "reach": lambda r: f"{number(r, 'reach'):g}",
+        "FLOP": partial(_flops, "flops"),
+        f"FLOP, {PERCENT}": lambda r: format_interval(
+            number(r, "flops_lower"), number(r, "flops_upper"), _compute
+        ),
+        **_size_columns(deployment),
+        "P(reached)": partial(_probability, "prob_reached"),
+        **VERDICT,
+    }
+
+
+def _size_columns(deployment: Deployment) -> Columns:
+    columns: Columns = {
+        "size": partial(_count, "n_params"),
+        f"size, {PERCENT}": format_size_interval,
+    }
+    if deployment.total_per_active > 1:
+        columns["total"] = partial(_count, "n_total_params")
+    return columns | {"tokens": partial(_count, "n_tokens"), "per param": _per_param}
+
+
+def _numbers(option: str, text: str | None) -> list[float]:
+    wanted = f"--{option} takes numbers separated by commas, such as 1e23,1e24"
+    return [] if text is None else comma_separated(text, float, wanted)
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def _weights(text: str) -> Mapping[str, float]:
+    def pair(part: str) -> tuple[str, float]:
+        benchmark, weight = part.split("=")
+        return benchmark.strip(), float(weight)
+
+    wanted = "--target takes benchmarks with weights, such as mmlu=1,gsm8k=2"
+    pairs = comma_separated(text, pair, wanted)
+    if len(dict(pairs)) < len(pairs):
+        raise SpecError(f"--target repeats a benchmark: {text!r}.")
+    return dict(pairs)
+
+
+def _text(key: str, row: Row) -> str:
+    return str(row[key])
+
+
+def _count(key: str, row: Row) -> str:
+    return format_count(number(row, key))
+
+
+def _probability(key: str, row: Row) -> str:
+    return format_probability(number(row, key))
+
+
+def _flops(key: str, row: Row) -> str:
+    return _compute(number(row, key))
+
+
+def _compute(flops: float) -> str:
+    return format_flops(flops) if math.isfinite(flops) else MISSING
+
+
+def _per_param(row: Row) -> str:
+    return format_count(number(row, "tokens_per_param"), digits=2)
+
+
+def _verdict(row: Row) -> str:
+    return f"{row['verdict']}, {row['limit']}" if row["limit"] else str(row["verdict"])
+
+
+def _points(name: str, row: Row) -> str:
+    return format_interval(
+        number(row, f"{name}_lower"), number(row, f"{name}_upper"), format_points
+    )
+
+
+def _ratio(value: float) -> str:
+    """How often the budget; more tokens never make up for an infinite one."""
+    if math.isnan(value):
+        return MISSING
+    return f"{value:.3g}x" if value < 1e4 else "never"
+
+
+VERDICT: Columns = {"verdict": _verdict}
+SAFE_COLUMNS: Columns = {
+    "objective": partial(_text, "objective"),
+    "FLOP": partial(_flops, "flops"),
+    "least expected loss at": partial(_count, "least_regret_params"),
+    f"less than {100 * SAFE_LOSS:g} point lost": lambda r: format_interval(
+        number(r, "safe_lower"), number(r, "safe_upper"), format_count
+    ),
+}
+REGRET_COLUMNS: Columns = {
+    "objective": partial(_text, "objective"),
+    "FLOP": partial(_flops, "flops"),
+    "size": partial(_count, "n_params"),
+    "tokens": partial(_count, "n_tokens"),
+    "points lost": lambda r: format_points(number(r, "score_lost")),
+    f"points, {PERCENT}": partial(_points, "score_lost"),
+    "compute": lambda r: _ratio(number(r, "extra_compute")),
+    f"compute, {PERCENT}": lambda r: format_interval(
+        number(r, "extra_compute_lower"), number(r, "extra_compute_upper"), _ratio
+    ),
+}
