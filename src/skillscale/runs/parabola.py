@@ -4,9 +4,9 @@ $$\log y_i = b_0 + b_1 x_i + b_2 x_i^2 + b_3 x_i^3 + \sigma z_i, \qquad x_i = \l
 
 A parabola as in Hoffmann et al. 2022 and Roberts et al. 2025 (arXiv:2503.10061), with a small cubic
 term: a loss surface rises faster on the side whose exponent is larger, by
-$b_3 \approx b_2 (\beta - \alpha)/3$, which moves the minimum where sizes lie to one side of it. That
-term has a normal prior, the others are free, and the noise is shared by all budgets, so that the
-coefficients are exactly Student-t.
+$b_3 \approx b_2 (\beta - \alpha)/3$, which moves the minimum where sizes lie to one side of it.
+That term has a normal prior, the others are free, and the noise is shared by all budgets, so that
+the coefficients are exactly Student-t.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import numpy as np
 from jaxtyping import Float
 
 LEAST_SIZES = 3
+FARTHEST = 30.0
+"""How far beyond the sizes tried a minimum is still a number, as a factor."""
 SKEW = 0.08
 """Standard deviation of $b_3 / b_2$: of $(\beta - \alpha)/3$ for exponents near 0.4, known to a
 factor of 1.5."""
@@ -27,7 +29,7 @@ class Parabolas(NamedTuple):
 
     budgets: Float[np.ndarray, " budget"]
     optimum: Float[np.ndarray, "draw budget"]
-    """Size of least loss; zero or infinity where the loss falls towards that end."""
+    """Size of least loss; zero or infinity where the loss falls on and on towards that end."""
     smallest: Float[np.ndarray, " budget"]
     """Smallest size tried."""
     largest: Float[np.ndarray, " budget"]
@@ -80,11 +82,15 @@ def fit_parabolas(
         root = np.linalg.inv(np.linalg.cholesky(precision)).T
         surprise = rng.standard_normal((n_draws, 4)) @ root.T
         coefficients[:, position] = mean + noise[:, None] * surprise
+    lowest, highest = (np.array([end(x) for _, x, _ in parts]) for end in (np.min, np.max))
+    minimum = _minimum(coefficients) + centre
+    minimum[minimum < lowest - np.log(FARTHEST)] = -np.inf
+    minimum[minimum > highest + np.log(FARTHEST)] = np.inf
     return Parabolas(
         np.array([value for value, _, _ in parts]),
-        np.exp(_minimum(coefficients) + centre),
-        np.exp(np.array([x.min() for _, x, _ in parts])),
-        np.exp(np.array([x.max() for _, x, _ in parts])),
+        np.exp(minimum),
+        np.exp(lowest),
+        np.exp(highest),
         coefficients,
         np.exp(centre),
         noise,

@@ -3,9 +3,9 @@ r"""Power laws through optima that are each uncertain.
 $$\log N^*_b = k + a\,(\log C_b - \overline{\log C}) + s\,z_b, \qquad
 x_b \sim \mathcal N(\log N^*_b, v_b)$$
 
-with budgets $b$, the optimum of each known as $x_b$ with variance $v_b$, and a scatter $s$ that the
-power law leaves. Given the scatter all else is normal; the scatter itself is drawn from a grid. With
-the slope held at zero it is a mean over things that differ, such as corpora.
+with budgets $b$, the optimum of each known as $x_b$ with variance $v_b$, and a scatter $s$ that
+the power law leaves. Given the scatter all else is normal; the scatter itself is drawn from a grid.
+With the slope held at zero it is a mean over things that differ, such as corpora.
 """
 
 from __future__ import annotations

@@ -14,27 +14,28 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
-
-FLOPS_PER_PARAM_TOKEN = 6.0
 
 
 class Surface(NamedTuple):
     """A loss surface, in nats per token or whatever the loss is in."""
 
-    floor: Float[Array, "*s"]
+    floor: Float[Array | np.ndarray, "*s"]
     """Loss $E$ that neither size nor tokens reduce."""
-    size_term: Float[Array, "*s"]
+    size_term: Float[Array | np.ndarray, "*s"]
     """Loss $A$ that the reference size leaves."""
-    tokens_term: Float[Array, "*s"]
+    tokens_term: Float[Array | np.ndarray, "*s"]
     """Loss $B$ that the reference token count leaves."""
-    size_exponent: Float[Array, "*s"]
-    tokens_exponent: Float[Array, "*s"]
+    size_exponent: Float[Array | np.ndarray, "*s"]
+    tokens_exponent: Float[Array | np.ndarray, "*s"]
 
 
 def expected_loss(
-    surface: Surface, log_params: Float[Array, "*s"], log_tokens: Float[Array, "*s"]
-) -> Float[Array, "*s"]:
+    surface: Surface,
+    log_params: Float[Array | np.ndarray, "*s"],
+    log_tokens: Float[Array | np.ndarray, "*s"],
+) -> Float[Array | np.ndarray, "*s"]:
     """Loss of runs, from logs centred at the reference size and token count.
 
     >>> chinchilla = Surface(*map(jnp.array, (1.7, 0.5, 0.6, 0.34, 0.28)))
@@ -46,7 +47,9 @@ def expected_loss(
     return surface.floor + by_size + by_tokens
 
 
-def optimal_log_params(surface: Surface, log_pairs: Float[Array, "*s"]) -> Float[Array, "*s"]:
+def optimal_log_params(
+    surface: Surface, log_pairs: Float[Array | np.ndarray, "*s"]
+) -> Float[Array | np.ndarray, "*s"]:
     r"""Log of $N^*/N_0$ at a budget, from $\log\frac{C}{6 N_0 D_0}$.
 
     >>> even = Surface(*map(jnp.array, (1.7, 0.5, 0.5, 0.3, 0.3)))
@@ -59,6 +62,6 @@ def optimal_log_params(surface: Surface, log_pairs: Float[Array, "*s"]) -> Float
     return (jnp.log(ratio) + surface.tokens_exponent * log_pairs) / total
 
 
-def params_exponent(surface: Surface) -> Float[Array, "*s"]:
+def params_exponent(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
     r"""Exponent $a$ of $N^* \propto C^a$."""
     return surface.tokens_exponent / (surface.size_exponent + surface.tokens_exponent)

@@ -1,0 +1,164 @@
+"""Optima of controlled runs: the verb that fits both estimators, and its frozen result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Float
+
+from skillscale.errors import UnknownNameError
+from skillscale.runs.parabola import FARTHEST, Parabolas, fit_parabolas
+from skillscale.runs.power_law import PowerLaw, fit_power_law
+from skillscale.runs.sampling import ManyNuts
+from skillscale.runs.surfaces import Surfaces, fit_surfaces
+from skillscale.runs.table import Runs
+
+
+class Estimator(StrEnum):
+    """How an optimum is found."""
+
+    SURFACE = "surface"
+    PARABOLA = "parabola"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IsoFlop:
+    """Posterior of the optima of controlled runs, by two estimators.
+
+    Attributes:
+        surfaces: one loss surface per group and loss, fitted to all budgets.
+        parabolas: one parabola per budget, for every surface; None where no budget has the sizes.
+        power_laws: through the minima of the parabolas.
+        seed: what draws of them begin from.
+    """
+
+    surfaces: Surfaces
+    parabolas: tuple[Parabolas | None, ...]
+    power_laws: tuple[PowerLaw | None, ...]
+    seed: int
+
+    def __repr__(self) -> str:
+        return f"IsoFlop({self.surfaces!r})"
+
+    @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """Group and loss of every surface."""
+        return self.surfaces.keys
+
+    @property
+    def runs(self) -> Runs:
+        """The runs fitted."""
+        return self.surfaces.runs
+
+    def index(self, group: str, loss: str) -> int:
+        """Position of a group's loss.
+
+        Raises:
+            UnknownNameError: the runs have no such group or loss.
+        """
+        for kind, name, known in (
+            ("group", group, [group for group, _ in self.keys]),
+            ("loss", loss, [loss for own, loss in self.keys if own == group]),
+        ):
+            if name not in known:
+                raise UnknownNameError(kind, name, known, where="these surfaces")
+        return self.keys.index((group, loss))
+
+    def optimum(
+        self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE
+    ) -> Float[np.ndarray, " draw"]:
+        """Draws of the size of least loss at a budget.
+
+        Args:
+            row: position of a group's loss.
+            flops: the budget in FLOP.
+            estimator: parabolas answer by their own minimum where the budget was run, and by the
+                power law through their minima elsewhere.
+
+        Returns:
+            Sizes; NaN where there are no parabolas.
+        """
+        if estimator is Estimator.SURFACE:
+            return self.surfaces.optimum(flops)[row]
+        parabolas, law = self.parabolas[row], self.power_laws[row]
+        if parabolas is None or law is None:
+            return np.full(self.surfaces.n_draws, np.nan)
+        at = np.flatnonzero(np.isclose(parabolas.budgets, flops, rtol=0.01))
+        if len(at):
+            return parabolas.optimum[:, at[0]]
+        return law.at(np.array([flops]), np.random.default_rng((self.seed, row)))[:, 0]
+
+
+def isoflop(
+    runs: Runs,
+    *,
+    pooled: bool = True,
+    method: ManyNuts | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> IsoFlop:
+    """Fit a loss surface, and parabolas at every budget, to each loss of each group.
+
+    Args:
+        runs: controlled runs. `by_skill` turns losses into skills first.
+        pooled: whether surfaces come from one population that is estimated.
+        method: options of the sampler of surfaces.
+        seed: the only source of randomness; the same seed gives the same draws.
+        on_progress: called with the surfaces sampled and all surfaces, for a progress bar.
+
+    Raises:
+        RunsError: a loss has too few runs in every group.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
+        >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
+        >>> found
+        IsoFlop(Surfaces(1 of Runs(84 runs of 1 groups, 1 losses, 2e+17 to ... FLOP), 100 draws))
+        >>> found.optimum(0, 1e19).shape
+        (100,)
+    """
+    surfaces = fit_surfaces(runs, pooled=pooled, method=method, seed=seed, on_progress=on_progress)
+    rng = np.random.default_rng(seed)
+    budgets = runs.budgets().to_numpy()
+    parabolas = [
+        _parabolas_of(runs, budgets, group, loss, surfaces.n_draws, rng)
+        for group, loss in surfaces.keys
+    ]
+    laws = [None if p is None else _power_law(p, surfaces.n_draws, rng) for p in parabolas]
+    return IsoFlop(surfaces, tuple(parabolas), tuple(laws), seed)
+
+
+def _parabolas_of(
+    runs: Runs,
+    budgets: Float[np.ndarray, " run"],
+    group: str,
+    loss: str,
+    n_draws: int,
+    rng: np.random.Generator,
+) -> Parabolas | None:
+    """Parabolas of one loss of one group."""
+    values = runs.losses[loss].to_numpy()
+    kept = (runs.runs["group"] == group).to_numpy() & ~np.isnan(values)
+    sizes = runs.runs["n_params"].to_numpy()
+    return fit_parabolas(budgets[kept], sizes[kept], values[kept], n_draws, rng)
+
+
+def _power_law(parabolas: Parabolas, n_draws: int, rng: np.random.Generator) -> PowerLaw | None:
+    """The power law through the minima; None where fewer than two budgets have one."""
+    near = np.clip(parabolas.optimum, parabolas.smallest / FARTHEST, parabolas.largest * FARTHEST)
+    inside = (near > parabolas.smallest) & (near < parabolas.largest)
+    kept = inside.mean(axis=0) > 0.5
+    if kept.sum() < 2:
+        return None
+    log_optimum = np.log(near[:, kept])
+    return fit_power_law(
+        parabolas.budgets[kept],
+        np.median(log_optimum, axis=0),
+        log_optimum.var(axis=0),
+        n_draws,
+        rng,
+    )

@@ -1,0 +1,82 @@
+r"""How a skill's optimum moves with the data: best size against the share of relevant data.
+
+$$\log N^*_{gk} = c_k + m_k\, s_g + u_{g}, \qquad u_g \sim \mathcal N(0, \tau_k^2)$$
+
+over groups $g$ trained on mixes with a share $s_g$ of data relevant to a skill. A handful of recipes
+differ in more than one share, so the slope $m$ is wide unless it is large.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from skillscale.errors import RunsError, UnknownNameError
+from skillscale.runs.isoflop import IsoFlop
+from skillscale.runs.optima import INTERVAL, summary
+from skillscale.runs.power_law import fit_power_law
+
+LEAST_GROUPS = 3
+
+
+def mix_effects(
+    found: IsoFlop,
+    shares: pd.DataFrame,
+    flops: Sequence[float],
+    *,
+    interval: float = INTERVAL,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What more data of a kind does to the best size of every skill.
+
+    Args:
+        found: result of `isoflop` on runs with one loss per skill.
+        shares: share of data relevant to a skill (columns) in what a group was trained on (index),
+            fractions. `load_mixes` reads those of the six corpora.
+        flops: budgets in FLOP.
+        interval: probability inside the intervals.
+        seed: source of randomness.
+
+    Returns:
+        One row per share, loss and budget: ``effect``, the factor by which the best size changes
+        from a mix without that data to one of nothing else, with ``_lower`` and ``_upper``, and
+        ``prob_larger`` that it exceeds one.
+
+    Raises:
+        RunsError: fewer than three groups have shares.
+        UnknownNameError: a group with shares is not in the runs.
+    """
+    for group in shares.index:
+        if group not in found.runs.groups:
+            raise UnknownNameError("group", str(group), found.runs.groups, where="these runs")
+    if len(shares) < LEAST_GROUPS:
+        raise RunsError(
+            f"{len(shares)} groups have shares and a trend needs {LEAST_GROUPS}. "
+            "Train more mixes, one group each, and add their shares."
+        )
+    rng = np.random.default_rng(seed)
+    rows = []
+    for kind in shares.columns:
+        for loss in found.runs.loss_names:
+            groups = [g for g in shares.index if (g, loss) in found.keys]
+            for budget in flops:
+                logs = np.log([found.optimum(found.index(g, loss), budget) for g in groups])
+                trend = fit_power_law(
+                    np.exp(shares.loc[groups, kind].to_numpy(dtype=float)),
+                    np.median(logs, axis=1),
+                    logs.var(axis=1),
+                    found.surfaces.n_draws,
+                    rng,
+                )
+                rows.append(
+                    {
+                        "share": str(kind),
+                        "loss": loss,
+                        "flops": float(budget),
+                        **summary("effect", np.exp(trend.exponent), interval),
+                        "prob_larger": float((trend.exponent > 0).mean()),
+                    }
+                )
+    return pd.DataFrame(rows)

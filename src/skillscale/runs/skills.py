@@ -1,0 +1,126 @@
+"""Skills of controlled runs: losses joined by what they measure, and optima compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from skillscale.errors import RunsError
+from skillscale.runs.isoflop import IsoFlop
+from skillscale.runs.optima import INTERVAL, summary
+from skillscale.runs.power_law import fit_power_law
+from skillscale.runs.table import Runs
+
+AGGREGATE = "general"
+"""The skill that stands for an aggregate validation set."""
+ALL_GROUPS = "all groups"
+DECIDED = 0.95
+
+
+def by_skill(runs: Runs, skills: pd.Series) -> Runs:
+    """Join the losses that measure one skill: their mean, over the runs that have all of them.
+
+    Means of losses are what a validation set made of them would show, so their optimum is that of
+    the skill, and the noise that a run has in all of them counts once.
+
+    Args:
+        runs: controlled runs.
+        skills: the skill of every loss, indexed by loss, as `load_skills` returns it; losses of
+            other runs are passed over.
+
+    Returns:
+        The same runs with one loss per skill.
+
+    Raises:
+        RunsError: none of the losses has a skill.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs, load_skills
+        >>> runs = load_runs("isoflop")
+        >>> by_skill(runs, load_skills(losses=runs.loss_names)).loss_names
+        ['general', 'knowledge', 'code', 'reasoning', 'commonsense']
+    """
+    known = skills[skills.index.isin(runs.loss_names)]
+    if known.empty:
+        raise RunsError(
+            f"no loss of these runs has a skill. Map some of {', '.join(runs.loss_names)}."
+        )
+    means = {
+        skill: runs.losses[list(members.index)].mean(axis=1, skipna=False)
+        for skill, members in known.groupby(known, sort=False)
+    }
+    return replace(runs, losses=pd.DataFrame(means)).select()
+
+
+def ratios(
+    found: IsoFlop,
+    flops: Sequence[float] | None = None,
+    *,
+    reference: str = AGGREGATE,
+    interval: float = INTERVAL,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every skill's best size over that of an aggregate validation set, by group and budget.
+
+    Args:
+        found: result of `isoflop` on runs with one loss per skill.
+        flops: budgets in FLOP; those that were run by default.
+        reference: the loss to compare with.
+        interval: probability inside the intervals.
+        seed: source of randomness, for the mean over groups.
+
+    Returns:
+        One row per group, loss and budget, and one over all groups (their mean with its own
+        uncertainty, groups being taken for a sample of recipes): ``ratio`` with ``_lower`` and
+        ``_upper``, ``prob_larger`` that it exceeds one, and a ``verdict`` in words.
+
+    Raises:
+        UnknownNameError: the reference is no loss of a group.
+    """
+    chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
+    rng = np.random.default_rng(seed)
+    losses = [loss for loss in found.runs.loss_names if loss != reference]
+    rows = []
+    for loss in losses:
+        for budget in chosen:
+            logs = {}
+            for group in found.runs.groups:
+                if (group, loss) not in found.keys:
+                    continue
+                own = found.optimum(found.index(group, loss), budget)
+                base = found.optimum(found.index(group, reference), budget)
+                logs[group] = np.log(own / base)
+                rows.append(_ratio_row(group, loss, budget, logs[group], interval))
+            if len(logs) > 1:
+                pooled = fit_power_law(
+                    np.ones(len(logs)),
+                    np.array([np.median(draws) for draws in logs.values()]),
+                    np.array([draws.var() for draws in logs.values()]),
+                    found.surfaces.n_draws,
+                    rng,
+                    has_slope=False,
+                )
+                rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
+    return pd.DataFrame(rows)
+
+
+def _ratio_row(
+    group: str, loss: str, budget: float, log_ratio: np.ndarray, interval: float
+) -> dict[str, object]:
+    prob_larger = float((log_ratio > 0).mean())
+    verdict = "can't tell"
+    if prob_larger >= DECIDED:
+        verdict = "wants more parameters"
+    elif prob_larger <= 1 - DECIDED:
+        verdict = "wants more tokens"
+    return {
+        "group": group,
+        "loss": loss,
+        "flops": float(budget),
+        **summary("ratio", np.exp(log_ratio), interval),
+        "prob_larger": prob_larger,
+        "verdict": verdict,
+    }
