@@ -2,8 +2,8 @@ r"""How a skill's optimum moves with the data: best size against the share of re
 
 $$\log N^*_{gk} = c_k + m_k\, s_g + u_{g}, \qquad u_g \sim \mathcal N(0, \tau_k^2)$$
 
-over groups $g$ trained on mixes with a share $s_g$ of data relevant to a skill. A handful of recipes
-differ in more than one share, so the slope $m$ is wide unless it is large.
+over groups $g$ trained on mixes with a share $s_g$ of data relevant to a skill. A handful of
+recipes differ in more than one share, so the slope $m$ is wide unless it is large.
 """
 
 from __future__ import annotations

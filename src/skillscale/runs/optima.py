@@ -122,9 +122,8 @@ def summary(
     {'x': 50.0, 'x_lower': 5.0, 'x_upper': 95.0}
     """
     tail = (1 - interval) / 2
-    # An end among infinite draws is infinite: interpolation would make it NaN.
-    method = "linear" if np.isfinite(draws).all() else "nearest"
-    lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], method=method)
+    # No interpolation: between infinite draws it would give NaN.
+    lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], method="nearest")
     return {name: float(median), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
 
 

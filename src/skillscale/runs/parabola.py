@@ -99,7 +99,7 @@ def fit_parabolas(
 
 def _vertex(parabola: np.polynomial.Polynomial, x: Float[np.ndarray, " run"]) -> float:
     """Where a parabola is least among the sizes tried: the powers are taken about it."""
-    _, slope, bend = parabola.coef
+    _, slope, bend = map(float, parabola.coef)
     return float(np.clip(-slope / (2 * bend) if bend > 0 else x.mean(), x.min(), x.max()))
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from skillscale.costs import TRAINING_FLOPS
 from skillscale.errors import SpecError, UnknownNameError
-from skillscale.runs.surfaces import TAIL, Surfaces
+from skillscale.runs.posterior import TAIL
+from skillscale.runs.surfaces import Surfaces
 
 INTERVALS = (50, 80, 90, 95)
 
@@ -98,7 +99,7 @@ def _checked(plan: pd.DataFrame) -> pd.DataFrame:
                 f"{name} must be positive, and row {wrong[0]} holds {plan[name].loc[wrong[0]]}."
             )
     names = [f"{n:.0f}-{d:.0f}" for n, d in zip(plan["n_params"], plan["n_tokens"], strict=True)]
-    filled = pd.DataFrame(
+    return pd.DataFrame(
         {
             "run": plan["run"].to_list() if "run" in plan.columns else names,
             "group": plan["group"].to_list() if "group" in plan.columns else [None] * len(plan),
@@ -106,4 +107,3 @@ def _checked(plan: pd.DataFrame) -> pd.DataFrame:
             "n_tokens": plan["n_tokens"].astype(float).to_list(),
         }
     )
-    return filled
