@@ -224,3 +224,15 @@ def skills_schema(losses: Iterable[str] | None) -> pa.DataFrameSchema:
         "skill": _column("skill is empty where a loss counts for none.", nullable=True),
     }
     return pa.DataFrameSchema(columns)
+
+
+def mixes_schema(shares: Iterable[str]) -> pa.DataFrameSchema:
+    """A table of what groups of runs were trained on: one row per group, one column per share.
+
+    Args:
+        shares: the columns that hold shares.
+    """
+    advice = "A share is a fraction of the training tokens, such as 0.2."
+    columns = {name: _column(advice, numeric(name, advice), fraction(name)) for name in shares}
+    group = _column("group is the name of a group of runs.", unique_name("group"))
+    return pa.DataFrameSchema({"group": group} | columns)

@@ -9,16 +9,53 @@ recipes differ in more than one share, so the slope $m$ is wide unless it is lar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from skillscale.errors import RunsError, UnknownNameError
+from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.rules import numbers
+from skillscale.data.schema import mixes_schema
+from skillscale.data.table import shipped_directory
+from skillscale.errors import RunsError, TableError, UnknownNameError
 from skillscale.runs.isoflop import IsoFlop
 from skillscale.runs.optima import INTERVAL, summary
 from skillscale.runs.power_law import fit_power_law
 
 LEAST_GROUPS = 3
+
+
+def load_mixes(path: str | Path | None = None) -> pd.DataFrame:
+    """Load a table of what groups were trained on, and check it.
+
+    Args:
+        path: CSV file with a column ``group`` and one per kind of data, its share of the training
+            tokens (a fraction); a column ``source`` is passed over. By default the table shipped
+            with the package, of the six corpora.
+
+    Returns:
+        Shares, indexed by group.
+
+    Raises:
+        TableError: the file holds problems; the error lists all of them.
+
+    Example:
+        >>> load_mixes().loc["proof-pile-2"].to_dict()
+        {'code': 0.2, 'mathematics': 0.8, 'education': 0.0}
+    """
+    path = shipped_directory() / "runs" / "mixes.csv" if path is None else Path(path)
+    cells, problems = read_cells(path)
+    if cells is None:
+        raise TableError(problems)
+    shares = [name for name in cells.columns if name not in ("group", "source")]
+    problems += find_problems(path.name, cells, mixes_schema(shares), ["group"])
+    if not shares:
+        problems.append(f"{path.name}: no column holds a share. Add one per kind of data.")
+    if problems:
+        raise TableError(problems)
+    groups = pd.Index(cells["group"].to_list(), name="group")
+    return cells[shares].apply(numbers).set_index(groups)
 
 
 def mix_effects(

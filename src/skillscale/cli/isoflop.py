@@ -1,0 +1,282 @@
+"""The command ``skillscale isoflop``."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from skillscale.cli.commands import Seed, Style, app, comma_separated
+from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
+from skillscale.data.problems import read_cells
+from skillscale.data.rules import numbers
+from skillscale.errors import SpecError, TableError
+from skillscale.formatting import (
+    MISSING,
+    format_count,
+    format_flops,
+    format_interval,
+    format_probability,
+)
+from skillscale.runs.isoflop import IsoFlop, isoflop
+from skillscale.runs.misspecification import misspecification, worst_cases
+from skillscale.runs.mixes import load_mixes, mix_effects
+from skillscale.runs.optima import INTERVAL, exponents, optima
+from skillscale.runs.planned import forecast_losses
+from skillscale.runs.skills import AGGREGATE, by_skill, ratios
+from skillscale.runs.surfaces import Surfaces
+from skillscale.runs.table import Runs, load_runs, load_skills
+
+Columns = dict[str, Callable[[Row], str]]
+
+PERCENT = f"{100 * INTERVAL:.0f} %"
+POORLY_SAMPLED = 1.05
+
+
+class Show(StrEnum):
+    """What to print of controlled runs."""
+
+    OPTIMA = "optima"
+    EXPONENTS = "exponents"
+    RATIOS = "ratios"
+    MIXES = "mixes"
+    MISSPECIFICATION = "misspecification"
+    FORECAST = "forecast"
+
+
+@app.command("isoflop")
+def isoflop_command(
+    runs_file: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUNS",
+            help="CSV file: n_params, n_tokens, one column per loss, optionally group, flops, run. "
+            "Or shipped runs: isoflop, olmo-ladder, overtraining.",
+        ),
+    ],
+    show: Annotated[
+        Show,
+        typer.Option(
+            help="Best sizes; exponents; skills over an aggregate validation set; what the data "
+            "mix does; what a wrong validation set costs; losses of the runs of a --plan."
+        ),
+    ] = Show.OPTIMA,
+    loss: Annotated[
+        str | None,
+        typer.Option(help="Losses, comma-separated, each for itself; else joined by skill."),
+    ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Corpora or recipes, comma-separated; all by default.")
+    ] = None,
+    skills: Annotated[
+        Path | None, typer.Option(help="Table of the skill of every loss; the shipped one if none.")
+    ] = None,
+    flops: Annotated[
+        str | None,
+        typer.Option(help="Budgets in FLOP; the largest run, or all with csv and json, if none."),
+    ] = None,
+    max_flops: Annotated[float, typer.Option(help="Most compute of the runs to fit.")] = float(
+        "inf"
+    ),
+    reference: Annotated[
+        str, typer.Option(help="Loss or skill to compare with: an aggregate validation set.")
+    ] = AGGREGATE,
+    mixes: Annotated[
+        Path | None,
+        typer.Option(help="Table of what every group was trained on; the shipped one if none."),
+    ] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="CSV file of runs to forecast: n_params, n_tokens[, group].")
+    ] = None,
+    seed: Seed = 0,
+    style: Style = Format.TABLE,
+) -> None:
+    """Best sizes and tokens by skill from controlled runs, with intervals."""
+    if (show is Show.FORECAST) != (plan is not None):
+        raise SpecError("--show forecast and --plan go together.")
+    planned = None if plan is None else _read_plan(plan)
+    runs = _selected(runs_file, loss, group, skills, max_flops)
+    for sentence in runs.warnings:
+        messages.print(f"Note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    with progress("Fitting surfaces") as on_progress:
+        found = isoflop(runs, seed=seed, on_progress=on_progress)
+    _tell_diagnostics(found.surfaces)
+    budgets = _budgets(flops, runs, style)
+    if show is Show.OPTIMA:
+        table, columns = optima(found, budgets), OPTIMA
+    elif show is Show.EXPONENTS:
+        table, columns = exponents(found), EXPONENTS
+    elif show is Show.RATIOS:
+        table, columns = ratios(found, budgets, reference=reference, seed=seed), RATIOS
+    elif show is Show.MIXES:
+        table, columns = mix_effects(found, load_mixes(mixes), budgets, seed=seed), MIXES
+    elif show is Show.MISSPECIFICATION:
+        table, columns = _misspecified(found, budgets, style), MISSPECIFICATION
+    else:
+        assert planned is not None
+        table, columns = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
+    rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+    print_rows(rows, style, shown=columns)
+
+
+def _selected(
+    runs_file: str,
+    loss: str | None,
+    group: str | None,
+    skills: Path | None,
+    max_flops: float,
+) -> Runs:
+    """Runs with the losses asked for, or joined by skill."""
+    if loss is not None and skills is not None:
+        raise SpecError("give one of --loss (single losses) and --skills (losses joined).")
+    runs = load_runs(runs_file).select(groups=_names(group), max_flops=max_flops)
+    if loss is not None:
+        return runs.select(losses=_names(loss))
+    mapping = load_skills(skills, losses=None if skills is None else runs.loss_names)
+    if skills is None and not mapping.index.isin(runs.loss_names).any():
+        return runs
+    return by_skill(runs, mapping)
+
+
+def _budgets(flops: str | None, runs: Runs, style: Format) -> list[float]:
+    """Budgets asked for, or those run; for people the largest only."""
+    if flops is not None:
+        wanted = "--flops takes numbers separated by commas, such as 1e19,1e20"
+        return comma_separated(flops, float, wanted)
+    run = sorted(float(budget) for budget in runs.budgets().unique())
+    return run[-1:] if style is Format.TABLE else run
+
+
+def _misspecified(found: IsoFlop, budgets: list[float], style: Format) -> pd.DataFrame:
+    """All mixes for programs, the worst for people."""
+    table = misspecification(found, budgets)
+    return worst_cases(table) if style is Format.TABLE else table
+
+
+def _read_plan(path: Path) -> pd.DataFrame:
+    cells, problems = read_cells(path)
+    if cells is None:
+        raise TableError(problems)
+    for name in ("n_params", "n_tokens"):
+        if name in cells.columns:
+            cells[name] = numbers(cells[name])
+    return cells
+
+
+def _tell_diagnostics(surfaces: Surfaces) -> None:
+    """Name the surfaces that were not sampled well."""
+    poor = surfaces.diagnostics[surfaces.diagnostics["rhat"] > POORLY_SAMPLED]
+    if len(poor):
+        worst = poor.sort_values("rhat").iloc[-1]
+        messages.print(
+            f"Note: {len(poor)} of {len(surfaces.keys)} surfaces were not sampled well (R-hat up "
+            f"to {worst['rhat']:.2f}, {worst['loss']} of {worst['group']}). Their intervals are "
+            "approximate.",
+            highlight=False,
+        )
+
+
+def _names(text: str | None) -> list[str] | None:
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def _text(key: str, row: Row) -> str:
+    return str(row[key])
+
+
+def _sized(key: str, write: Callable[[float], str], row: Row) -> str:
+    return write(number(row, key))
+
+
+def _ends(key: str, write: Callable[[float], str], row: Row) -> str:
+    return format_interval(number(row, f"{key}_lower"), number(row, f"{key}_upper"), write)
+
+
+def _count(value: float) -> str:
+    """A count; where a loss falls on and on, its optimum is beyond any."""
+    if value == 0:
+        return "below"
+    return "beyond" if value == math.inf else format_count(value)
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else MISSING
+
+
+def _factor(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else MISSING
+
+
+def _change(value: float) -> str:
+    return f"{100 * value:+.0f} %"
+
+
+def _small_change(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _mix(kind: str, row: Row) -> str:
+    """A mix in words: the skills that have a part in it."""
+    parts = {k.removeprefix(f"{kind}_"): number(row, k) for k in row if k.startswith(f"{kind}_")}
+    return " + ".join(
+        skill if weight == 1 else f"{weight:g} {skill}" for skill, weight in parts.items() if weight
+    )
+
+
+PLACE: Columns = {"group": partial(_text, "group"), "loss": partial(_text, "loss")}
+BUDGET: Columns = {"FLOP": partial(_sized, "flops", format_flops)}
+OPTIMA: Columns = {
+    **PLACE,
+    **BUDGET,
+    "by": partial(_text, "estimator"),
+    "size": partial(_sized, "n_params", _count),
+    f"size, {PERCENT}": partial(_ends, "n_params", _count),
+    "tokens": partial(_sized, "n_tokens", _count),
+    "place": partial(_text, "place"),
+}
+EXPONENTS: Columns = {
+    **PLACE,
+    "by": partial(_text, "estimator"),
+    "a": partial(_sized, "params_exponent", _decimal),
+    f"a, {PERCENT}": partial(_ends, "params_exponent", _decimal),
+    "1 - a": partial(_sized, "tokens_exponent", _decimal),
+}
+RATIOS: Columns = {
+    **PLACE,
+    **BUDGET,
+    "ratio": partial(_sized, "ratio", _factor),
+    PERCENT: partial(_ends, "ratio", _factor),
+    "P(> 1)": partial(_sized, "prob_larger", format_probability),
+    "verdict": partial(_text, "verdict"),
+}
+MIXES: Columns = {
+    "share of": partial(_text, "share"),
+    "loss": partial(_text, "loss"),
+    **BUDGET,
+    "size, all over none": partial(_sized, "effect", _factor),
+    PERCENT: partial(_ends, "effect", _factor),
+    "P(> 1)": partial(_sized, "prob_larger", format_probability),
+}
+MISSPECIFICATION: Columns = {
+    "group": partial(_text, "group"),
+    **BUDGET,
+    "what matters": partial(_mix, "true"),
+    "what was assumed": partial(_mix, "assumed"),
+    "parameters": partial(_sized, "error", _change),
+    PERCENT: partial(_ends, "error", _change),
+    "loss paid": partial(_sized, "loss_paid", _small_change),
+}
+FORECAST: Columns = {
+    "run": partial(_text, "run"),
+    **PLACE,
+    **BUDGET,
+    "median": partial(_sized, "median", _decimal),
+    PERCENT: lambda r: format_interval(number(r, "lower_90"), number(r, "upper_90"), _decimal),
+    "compute over the most run": partial(_sized, "beyond", _factor),
+}
