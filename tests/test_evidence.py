@@ -16,6 +16,7 @@ from numpyro.handlers import seed, trace
 from scipy import optimize, stats
 
 from skillscale import Fit, Spec, Svi, fit
+from skillscale.checking import Verdict, check
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.evidence import SlopeEvidence, at_reference_budget, log_likelihood
 from skillscale.inference.potential import make_potential
@@ -206,6 +207,20 @@ def test_evidence_survives_a_saved_fit(approximate, tmp_path):
     spec = dataclasses.replace(approximate.spec, evidence=(KNOWLEDGE,))
     dataclasses.replace(approximate, spec=spec).save(tmp_path / "fit.nc")
     assert Fit.load(tmp_path / "fit.nc").spec == spec
+
+
+def test_a_fit_that_departs_from_controlled_runs_is_to_be_reviewed(approximate):
+    log_params, _ = at_optimum(approximate, "reasoning")
+    anything = (0.5, 10.0)  # of sharpness
+    agreeing = with_evidence(approximate.spec, log_params + 0.9, 0.5, *anything)
+    departing = with_evidence(approximate.spec, log_params - 1.1, 0.5, *anything)
+    near, far = (check(dataclasses.replace(approximate, spec=s))[-1] for s in (agreeing, departing))
+    assert near.name == far.name == "controlled runs on reasoning"
+    assert (near.verdict, far.verdict) == (Verdict.PASS, Verdict.REVIEW)
+    assert (near.value, far.value) == pytest.approx((1.8, 2.2), abs=1e-3)
+    assert (
+        len(check(approximate)) == len(check(dataclasses.replace(approximate, spec=agreeing))) - 1
+    )
 
 
 PLAIN = dataclasses.asdict(KNOWLEDGE)
