@@ -224,7 +224,7 @@ def _agreement(fit: Fit) -> list[Check]:
                 f"<= {AGREEMENT:g} scales",
                 "The fit departs from the controlled runs. At the reference budget the best size "
                 f"is {best}, there {given}; its sharpness {sharpness:.2f}, there "
-                f"{known.sharpness:.2f}. Widen the scales, or leave the evidence out.",
+                f"{known.sharpness:.2f}. Take its optimum for unsettled.",
             )
         )
     return checks

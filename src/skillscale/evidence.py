@@ -42,12 +42,12 @@ from jaxtyping import Array, Float
 from skillscale.errors import SpecError
 
 TAIL = 4.0
-"""Degrees of freedom: where leaderboard and controlled runs conflict, the better known wins."""
+"""Degrees of freedom: so few that evidence far from what the scores say gives way to them."""
 SMALLEST_GROWTH = 0.02
-"""Growth of a skill per e-fold of compute below which the ratios are held finite. The prior's mean
-is 0.6, and at 0.1 they are 2 % smaller for it."""
+"""Growth of a skill per e-fold of compute below which sharpness is held finite. The prior's mean
+is 0.6, and at 0.1 sharpness comes out 2 % smaller."""
 SMALLEST_SHARPNESS = 0.05
-"""Sharpness below which the optimum is held finite; at 0.35 it is 1 % nearer for it."""
+"""Sharpness below which the optimum is held finite; at 0.35 it comes out 1 % nearer."""
 
 
 @dataclass(frozen=True)
