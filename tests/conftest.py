@@ -28,6 +28,7 @@ SVI = Svi(draws=400, newton_steps=60)
 SHARED_PROGRAMS = (
     "test_cheapest",
     "test_checking",
+    "test_evidence",
     "test_forecasting",
     "test_inference",
     "test_objectives",
