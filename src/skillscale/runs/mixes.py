@@ -21,7 +21,7 @@ from skillscale.data.table import shipped_directory
 from skillscale.errors import RunsError, TableError, UnknownNameError
 from skillscale.runs.isoflop import IsoFlop
 from skillscale.runs.optima import INTERVAL, summary
-from skillscale.runs.power_law import fit_power_law
+from skillscale.runs.power_law import GROUP_SCATTER_SCALE, fit_power_law
 
 LEAST_GROUPS = 3
 
@@ -106,6 +106,7 @@ def mix_effects(
                     logs.var(axis=1),
                     found.surfaces.n_draws,
                     rng,
+                    scatter_scale=GROUP_SCATTER_SCALE,
                 )
                 rows.append(
                     {
