@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.table import Runs
 
 SIZE, TOKENS = 2e8, 4e9
@@ -25,7 +26,9 @@ class Truth(NamedTuple):
 
     def loss(self, n_params: np.ndarray, n_tokens: np.ndarray) -> np.ndarray:
         by_size = self.size_term * (n_params / SIZE) ** -self.size_exponent
-        return self.floor + by_size + self.tokens_term * (n_tokens / TOKENS) ** -self.tokens_exponent
+        return (
+            self.floor + by_size + self.tokens_term * (n_tokens / TOKENS) ** -self.tokens_exponent
+        )
 
     def optimum(self, flops: np.ndarray | float) -> np.ndarray | float:
         ratio = self.size_exponent * self.size_term / (self.tokens_exponent * self.tokens_term)
@@ -36,6 +39,13 @@ class Truth(NamedTuple):
     @property
     def exponent(self) -> float:
         return self.tokens_exponent / (self.size_exponent + self.tokens_exponent)
+
+    def about(self, size: float, tokens: float) -> Truth:
+        """The five numbers about another reference."""
+        return self._replace(
+            size_term=self.size_term * (size / SIZE) ** -self.size_exponent,
+            tokens_term=self.tokens_term * (tokens / TOKENS) ** -self.tokens_exponent,
+        )
 
     def with_optimum_times(self, factor: float) -> Truth:
         """The surface whose optimum is this one's times a factor, at every budget."""
@@ -77,3 +87,57 @@ def runs_at(
         frames.append(pd.DataFrame({"group": group, **counts, "source": None}, index=index))
         values.append(pd.DataFrame(dict(columns), index=index))
     return Runs(pd.concat(frames), pd.concat(values))
+
+
+SHARES = {"web": 0.0, "blend": 0.2, "half": 0.5, "stack": 0.9}
+"""Share of code in what the groups of `skilled_truths` were trained on."""
+RATIOS = {"general": 1.0, "knowledge": 1.8, "code": 1 / 1.8, "twin": 1.0}
+"""Best size of every loss over that of the first, in the group without code."""
+CODE_EFFECT = np.exp(-0.8)
+"""Factor by which code's best size changes from a mix without code to one of nothing else."""
+NOISE = 0.002
+SKILL_BUDGETS = np.geomspace(2e17, 1e19, 6)
+N_SKILL_SIZES = 8
+METHOD = ManyNuts(warmup=250, draws=300)
+"""One for all tests: another would be another program to compile."""
+
+
+def skilled_truths() -> dict[tuple[str, str], Truth]:
+    """Surfaces of the losses of four groups that differ in their share of code."""
+    truths = {}
+    for g, (group, share) in enumerate(SHARES.items()):
+        base = Truth(floor=1.7 + 0.05 * g, size_exponent=0.36 + 0.02 * g)
+        for loss, ratio in RATIOS.items():
+            factor = ratio * (CODE_EFFECT**share if loss == "code" else 1.0)
+            truths[group, loss] = base.with_optimum_times(factor)
+    return truths
+
+
+def skilled_runs(
+    seed: int,
+    *,
+    common: Mapping[str, float] | None = None,
+    noise: Mapping[tuple[str, str], float] | None = None,
+) -> Runs:
+    """Runs of `skilled_truths`, with a loss more that five runs of each group have.
+
+    Args:
+        seed: source of randomness.
+        common: share of the variance of the noise that the losses of a group have in common.
+        noise: of some losses, by group and loss.
+    """
+    rng = np.random.default_rng(seed)
+    n_params, n_tokens, flops = isoflop_grid(SKILL_BUDGETS, N_SKILL_SIZES)
+    losses: dict[str, dict[str, np.ndarray]] = {}
+    for group in SHARES:
+        share = (common or {}).get(group, 0.8)
+        of_run = rng.standard_normal(len(flops))
+        columns = losses.setdefault(group, {})
+        for loss in RATIOS:
+            own = rng.standard_normal(len(flops))
+            z = np.sqrt(share) * of_run + np.sqrt(1 - share) * own
+            size = (noise or {}).get((group, loss), NOISE)
+            expected = skilled_truths()[group, loss].loss(n_params, n_tokens)
+            columns[loss] = expected * np.exp(size * z)
+        columns["rare"] = np.where(np.arange(len(flops)) < 5, columns["general"], np.nan)
+    return runs_at(n_params, n_tokens, flops, losses)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from simulated_runs import Truth, isoflop_grid, random_truths, runs_at
 
+from simulated_runs import Truth, isoflop_grid, random_truths, runs_at
 from skillscale.runs.isoflop import Estimator, isoflop
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.surface import params_exponent
@@ -48,7 +48,9 @@ def coverage(truths: list[Truth], noise: float, seed: int) -> dict[str, np.ndarr
     laws = np.stack([law.exponent for law in found.power_laws])
     return {
         "surface": is_covered(best, surface).mean(axis=1),
-        "surface exponent": is_covered(exponent, np.asarray(params_exponent(found.surfaces.surface))),
+        "surface exponent": is_covered(
+            exponent, np.asarray(params_exponent(found.surfaces.surface))
+        ),
         "parabola": is_covered(best, parabola).mean(axis=1),
         "parabola exponent": is_covered(exponent, laws),
     }

@@ -17,9 +17,7 @@ def is_covered(truth, draws):
 
 
 def test_exact_optima_give_the_exact_exponent():
-    law = fit_power_law(
-        BUDGETS, 18 + 0.47 * X, np.full(6, 1e-10), 2000, np.random.default_rng(0)
-    )
+    law = fit_power_law(BUDGETS, 18 + 0.47 * X, np.full(6, 1e-10), 2000, np.random.default_rng(0))
     assert abs(np.median(law.exponent) - 0.47) < 1e-3
     assert abs(np.median(law.level) - 18) < 1e-3
     assert np.quantile(law.scatter, 0.9) < 0.01

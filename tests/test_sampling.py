@@ -74,7 +74,7 @@ def test_modes_and_curvatures_are_those_of_the_densities(problems, modes):
     assert np.abs((modes.mode - truth) / spread).max() < 0.05
     # Nothing is taken for wider than the prior is: curvatures have a least value.
     largest = np.linalg.eigvalsh(covariance)[:, -1] < 1.9
-    assert 5 < largest.sum()
+    assert largest.sum() > 5
     np.testing.assert_allclose(modes.covariance[largest, :2, :2], covariance[largest], rtol=1e-3)
     np.testing.assert_allclose(modes.covariance[:, 2, 2], 1 / shape, rtol=3e-2)
 
@@ -94,7 +94,9 @@ def test_second_and_third_moments_of_draws_are_those_of_the_densities(problems, 
     mean, covariance, shape = problems
     centre = np.column_stack([mean, special.digamma(shape)])[:, None, None]
     about = draws.flat - centre
-    variance = np.column_stack([covariance[:, 0, 0], covariance[:, 1, 1], special.polygamma(1, shape)])
+    variance = np.column_stack(
+        [covariance[:, 0, 0], covariance[:, 1, 1], special.polygamma(1, shape)]
+    )
     assert surprises(about**2, variance).max() < SURPRISING
     together = (about[..., 0] * about[..., 1])[..., None]
     assert surprises(together, covariance[:, [0], [1]][:, :1]).max() < SURPRISING

@@ -42,21 +42,62 @@ Example:
     >>> figure = plot_score_curves(fit, ["mmlu"], families=["llama-2", "qwen1.5"])
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('size (parameters)', 'score (points)')
+
+What controlled runs say of losses, of best sizes, and of runs to come:
+
+    >>> from skillscale.runs.isoflop import isoflop
+    >>> from skillscale.runs.planned import forecast_losses
+    >>> from skillscale.runs.sampling import ManyNuts
+    >>> from skillscale.runs.table import load_runs
+    >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
+    >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
+    >>> figure = plot_isoflop(found, "starcoder")
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('size (parameters)', 'loss')
+    >>> [ax.get_ylabel() for ax in plot_runs_optimum(found).axes]
+    ['best size (parameters)', 'its tokens']
+    >>> plan = pd.DataFrame({"n_params": [1e9], "n_tokens": [2e10]})
+    >>> plot_loss_forecast(forecast_losses(found.surfaces, plan)).axes[0].get_title()
+    'val c4'
+
+How best sizes of skills compare, and what a validation set of the wrong skills costs (tables by
+hand, as `ratios` and `misspecification` make them):
+
+    >>> row = {"group": "web", "flops": 1e19}
+    >>> ratio = {"ratio": 1.2, "ratio_lower": 1.1, "ratio_upper": 1.3}
+    >>> plot_ratios(pd.DataFrame([row | ratio | {"loss": "code"}])).axes[0].get_xlabel()
+    'best size, relative to general'
+    >>> wrong = pd.DataFrame(
+    ...     row | {"error": t - a, "loss_paid": (t - a) ** 2 / 100}
+    ...     | {"true_code": t, "true_web": 1 - t, "assumed_code": a, "assumed_web": 1 - a}
+    ...     for t in (0, 1) for a in (0, 1)
+    ... )
+    >>> figure = plot_misspecification(wrong, "web", 1e19)
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('skill assumed', 'skill that matters')
 """
 
 from skillscale.plots.calibration import plot_calibration
 from skillscale.plots.canvas import ACTUAL
 from skillscale.plots.forecasts import plot_forecast, plot_score_curves
 from skillscale.plots.levels import plot_level_curves
+from skillscale.plots.misspecification import plot_misspecification
 from skillscale.plots.optima import plot_optimum
 from skillscale.plots.regret import plot_regret
+from skillscale.plots.runs import plot_isoflop, plot_runs_optimum
+from skillscale.plots.skills import plot_loss_forecast, plot_ratios
 
 __all__ = [
     "ACTUAL",
     "plot_calibration",
     "plot_forecast",
+    "plot_isoflop",
     "plot_level_curves",
+    "plot_loss_forecast",
+    "plot_misspecification",
     "plot_optimum",
+    "plot_ratios",
     "plot_regret",
+    "plot_runs_optimum",
     "plot_score_curves",
 ]

@@ -21,17 +21,23 @@ PANEL_WIDTH = 4.4
 
 
 def panels(
-    n: int, height: float, legend: float, *, sharey: bool | Literal["col"] = True
+    n: int,
+    height: float,
+    legend: float,
+    *,
+    sharex: bool = True,
+    sharey: bool | Literal["col"] = True,
 ) -> tuple[Figure, list[Axes]]:
     """A figure of ``n`` panels, at most two a row, with axes shared and room for a legend.
 
-    Scores share one axis; two quantities side by side share one per column.
+    Scores share one axis; two quantities side by side share one per column; losses have levels of
+    their own and share none.
     """
     columns = min(n, COLUMNS)
     rows = -(-n // columns)
     width = 6.4 if columns == 1 else PANEL_WIDTH * columns + 0.6  # a legend needs six inches
     figure = Figure(figsize=(width, rows * height + legend + 0.3), dpi=150, layout="constrained")
-    grid = figure.subplots(rows, columns, sharex=True, sharey=sharey, squeeze=False)
+    grid = figure.subplots(rows, columns, sharex=sharex, sharey=sharey, squeeze=False)
     axes = list(grid.ravel())
     for ax in axes[n:]:
         ax.remove()

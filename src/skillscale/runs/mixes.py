@@ -79,7 +79,8 @@ def mix_effects(
     Returns:
         One row per share, loss and budget: ``effect``, the factor by which the best size changes
         from a mix without that data to one of nothing else, with ``_lower`` and ``_upper``, and
-        ``prob_larger`` that it exceeds one.
+        ``prob_larger`` that it exceeds one. Losses with a surface in fewer than three of the groups
+        have none.
 
     Raises:
         RunsError: fewer than three groups have shares.
@@ -98,6 +99,8 @@ def mix_effects(
     for kind in shares.columns:
         for loss in found.runs.loss_names:
             groups = [g for g in shares.index if (g, loss) in found.keys]
+            if len(groups) < LEAST_GROUPS:
+                continue
             for budget in flops:
                 logs = np.log([found.optimum(found.index(g, loss), budget) for g in groups])
                 trend = fit_power_law(

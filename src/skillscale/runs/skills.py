@@ -75,7 +75,8 @@ def ratios(
     Returns:
         One row per group, loss and budget, and one over all groups (their mean with its own
         uncertainty, groups being taken for a sample of recipes): ``ratio`` with ``_lower`` and
-        ``_upper``, ``prob_larger`` that it exceeds one, and a ``verdict`` in words.
+        ``_upper``, ``prob_larger`` that it exceeds one, and a ``verdict`` in words. Its ``attrs``
+        hold the reference and the interval.
 
     Raises:
         UnknownNameError: the reference is no loss of a group.
@@ -97,7 +98,9 @@ def ratios(
             if len(logs) > 1:
                 pooled = fit_mean(np.array(list(logs.values())), rng)
                 rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    table.attrs = {"reference": reference, "interval": interval}
+    return table
 
 
 def _ratio_row(
