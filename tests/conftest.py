@@ -7,9 +7,12 @@ import os
 import jax
 import pytest
 
+from simulated_runs import METHOD as RUNS_METHOD
+from simulated_runs import skilled_runs
 from skillscale import Fit, Nuts, Spec, Svi, Table, fit, load_table
 from skillscale.design import Design, make_design
 from skillscale.inference.potential import Potential, make_potential
+from skillscale.runs.isoflop import IsoFlop, isoflop
 
 FAMILIES = (
     "llama",
@@ -28,6 +31,7 @@ SVI = Svi(draws=400, newton_steps=60)
 SHARED_PROGRAMS = (
     "test_cheapest",
     "test_checking",
+    "test_evidence",
     "test_forecasting",
     "test_inference",
     "test_objectives",
@@ -59,6 +63,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
                 return "shared fits"
             if any(name in file for name in ("test_cli", "test_readme")):
                 return "commands"
+            if any(name in file for name in ("test_surfaces", "test_runs_optima")):
+                return "controlled runs"
             return "examples" if "src/" in file or file.endswith(".md") else file
 
     return BySharedProgram(config, log)
@@ -95,3 +101,9 @@ def sampled(table: Table, spec: Spec) -> Fit:
 def approximate(table: Table, spec: Spec) -> Fit:
     """A fit by a Gaussian approximation."""
     return fit(table, spec, method=SVI, seed=3)
+
+
+@pytest.fixture(scope="session")
+def skilled() -> IsoFlop:
+    """Surfaces and parabolas of simulated runs: four groups, four losses."""
+    return isoflop(skilled_runs(0), method=RUNS_METHOD, seed=3)

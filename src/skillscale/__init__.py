@@ -8,6 +8,7 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | `data` | tables: reading, checking, selecting |
 | `law`, `hierarchy`, `likelihood` | the equation, the families, how scores scatter |
 | `priors`, `model` | the numbers believed beforehand, and all of it together |
+| `evidence` | what controlled runs say of size against tokens |
 | `inference` | how the posterior is found |
 | `fitting`, `storage` | `fit`, its result, and the file it is saved in |
 | `new_models`, `forecasting`, `checking` | what a posterior answers of models |

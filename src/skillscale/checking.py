@@ -13,11 +13,15 @@ import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
+from skillscale.evidence import at_reference_budget
 from skillscale.fitting import Fit
+from skillscale.formatting import format_count
 
 REPORTED = ("model_skill", "loading", "efficiency", "slope", "effect", "expected_score")
 PREDICTIVE_INTERVAL = 0.9
 DRAWS_FOR_SCORES = 2000
+AGREEMENT = 2.0
+"""How far a fit may be from what controlled runs say, in scales of the evidence."""
 
 
 class Verdict(StrEnum):
@@ -51,7 +55,8 @@ def check(fit: Fit) -> list[Check]:
     """Check a fit: R-hat, effective sample size, divergences, posterior prediction, PSIS-LOO.
 
     R-hat and effective sample size are the worst over every skill, loading, efficiency, slope,
-    effect and expected score; they are skipped for a fit without chains (``svi``).
+    effect and expected score; they are skipped for a fit without chains (``svi``). Where the
+    specification holds evidence of controlled runs, one check each says whether the fit agrees.
 
     Returns:
         One `Check` per question.
@@ -71,7 +76,7 @@ def check(fit: Fit) -> list[Check]:
     else:
         advice = "A Gaussian approximation can't be diagnosed by chains. Fit with --method nuts."
         checks = [Check("sampler", Verdict.REVIEW, float("nan"), "NUTS", advice)]
-    return [*checks, *_prediction(fit), _influence(fit)]
+    return [*checks, *_prediction(fit), _influence(fit), *_agreement(fit)]
 
 
 def diagnostics(fit: Fit) -> pd.DataFrame:
@@ -194,6 +199,35 @@ def _influence(fit: Fit) -> Check:
         f"elpd {result.elpd:.0f} +- {result.se:.0f}; scores with high k decide their own skill: "
         "leave families out (backtest) to judge forecasts.",
     )
+
+
+def _agreement(fit: Fit) -> list[Check]:
+    """How far the fitted optima are from those of controlled runs, where these are given."""
+    slope = fit.draws()["slope"]
+    checks = []
+    for known in fit.spec.evidence:
+        implied = at_reference_budget(slope[..., fit.spec.skill_index(known.skill)])
+        log_params, sharpness = (float(np.median(values)) for values in implied)
+        distance = max(
+            abs(log_params - known.log_params) / known.log_params_sd,
+            abs(sharpness - known.sharpness) / known.sharpness_sd,
+        )
+        best, given = (
+            format_count(fit.spec.reference_params * np.exp(at))
+            for at in (log_params, known.log_params)
+        )
+        checks.append(
+            Check(
+                f"controlled runs on {known.skill}",
+                Verdict.PASS if distance <= AGREEMENT else Verdict.REVIEW,
+                distance,
+                f"<= {AGREEMENT:g} scales",
+                "The fit departs from the controlled runs. At the reference budget the best size "
+                f"is {best}, there {given}; its sharpness {sharpness:.2f}, there "
+                f"{known.sharpness:.2f}. Take its optimum for unsettled.",
+            )
+        )
+    return checks
 
 
 def loo(fit: Fit) -> azs.ELPDData:

@@ -14,6 +14,7 @@ $$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, 
 with Student-t tails (see `likelihood`). Progress is a random walk around its mean rate, with a step
 $z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep their prior, so later
 families are as uncertain as the pace of progress. A missing score is masked: it is simply absent.
+What controlled runs say of slopes, if the specification has any, is data too (see `evidence`).
 
 | symbol | site | dims |
 |---|---|---|
@@ -42,6 +43,7 @@ from jaxtyping import Array, Float
 
 from skillscale import law
 from skillscale.design import Design, Observations
+from skillscale.evidence import log_likelihood
 from skillscale.hierarchy import FamilySlopeNormal, LineageNormal
 from skillscale.likelihood import FamilyStudentT, scatter
 from skillscale.priors import make_priors
@@ -55,6 +57,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
     """
     priors = make_priors(design, spec)
     unpublished = design.unpublished
+    of_skill = [(known, spec.skill_index(known.skill)) for known in spec.evidence]
 
     def draw(site: str, distribution: dist.Distribution) -> Array:
         shape = distribution.shape()
@@ -103,6 +106,10 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             params["tail"], expected_scores, observations.is_observed, observations.in_family
         )
         numpyro.sample("score", scores, obs=observations.score)
+        if of_skill:
+            slope = params["slope"]
+            terms = [log_likelihood(known, slope[:, skill]) for known, skill in of_skill]
+            numpyro.factor("evidence", sum(terms))
 
     return model
 

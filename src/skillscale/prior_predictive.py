@@ -36,7 +36,8 @@ def prior_predictive(
 
     Args:
         table: models and benchmarks; the shipped table by default. Its scores are not used.
-        spec: skills, benchmarks and priors; the declared configuration by default.
+        spec: skills, benchmarks and priors; the declared configuration by default. Its evidence of
+            controlled runs is data, and not used.
         draws: independent draws of everything the model does not know.
         seed: the only source of randomness.
 

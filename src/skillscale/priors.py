@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
+from scipy import stats
 
 from skillscale import law
 from skillscale.design import COVARIATES, Design
+from skillscale.evidence import TAIL, SlopeEvidence
 from skillscale.spec import LogNormalPrior, NormalPrior, Spec
 
 
@@ -122,6 +124,7 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
 
     Returns:
         One row per parameter and input: ``site, dims, size, median, lower_90, upper_90, meaning``.
+        Evidence of controlled runs follows as sites ``optimum[skill]`` and ``sharpness[skill]``.
     """
     rows = []
     for prior in make_priors(design, spec):
@@ -141,7 +144,34 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
                     "meaning": prior.meaning,
                 }
             )
-    return pd.DataFrame(rows)
+    of_evidence = [row for known in spec.evidence for row in _describe_evidence(known)]
+    return pd.DataFrame(rows + of_evidence)
+
+
+def _describe_evidence(known: SlopeEvidence) -> list[dict[str, object]]:
+    """Rows of what controlled runs say of a skill."""
+    said = {
+        "optimum": (
+            stats.t(TAIL, known.log_params, known.log_params_sd),
+            "controlled runs: log of the best size over the reference, at the reference budget",
+        ),
+        "sharpness": (
+            stats.t(TAIL, known.sharpness, known.sharpness_sd),
+            "controlled runs: how sharp that optimum is, alpha + beta of a loss",
+        ),
+    }
+    return [
+        {
+            "site": f"{site}[{known.skill}]",
+            "dims": "",
+            "size": 1,
+            "median": distribution.median(),
+            "lower_90": distribution.ppf(0.05),
+            "upper_90": distribution.ppf(0.95),
+            "meaning": meaning,
+        }
+        for site, (distribution, meaning) in said.items()
+    ]
 
 
 def _per_skill(n_skill: int, *priors: NormalPrior) -> dist.Distribution:

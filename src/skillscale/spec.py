@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from skillscale.errors import SpecError, UnknownNameError
+from skillscale.evidence import SlopeEvidence
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,8 @@ class Spec:
         trend_from: date from which progress may change its pace, every half year.
         trend_until: date from which its pace is that of the mean again.
         priors: the numbers of every prior.
+        evidence: what controlled runs say of the slopes of skills, at the reference size and token
+            count; none by default. A skill may have several, each from runs of its own.
 
     Example:
         >>> Spec().skills
@@ -98,6 +101,7 @@ class Spec:
     trend_from: float = 2022.0
     trend_until: float = 2027.0
     priors: Priors = field(default_factory=Priors)
+    evidence: tuple[SlopeEvidence, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.skills) != len(self.anchors):
@@ -125,6 +129,8 @@ class Spec:
             )
         for prior in dataclasses.fields(self.priors):
             _check_prior(prior.name, getattr(self.priors, prior.name))
+        for known in self.evidence:
+            self.skill_index(known.skill)
 
     def skill_index(self, skill: str) -> int:
         """Position of a skill.
@@ -146,9 +152,11 @@ class Spec:
 
         Raises:
             SpecError: a key is unknown or a value does not fit.
+            UnknownNameError: evidence is of a skill that is not among the skills.
         """
         values = dict(values)
         _known_keys(values, cls, "the specification")
+        evidence = _evidence(values.pop("evidence", ()))
         numbers = values.pop("priors", {})
         if not isinstance(numbers, dict):
             raise SpecError(f"priors is a table of priors, found {numbers!r}.")
@@ -174,7 +182,7 @@ class Spec:
                 values[name] = tuple(value)
             else:
                 values[name] = _number(name, value)
-        return cls(**values, priors=Priors(**priors))
+        return cls(**values, priors=Priors(**priors), evidence=evidence)
 
     @classmethod
     def read(cls, path: str | Path) -> Spec:
@@ -182,6 +190,7 @@ class Spec:
 
         Raises:
             SpecError: the file is missing, is not TOML, or holds an unknown key.
+            UnknownNameError: evidence is of a skill that is not among the skills.
         """
         path = Path(path)
         try:
@@ -207,6 +216,26 @@ def _check_prior(name: str, value: LogNormalPrior | NormalPrior | float) -> None
         raise SpecError(f"prior {name} needs {needs}, found {value}.")
     if not all(map(math.isfinite, numbers)):
         raise SpecError(f"prior {name} needs finite numbers, found {value}.")
+
+
+def _evidence(tables: object) -> tuple[SlopeEvidence, ...]:
+    if not isinstance(tables, (list, tuple)) or not all(isinstance(t, dict) for t in tables):
+        raise SpecError(f"evidence is a list of tables, found {tables!r}: begin each [[evidence]].")
+    return tuple(map(_slope_evidence, tables))
+
+
+def _slope_evidence(values: dict[str, Any]) -> SlopeEvidence:
+    _known_keys(values, SlopeEvidence, "evidence")
+    missing = [name for name in _names(SlopeEvidence) if name not in values]
+    if missing:
+        raise SpecError(f"evidence needs {', '.join(missing)}, found {values!r}.")
+    skill = values["skill"]
+    if not isinstance(skill, str):
+        raise SpecError(f"evidence.skill is a name, found {skill!r}.")
+    numbers = {name: value for name, value in values.items() if name != "skill"}
+    return SlopeEvidence(
+        skill, **{name: _number(f"evidence.{name}", value) for name, value in numbers.items()}
+    )
 
 
 def _known_keys(values: dict[str, Any], kind: type, where: str) -> None:

@@ -24,6 +24,7 @@ from skillscale.formatting import (
     format_interval,
     format_probability,
 )
+from skillscale.runs.evidence import evidence_toml, slope_evidence
 from skillscale.runs.isoflop import IsoFlop, isoflop
 from skillscale.runs.misspecification import misspecification, worst_cases
 from skillscale.runs.mixes import load_mixes, mix_effects
@@ -32,6 +33,8 @@ from skillscale.runs.planned import forecast_losses
 from skillscale.runs.skills import AGGREGATE, by_skill, ratios
 from skillscale.runs.surfaces import Surfaces
 from skillscale.runs.table import Runs, load_runs, load_skills
+from skillscale.spec import Spec
+from skillscale.storage import write_text
 
 Columns = dict[str, Callable[[Row], str]]
 
@@ -94,6 +97,12 @@ def isoflop_command(
     plan: Annotated[
         Path | None, typer.Option(help="CSV file of runs to forecast: n_params, n_tokens[, group].")
     ] = None,
+    evidence: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write what the runs say of skills as a specification for fit --spec."
+        ),
+    ] = None,
     seed: Seed = 0,
     style: Style = Format.TABLE,
 ) -> None:
@@ -107,6 +116,8 @@ def isoflop_command(
     with progress("Fitting surfaces") as on_progress:
         found = isoflop(runs, seed=seed, on_progress=on_progress)
     _tell_diagnostics(found.surfaces)
+    if evidence is not None:
+        write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
     budgets = _budgets(flops, runs, style)
     if show is Show.OPTIMA:
         table, columns = optima(found, budgets), OPTIMA

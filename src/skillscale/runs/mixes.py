@@ -21,7 +21,7 @@ from skillscale.data.table import shipped_directory
 from skillscale.errors import RunsError, TableError, UnknownNameError
 from skillscale.runs.isoflop import IsoFlop
 from skillscale.runs.optima import INTERVAL, summary
-from skillscale.runs.power_law import fit_power_law
+from skillscale.runs.power_law import GROUP_SCATTER_SCALE, fit_power_law
 
 LEAST_GROUPS = 3
 
@@ -79,7 +79,8 @@ def mix_effects(
     Returns:
         One row per share, loss and budget: ``effect``, the factor by which the best size changes
         from a mix without that data to one of nothing else, with ``_lower`` and ``_upper``, and
-        ``prob_larger`` that it exceeds one.
+        ``prob_larger`` that it exceeds one. Losses with a surface in fewer than three of the groups
+        have none.
 
     Raises:
         RunsError: fewer than three groups have shares.
@@ -98,6 +99,8 @@ def mix_effects(
     for kind in shares.columns:
         for loss in found.runs.loss_names:
             groups = [g for g in shares.index if (g, loss) in found.keys]
+            if len(groups) < LEAST_GROUPS:
+                continue
             for budget in flops:
                 logs = np.log([found.optimum(found.index(g, loss), budget) for g in groups])
                 trend = fit_power_law(
@@ -106,6 +109,7 @@ def mix_effects(
                     logs.var(axis=1),
                     found.surfaces.n_draws,
                     rng,
+                    scatter_scale=GROUP_SCATTER_SCALE,
                 )
                 rows.append(
                     {

@@ -78,7 +78,8 @@ def measure(
 ) -> tuple[Measured, Float[np.ndarray, " surface"]]:
     """Losses of every surface in units of its smallest, padded to a common number of runs."""
     group = runs.runs["group"].to_numpy()
-    n_runs = max(int((group == name).sum()) for name in runs.groups)
+    # With fewer runs than functions, no axis would stand for what they leave of the discrepancy.
+    n_runs = max(functions.shape[1], *(int((group == name).sum()) for name in runs.groups))
     members = np.zeros((len(keys), n_runs), int)
     loss = np.full((len(keys), n_runs), np.nan)
     for row, (name, column) in enumerate(keys):

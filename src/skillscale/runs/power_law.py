@@ -17,7 +17,9 @@ from jaxtyping import Float
 
 SCATTERS = np.concatenate([[0.0], np.geomspace(0.002, 1.0, 40)])
 SCATTER_SCALE = 0.02
-"""Scale of the half-Cauchy prior of the scatter, in e-folds."""
+"""Scale of the half-Cauchy prior of the scatter of one recipe's budgets, in e-folds."""
+GROUP_SCATTER_SCALE = 0.2
+"""The same of groups, which are recipes of their own."""
 COEFFICIENT_SD = 10.0
 
 
@@ -48,6 +50,7 @@ def fit_power_law(
     rng: np.random.Generator,
     *,
     has_slope: bool = True,
+    scatter_scale: float = SCATTER_SCALE,
 ) -> PowerLaw:
     """Draw the power laws that uncertain optima allow.
 
@@ -58,6 +61,7 @@ def fit_power_law(
         n_draws: how many draws.
         rng: source of randomness.
         has_slope: False holds the exponent at zero.
+        scatter_scale: scale of the half-Cauchy prior of the scatter, in e-folds.
 
     >>> rng = np.random.default_rng(0)
     >>> budgets = np.array([1e18, 1e19, 1e20])
@@ -78,7 +82,7 @@ def fit_power_law(
         mean = covariance @ (x.T @ (y / total))
         fit = -0.5 * (np.log(total).sum() + (y**2 / total).sum() - mean @ precision @ mean)
         fit -= 0.5 * np.linalg.slogdet(precision)[1]
-        weights.append(fit - np.log1p((scatter / SCATTER_SCALE) ** 2))
+        weights.append(fit - np.log1p((scatter / scatter_scale) ** 2))
         means.append(mean)
         roots.append(np.linalg.cholesky(covariance))
     # The grid is even in the log but for zero, which stands for all below its first step.
@@ -88,3 +92,21 @@ def fit_power_law(
     noise = rng.standard_normal((n_draws, 2))
     drawn = np.array(means)[chosen] + np.einsum("dij,dj->di", np.array(roots)[chosen], noise)
     return PowerLaw(drawn[:, 0] + log_optimum[0], drawn[:, 1], SCATTERS[chosen], centre)
+
+
+def fit_mean(log_draws: Float[np.ndarray, "group draw"], rng: np.random.Generator) -> PowerLaw:
+    """Draw the mean of groups that are each uncertain, and their scatter about it.
+
+    Args:
+        log_draws: draws of the log of every group's value.
+        rng: source of randomness.
+    """
+    return fit_power_law(
+        np.ones(len(log_draws)),
+        np.median(log_draws, axis=1),
+        log_draws.var(axis=1),
+        log_draws.shape[1],
+        rng,
+        has_slope=False,
+        scatter_scale=GROUP_SCATTER_SCALE,
+    )

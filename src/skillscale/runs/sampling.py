@@ -84,7 +84,7 @@ def find_modes(energy: Energy, data: Any, start: Float[np.ndarray, "problem para
         curvature = np.maximum(np.abs(eigenvalues), SMALLEST_CURVATURE)
         along = np.einsum("spq,sp->sq", vectors, gradient) / curvature
         step = -np.einsum("spq,sq->sp", vectors, along)
-        step *= np.minimum(1.0, LONGEST_STEP / np.abs(step).max(axis=1, keepdims=True))
+        step /= np.maximum(1.0, np.abs(step).max(axis=1, keepdims=True) / LONGEST_STEP)
         tried = point + STEP_SHRINKAGES[:, None, None] * step
         heights = np.stack([_values(energy, data, t) for t in tried])
         best = heights.argmin(axis=0)

@@ -11,7 +11,7 @@ import pandas as pd
 from skillscale.errors import RunsError
 from skillscale.runs.isoflop import IsoFlop
 from skillscale.runs.optima import INTERVAL, summary
-from skillscale.runs.power_law import fit_power_law
+from skillscale.runs.power_law import fit_mean
 from skillscale.runs.table import Runs
 
 AGGREGATE = "general"
@@ -96,14 +96,7 @@ def ratios(
                 logs[group] = np.log(own / base)
                 rows.append(_ratio_row(group, loss, budget, logs[group], interval))
             if len(logs) > 1:
-                pooled = fit_power_law(
-                    np.ones(len(logs)),
-                    np.array([np.median(draws) for draws in logs.values()]),
-                    np.array([draws.var() for draws in logs.values()]),
-                    found.surfaces.n_draws,
-                    rng,
-                    has_slope=False,
-                )
+                pooled = fit_mean(np.array(list(logs.values())), rng)
                 rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
     table = pd.DataFrame(rows)
     table.attrs = {"reference": reference, "interval": interval}
