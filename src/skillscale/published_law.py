@@ -20,6 +20,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.optimize import linear_sum_assignment, minimize
 from scipy.special import expit
+from threadpoolctl import threadpool_limits
 
 from skillscale.costs import TRAINING_FLOPS, Limit
 from skillscale.data.table import Table
@@ -149,13 +150,21 @@ def fit_published(
         efficiency = start.efficiency[[start.families.index(family) for family in families]]
         first = [np.vstack([start.slope, efficiency]), start.loading, start.intercept]
     packed = np.concatenate([part.ravel() for part in first])
-    found = minimize(
-        loss_and_slope,
-        packed,
-        jac=True,
-        method="L-BFGS-B",
-        options={"maxiter": 20_000, "maxfun": 40_000, "maxcor": 30, "ftol": 1e-12, "gtol": 1e-7},
-    )
+    # These matrices are so small that threads of BLAS only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(
+            loss_and_slope,
+            packed,
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": 20_000,
+                "maxfun": 40_000,
+                "maxcor": 30,
+                "ftol": 1e-12,
+                "gtol": 1e-7,
+            },
+        )
     weight, loading, intercept = unpack(found.x)
     slope, efficiency = weight[:n_inputs], weight[n_inputs:]
     loss = float(found.fun * HUBER)
@@ -220,7 +229,8 @@ def rotations(
     rng = np.random.default_rng(seed)
     n_skills = law.loading.shape[1]
     first = [np.linalg.qr(rng.standard_normal((n_skills, n_skills)))[0] for _ in range(starts)]
-    found = [geomin(white.loading, start) for start in first]
+    with threadpool_limits(1, user_api="blas"):
+        found = [geomin(white.loading, start) for start in first]
     by_criterion = sorted(found, key=lambda one: one[1])
     return [(mixed(white, matrix), criterion) for matrix, criterion in by_criterion]
 
