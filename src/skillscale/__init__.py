@@ -15,7 +15,7 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | `production`, `objectives`, `costs` | one family's law, what to maximise, what it costs |
 | `optima`, `cheapest`, `regret`, `identification` | what to train, and how well that is known |
 | `runs` | controlled runs: loss surfaces, parabolas, optima by skill, forecasts of losses |
-| `backtest` | what it would have answered, beside the truth and simpler laws |
+| `backtest`, `published_law` | what it would have answered, beside the truth and simpler laws |
 | `plots`, `cli` | figures and the command line |
 """
 
