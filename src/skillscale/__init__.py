@@ -14,7 +14,8 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | `new_models`, `forecasting`, `checking` | what a posterior answers of models |
 | `production`, `objectives`, `costs` | one family's law, what to maximise, what it costs |
 | `optima`, `cheapest`, `regret`, `identification` | what to train, and how well that is known |
-| `backtest` | what it would have answered, beside the truth and simpler laws |
+| `runs` | controlled runs: loss surfaces, parabolas, optima by skill, forecasts of losses |
+| `backtest`, `published_law` | what it would have answered, beside the truth and simpler laws |
 | `plots`, `cli` | figures and the command line |
 """
 
@@ -31,6 +32,9 @@ from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
 from skillscale.optima import optimum
 from skillscale.regret import regret
+from skillscale.runs.isoflop import isoflop
+from skillscale.runs.skills import by_skill
+from skillscale.runs.table import load_runs, load_skills
 from skillscale.spec import Spec
 
 __all__ = [
@@ -40,10 +44,14 @@ __all__ = [
     "Spec",
     "Svi",
     "Table",
+    "by_skill",
     "cheapest",
     "check",
     "fit",
     "forecast",
+    "isoflop",
+    "load_runs",
+    "load_skills",
     "load_table",
     "optimum",
     "regret",

@@ -1,4 +1,4 @@
-"""Figures of the published comparison (arXiv:2412.06540), as published: folds, inputs, errors."""
+"""Figures of arXiv:2412.06540 as published: folds, inputs and errors, and its table of optima."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def errors(n_seen: int, setting: str) -> pd.DataFrame:
 def covariates() -> pd.DataFrame:
     """Sizes and token counts that the published experiment used, by model."""
     return _read("published_covariates").set_index("model").drop(columns="source")
+
+
+def optima() -> pd.DataFrame:
+    """Published optima (version 5, Table 2): ``skill, flops, n_params, n_tokens``."""
+    return _read("published_optima").drop(columns="source")
 
 
 def with_published_covariates(table: Table) -> Table:
