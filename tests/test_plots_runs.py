@@ -164,6 +164,7 @@ def test_three_skills_have_a_triangle_whose_marks_are_the_worst_case(mixes):
         np.testing.assert_allclose(seen, [mix @ corners] * 2)
     bars = [ax.get_ylabel() for ax in figure.axes if ax.get_label() == "<colorbar>"]
     assert set(bars) == {"error in parameters (%)", "loss paid (% of the least)"}
+    assert_text_is_legible(figure)
 
 
 @pytest.mark.parametrize("n", [2, 3])

@@ -53,7 +53,9 @@ def plot_misspecification(table: pd.DataFrame, group: str, flops: float) -> Figu
     Example:
         See `skillscale.plots`.
     """
-    skills = [name.removeprefix("assumed_") for name in table if name.startswith("assumed_")]
+    skills = [
+        name.removeprefix("assumed_") for name in map(str, table) if name.startswith("assumed_")
+    ]
     groups = list(table["group"].unique())
     if group not in groups:
         raise UnknownNameError("group", group, groups, where="this table")

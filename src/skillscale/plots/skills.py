@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from skillscale.errors import SpecError
 from skillscale.formatting import format_count, format_flops
@@ -122,6 +122,7 @@ def plot_loss_forecast(forecast: pd.DataFrame, actual: pd.DataFrame | None = Non
             ax.barh(rows, upper - lower, left=lower, height=height, color=colour, zorder=2)
         ax.plot(own["median"], rows, "|", color="white", markersize=7, zorder=3)
         any_marked |= _mark_actual(ax, own, rows, actual, loss)
+        ax.xaxis.set_major_locator(MaxNLocator(5))
         ax.set_title(heading(loss), fontsize=11)
         ax.set_xlabel("loss")
         ax.set_yticks(range(len(runs)), _run_labels(runs))

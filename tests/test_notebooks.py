@@ -1,0 +1,52 @@
+"""Notebooks run from top to bottom, in a kernel of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+import skillscale as sk
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+SECONDS_PER_CELL = 900
+MOST_BYTES = 1.5e6
+
+
+@pytest.mark.long
+# The client's own: sockets of the kernel that are left to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_from_top_to_bottom(path):
+    notebook = nbformat.read(path, as_version=4)
+    where = {"metadata": {"path": str(path.parent)}}
+    client = NotebookClient(
+        notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=where
+    )
+    # The package that is tested, wherever the kernel would find one installed.
+    client.execute(env=os.environ | {"PYTHONPATH": str(Path(sk.__file__).parents[1])})
+    assert problems_of(notebook) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_small_and_as_it_ran(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert problems_of(notebook) == []
+    assert path.stat().st_size < MOST_BYTES
+    text = path.read_text()
+    assert "/work/" not in text
+    assert "/home/" not in text
+    assert "/tmp/" not in text
+
+
+def problems_of(notebook: nbformat.NotebookNode) -> list[str]:
+    """Errors, and what was written to standard error, such as warnings."""
+    outputs = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
+    errors = [f"{o.ename}: {o.evalue}" for o in outputs if o.output_type == "error"]
+    return errors + [o.text for o in outputs if o.output_type == "stream" and o.name == "stderr"]
