@@ -17,8 +17,6 @@ MOST_BYTES = 1.5e6
 
 
 @pytest.mark.long
-# The client's own: sockets of the kernel that are left to the garbage collector.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)
