@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from skillscale.cli import app
-from skillscale.errors import SpecError, TableError, UnknownNameError
+from skillscale.errors import RunsError, SpecError, TableError, UnknownNameError
 from skillscale.spec import Spec
 
 pytestmark = pytest.mark.long
@@ -134,3 +134,15 @@ def test_a_mapping_that_names_unknown_losses_is_refused_with_its_lines(folder):
     (folder / "wrong.csv").write_text("loss,skill\nweb,general\nfcats,knowledge\n")
     with pytest.raises(TableError, match="line 3"):
         run(folder / "runs.csv", "--skills", folder / "wrong.csv")
+
+
+def test_budgets_without_a_parabola_are_named(folder):
+    rows = (folder / "runs.csv").read_text().splitlines()
+    (folder / "few.csv").write_text("\n".join([rows[0], *rows[4:]]) + "\n")
+    answer = run(folder / "few.csv", "--loss", "web", "--show", "exponents")
+    assert "fewer than 3 sizes: group 'old' at 1e+18 FLOP (2)" in answer.stderr
+
+
+def test_one_recipe_says_nothing_of_mixes(folder):
+    with pytest.raises(RunsError, match="data mix"):
+        run(folder / "runs.csv", "--loss", "web", "--group", "old", "--show", "mixes")

@@ -25,6 +25,7 @@ from skillscale.formatting import (
     format_probability,
 )
 from skillscale.runs.evidence import evidence_toml, slope_evidence
+from skillscale.runs.grid import require_groups
 from skillscale.runs.isoflop import IsoFlop, isoflop
 from skillscale.runs.misspecification import misspecification, worst_cases
 from skillscale.runs.mixes import load_mixes, mix_effects
@@ -111,11 +112,12 @@ def isoflop_command(
         raise SpecError("--show forecast and --plan go together.")
     planned = None if plan is None else _read_plan(plan)
     runs = _selected(runs_file, loss, group, skills, max_flops)
-    for sentence in runs.warnings:
-        messages.print(f"Note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    if show is Show.MIXES:
+        runs = require_groups(runs)
     with progress("Fitting surfaces") as on_progress:
         found = isoflop(runs, seed=seed, on_progress=on_progress)
-    _tell_diagnostics(found.surfaces)
+    for sentence in (*found.warnings, *_poorly_sampled(found.surfaces)):
+        messages.print(f"Note: {sentence}", highlight=False, markup=False, soft_wrap=True)
     if evidence is not None:
         write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
     budgets = _budgets(flops, runs, style)
@@ -180,17 +182,17 @@ def _read_plan(path: Path) -> pd.DataFrame:
     return cells
 
 
-def _tell_diagnostics(surfaces: Surfaces) -> None:
-    """Name the surfaces that were not sampled well."""
+def _poorly_sampled(surfaces: Surfaces) -> list[str]:
+    """A sentence on the surfaces that were not sampled well, if there are any."""
     poor = surfaces.diagnostics[surfaces.diagnostics["rhat"] > POORLY_SAMPLED]
-    if len(poor):
-        worst = poor.sort_values("rhat").iloc[-1]
-        messages.print(
-            f"Note: {len(poor)} of {len(surfaces.keys)} surfaces were not sampled well (R-hat up "
-            f"to {worst['rhat']:.2f}, {worst['loss']} of {worst['group']}). Their intervals are "
-            "approximate.",
-            highlight=False,
-        )
+    if poor.empty:
+        return []
+    worst = poor.sort_values("rhat").iloc[-1]
+    return [
+        f"{len(poor)} of {len(surfaces.keys)} surfaces were not sampled well (R-hat up to "
+        f"{worst['rhat']:.2f}, {worst['loss']} of {worst['group']}). Their intervals are "
+        "approximate."
+    ]
 
 
 def _names(text: str | None) -> list[str] | None:

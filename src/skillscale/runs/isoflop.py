@@ -9,8 +9,9 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Float
 
-from skillscale.errors import UnknownNameError
-from skillscale.runs.parabola import FARTHEST, Parabolas, fit_parabolas
+from skillscale.errors import RunsError, UnknownNameError
+from skillscale.runs.grid import require_sizes
+from skillscale.runs.parabola import FARTHEST, LEAST_SIZES, Parabolas, fit_parabolas
 from skillscale.runs.power_law import PowerLaw, fit_power_law
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.surfaces import Surfaces, fit_surfaces
@@ -32,12 +33,14 @@ class IsoFlop:
         surfaces: one loss surface per group and loss, fitted to all budgets.
         parabolas: one parabola per budget, for every surface; None where no budget has the sizes.
         power_laws: through the minima of the parabolas.
+        warnings: sentences about budgets without a parabola, after those of the runs.
         seed: what draws of them begin from.
     """
 
     surfaces: Surfaces
     parabolas: tuple[Parabolas | None, ...]
     power_laws: tuple[PowerLaw | None, ...]
+    warnings: tuple[str, ...]
     seed: int
 
     def __repr__(self) -> str:
@@ -129,7 +132,15 @@ def isoflop(
         for group, loss in surfaces.keys
     ]
     laws = [None if p is None else _power_law(p, surfaces.n_draws, rng) for p in parabolas]
-    return IsoFlop(surfaces, tuple(parabolas), tuple(laws), seed)
+    return IsoFlop(surfaces, tuple(parabolas), tuple(laws), _warnings(runs), seed)
+
+
+def _warnings(runs: Runs) -> tuple[str, ...]:
+    """What is odd about the runs, and which budgets have no parabola."""
+    try:
+        return require_sizes(runs, LEAST_SIZES).warnings
+    except RunsError as error:
+        return (*runs.warnings, f"No parabolas: {error}")
 
 
 def _parabolas_of(
