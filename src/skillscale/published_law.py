@@ -214,7 +214,7 @@ def geomin(
         by_loading = 2 / n_skills * rotated / squared * mean[:, None]
         by_matrix = -(rotated.T @ by_loading @ inverse).T
         by_raw = (by_matrix - matrix * (matrix * by_matrix).sum(axis=0)) / length
-        return mean.sum(), by_raw.ravel()
+        return float(mean.sum()), by_raw.ravel()
 
     found = minimize(criterion, start.ravel(), jac=True, method="L-BFGS-B", options={"gtol": 1e-8})
     matrix = found.x.reshape(n_skills, n_skills)

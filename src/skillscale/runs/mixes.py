@@ -94,7 +94,6 @@ def mix_effects(
             f"{len(shares)} groups have shares and a trend needs {LEAST_GROUPS}. "
             "Train more mixes, one group each, and add their shares."
         )
-    rng = np.random.default_rng(seed)
     rows = []
     for kind in shares.columns:
         for loss in found.runs.loss_names:
@@ -108,7 +107,7 @@ def mix_effects(
                     np.median(logs, axis=1),
                     logs.var(axis=1),
                     found.surfaces.n_draws,
-                    rng,
+                    np.random.default_rng(seed),
                     scatter_scale=GROUP_SCATTER_SCALE,
                 )
                 rows.append(

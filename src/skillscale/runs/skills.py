@@ -82,7 +82,6 @@ def ratios(
         UnknownNameError: the reference is no loss of a group.
     """
     chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
-    rng = np.random.default_rng(seed)
     losses = [loss for loss in found.runs.loss_names if loss != reference]
     rows = []
     for loss in losses:
@@ -96,6 +95,8 @@ def ratios(
                 logs[group] = np.log(own / base)
                 rows.append(_ratio_row(group, loss, budget, logs[group], interval))
             if len(logs) > 1:
+                # From a fresh stream, so that a row is the same whatever else is asked.
+                rng = np.random.default_rng(seed)
                 pooled = fit_mean(np.array(list(logs.values())), rng)
                 rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
     table = pd.DataFrame(rows)

@@ -226,7 +226,7 @@ def _compute_warnings(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[
     is_off = ((ratio - 1).abs() > COMPUTE_TOLERANCE).to_numpy()
     if not is_off.any():
         return ()
-    first = int(is_off.argmax())
+    first = int(np.argmax(is_off))
     low, high = f"{ratio[is_off].min():.3g}", f"{ratio[is_off].max():.3g}"
     found = low if low == high else f"{low} to {high}"
     return (
@@ -242,7 +242,7 @@ def _unmeasured_warnings(file: str, losses: pd.DataFrame, lines: pd.Index) -> tu
     is_empty = losses.isna().all(axis=1).to_numpy()
     if not is_empty.any():
         return ()
-    first = int(is_empty.argmax())
+    first = int(np.argmax(is_empty))
     return (
         f"{file}: {is_empty.sum()} of {len(losses)} runs have no loss measured, first at line "
         f"{lines[first]} ({losses.index[first]}): left out.",
