@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from skillscale.inference.potential import make_potential
 REPEATS = 200
 
 
-def timed(call: Callable[[], object]) -> tuple[object, float]:
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     """Result and seconds of a call."""
     start = time.perf_counter()
     result = call()
@@ -47,7 +48,7 @@ def gradient_milliseconds(table: sk.Table, spec: sk.Spec, chains: int) -> float:
 
 
 def main() -> None:
-    """Time gradients, both inference methods, diagnostics, forecasts and optima."""
+    """Time gradients, inference, diagnostics, forecasts, optima and controlled runs."""
     console = Console()
     report = RichTable("what", "seconds", "note", box=None, pad_edge=False)
     table, spec = sk.load_table(), sk.Spec()
@@ -72,9 +73,22 @@ def main() -> None:
     for note in ("compilation included", "again"):
         _, seconds = timed(lambda: sk.forecast(fit, plan, seen))
         report.add_row("forecast, one model observed", f"{seconds:.3f}", note)
+    mix = {"mmlu": 1, "gsm8k": 2}
+    questions: dict[str, Callable[[], object]] = {
+        "optimum, all skills": lambda: sk.optimum(fit, [1e24]),
+        "optimum, a mix": lambda: sk.optimum(fit, [1e24], target=mix),
+        "regret, a mix": lambda: sk.regret(fit, [1e24], target=mix),
+        "cheapest, a mix": lambda: sk.cheapest(fit, [0.7], target=mix),
+    }
+    for what, ask in questions.items():
+        for note in ("compilation included", "again"):
+            _, seconds = timed(ask)
+            report.add_row(what, f"{seconds:.3f}", note)
+    runs = sk.load_runs("isoflop")
+    validation = runs.select(losses=[name for name in runs.loss_names if name.startswith("val_")])
     for note in ("compilation included", "again"):
-        _, seconds = timed(lambda: sk.optimum(fit, [1e23, 1e24]))
-        report.add_row("optimum, all skills", f"{seconds:.3f}", note)
+        found, seconds = timed(lambda: sk.isoflop(validation))
+        report.add_row("surfaces and parabolas", f"{seconds:.1f}", f"{len(found.keys)}, {note}")
     console.print(report)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     console.print(f"peak memory {peak:.2f} GiB")
