@@ -47,7 +47,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
 def test_every_name_it_calls_the_interface_exists():
     listed = re.search(r"`([^`]*)` are the\s+whole interface", README)
     assert listed is not None
-    for name in listed[1].split(", "):
+    for name in re.split(r",\s+", listed[1]):
         target: object = sk
         for part in name.split("."):
             target = getattr(target, part)
