@@ -31,7 +31,7 @@ def as_toml(values: dict) -> str:
             return "[" + ", ".join(f'"{item}"' for item in value) + "]"
         if isinstance(value, dict):
             return "{ " + ", ".join(f"{k} = {plain(v)}" for k, v in value.items()) + " }"
-        return repr(value)
+        return str(value).lower() if isinstance(value, bool) else repr(value)
 
     top = [f"{k} = {plain(v)}" for k, v in values.items() if k != "priors"]
     return "\n".join(
@@ -46,12 +46,12 @@ def changed() -> Spec:
     return Spec(("a", "b"), ("x", "y"), ("x", "y", "z"), 1e9, 2e12, 2022.5, 2021.0, 2023.0, priors)
 
 
-@pytest.mark.parametrize("spec", [Spec(), changed()])
+@pytest.mark.parametrize("spec", [Spec(), changed(), Spec().explore(1, ["bbh", "mmlu"])])
 def test_a_specification_survives_its_plain_values(spec):
     assert Spec.from_dict(spec.to_dict()) == spec
 
 
-@pytest.mark.parametrize("spec", [Spec(), changed()])
+@pytest.mark.parametrize("spec", [Spec(), changed(), Spec().explore(1, ["bbh", "mmlu"])])
 def test_a_specification_survives_a_toml_file(spec, tmp_path):
     path = tmp_path / "spec.toml"
     path.write_text(as_toml(spec.to_dict()))

@@ -16,6 +16,7 @@ from scipy import stats
 from skillscale.evidence import at_reference_budget
 from skillscale.fitting import Fit
 from skillscale.formatting import format_count
+from skillscale.reading import read_skills
 
 REPORTED = ("model_skill", "loading", "efficiency", "slope", "effect", "expected_score")
 PREDICTIVE_INTERVAL = 0.9
@@ -85,7 +86,8 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     Returns:
         Indexed by quantity: ``rhat, ess_bulk, ess_tail, worst`` (where R-hat is largest).
     """
-    posterior = fit.tree.posterior.to_dataset()
+    # Exploratory skills are diagnosed as they are read: before that, draws have no orientation.
+    posterior = fit.tree.posterior.to_dataset().update(read_skills(fit).draws)
     shape = posterior.sizes["chain"], posterior.sizes["draw"]
     scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
     posterior["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)

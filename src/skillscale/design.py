@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from skillscale.data.table import Table
 from skillscale.errors import SpecError, UnknownNameError
+from skillscale.exploratory import is_below_diagonal
 from skillscale.spec import Spec
 
 COVARIATES = ("instruct", "date")
@@ -58,7 +59,9 @@ class Design:
     observations: Observations
     coords: dict[str, list[str]]
     is_anchor: Bool[np.ndarray, "benchmark skill"]
+    """Where a loading is one."""
     is_free: Bool[np.ndarray, "benchmark skill"]
+    """Where it is a parameter."""
 
     @property
     def unpublished(self) -> Int[np.ndarray, " unpublished"]:
@@ -122,8 +125,11 @@ def make_design(table: Table, spec: Spec) -> Design:
         n_items=_floats(benchmarks["n_items"]),
     )
     rows = np.array([benchmarks.index.get_loc(name) for name in spec.anchors])
-    is_anchor = np.zeros((len(benchmarks), len(spec.skills)), dtype=bool)
-    is_anchor[rows, np.arange(len(spec.skills))] = True
+    n_skill = len(spec.skills)
+    is_anchor = np.zeros((len(benchmarks), n_skill), dtype=bool)
+    is_anchor[rows, np.arange(n_skill)] = True
+    is_free = np.ones_like(is_anchor)
+    is_free[rows] = is_below_diagonal(n_skill) if spec.exploratory else False
     return Design(
         observations=observations,
         coords={
@@ -135,7 +141,7 @@ def make_design(table: Table, spec: Spec) -> Design:
             "period": [f"{begin:g}" for begin in periods(spec)],
         },
         is_anchor=is_anchor,
-        is_free=~is_anchor.any(axis=1, keepdims=True) & np.ones_like(is_anchor),
+        is_free=is_free,
     )
 
 

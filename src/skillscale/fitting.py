@@ -37,6 +37,7 @@ DIMS = {
     "effect": ["covariate", "skill"],
     "trend_scale": ["skill"],
     "innovation": ["period", "skill"],
+    "unit": ["skill"],
     "lineage_scale": ["skill"],
     "family_scale": ["skill"],
     "slope_scale": ["skill"],

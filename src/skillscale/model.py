@@ -19,6 +19,7 @@ What controlled runs say of slopes, if the specification has any, is data too (s
 | symbol | site | dims |
 |---|---|---|
 | $\lambda_j$ | `free_loading` (anchors are fixed), `loading` | benchmark, skill |
+| $u_k^2$ | `squared_unit`, of exploratory skills only (see `exploratory`) | skill |
 | $b_j$, $k_j$, $u_j$ | `intercept`, `asymmetry`, `ceiling_gap` | benchmark |
 | $\beta_k$ | `slope` | input, skill |
 | $\delta_k, \rho_k$ | `effect` | covariate, skill |
@@ -34,7 +35,7 @@ What controlled runs say of slopes, if the specification has any, is data too (s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax.numpy as jnp
 import numpyro
@@ -44,10 +45,13 @@ from jaxtyping import Array, Float
 from skillscale import law
 from skillscale.design import Design, Observations
 from skillscale.evidence import log_likelihood
+from skillscale.exploratory import squared_units, units
 from skillscale.hierarchy import FamilySlopeNormal, LineageNormal
 from skillscale.likelihood import FamilyStudentT, scatter
 from skillscale.priors import make_priors
 from skillscale.spec import Spec
+
+SCALES = ("trend_scale", "lineage_scale", "family_scale", "slope_scale", "model_scale")
 
 
 def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
@@ -55,7 +59,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
 
     Folds share its compiled program: they differ in ``Observations.is_observed`` only.
     """
-    priors = make_priors(design, spec)
+    one = jnp.ones(len(spec.skills))
     unpublished = design.unpublished
     of_skill = [(known, spec.skill_index(known.skill)) for known in spec.evidence]
 
@@ -66,7 +70,10 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         return numpyro.sample(site, distribution)
 
     def model(observations: Observations) -> None:
+        unit = units(draw("squared_unit", squared_units(spec))) if spec.exploratory else one
+        priors = make_priors(design, spec, unit)
         params = {prior.site: draw(prior.site, prior.distribution) for prior in priors}
+        params |= per_skill(params, unit)
         log_tokens = draw(
             "unpublished_log_tokens",
             dist.Normal(
@@ -126,8 +133,15 @@ def split_covariates(
 def loading_matrix(
     free: Float[Array, "*draw free"], design: Design
 ) -> Float[Array, "*draw benchmark skill"]:
-    """Loadings of all benchmarks: anchors read one skill with loading one, others are free."""
+    """Loadings of all benchmarks: those of anchors on their own skill are one, others are free."""
     fixed = jnp.broadcast_to(
         jnp.asarray(design.is_anchor, dtype=free.dtype), (*free.shape[:-1], *design.is_anchor.shape)
     )
     return fixed.at[..., *design.is_free.nonzero()].set(free)
+
+
+def per_skill(
+    params: Mapping[str, Array], unit: Float[Array, " skill"]
+) -> dict[str, Float[Array, " skill"]]:
+    """Scales of every skill in its unit: those of exploratory skills are one number by itself."""
+    return {site: params[site] * unit for site in SCALES}

@@ -71,12 +71,17 @@ def make_objectives(
         target: weights of benchmarks, of any sum, in one objective: their mean expected score.
 
     Raises:
-        SpecError: a name is repeated, or a weight is not positive.
+        SpecError: a name is repeated, a weight is not positive, or skills are exploratory.
         UnknownNameError: a skill or benchmark is not in the fit.
     """
     known = fit.design.coords["benchmark"]
     if skills is None and benchmarks is None and target is None:
         skills = fit.spec.skills
+    if skills and fit.spec.exploratory:
+        raise SpecError(
+            "skills of an exploratory fit can be read in any rotation, so that none of them is "
+            "there to be maximised: name benchmarks or a target."
+        )
 
     def position(benchmark: str) -> int:
         if benchmark not in known:

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
+from jaxtyping import Array, Float
 from scipy import stats
 
 from skillscale import law
 from skillscale.design import COVARIATES, Design
 from skillscale.evidence import TAIL, SlopeEvidence
+from skillscale.exploratory import squared_units, without_direction
 from skillscale.spec import LogNormalPrior, NormalPrior, Spec
 
 
@@ -34,11 +36,24 @@ class Prior:
     meaning: str
 
 
-def make_priors(design: Design, spec: Spec) -> list[Prior]:
-    """Priors of all sites but the hierarchical ones (efficiencies, skills, unpublished tokens)."""
+def make_priors(
+    design: Design, spec: Spec, unit: Float[Array, " skill"] | None = None
+) -> list[Prior]:
+    """Priors of all sites but the hierarchical ones (efficiencies, skills, unpublished tokens).
+
+    Exploratory skills may be in units other than one (see `skillscale.exploratory`); scales that
+    all of them share are of a single entry, in units of one.
+    """
     p = spec.priors
     n_benchmark, n_skill = design.is_anchor.shape
     benchmark, skill = ("benchmark",), ("skill",)
+    unit = jnp.ones(n_skill) if unit is None else unit
+    n_scale = n_skill
+    loading = _expand(p.loading, int(design.is_free.sum()))
+    if spec.exploratory:
+        p, n_scale = without_direction(p), 1
+        of_free = unit[design.is_free.nonzero()[1]]
+        loading = dist.Normal(0, p.exploratory_loading_sd / of_free).to_event(1)
     gap = dist.TransformedDistribution(
         _expand(p.ceiling_gap_logit, n_benchmark), dist.transforms.SigmoidTransform()
     )
@@ -47,7 +62,7 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
         Prior(
             "free_loading",
             ("free_loading",),
-            _expand(p.loading, int(design.is_free.sum())),
+            loading,
             "how a benchmark that is no anchor reads a skill",
         ),
         Prior("intercept", benchmark, _expand(p.intercept, n_benchmark), "ease of a benchmark"),
@@ -61,19 +76,19 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
         Prior(
             "slope",
             ("input", "skill"),
-            slope_prior(n_skill, spec),
+            slope_prior(spec, unit),
             "growth of a skill per e-fold",
         ),
         Prior(
             "effect",
             ("covariate", "skill"),
-            _per_skill(n_skill, p.instruct, p.date),
+            _per_skill(unit, p.instruct, p.date),
             "instruction tuning, and a year of progress",
         ),
         Prior(
             "trend_scale",
             skill,
-            _expand(p.trend_scale, n_skill),
+            _expand(p.trend_scale, n_scale),
             "wander of progress in half a year",
         ),
         Prior(
@@ -82,10 +97,10 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
             dist.Normal(0, 1).expand((len(design.coords["period"]), n_skill)).to_event(2),
             "steps of progress in every period, in standard deviations",
         ),
-        Prior("lineage_scale", skill, _expand(p.lineage_scale, n_skill), "spread of lineages"),
-        Prior("family_scale", skill, _expand(p.family_scale, n_skill), "spread within a lineage"),
-        Prior("slope_scale", skill, _expand(p.slope_scale, n_skill), "spread of families' slopes"),
-        Prior("model_scale", skill, _expand(p.model_scale, n_skill), "spread within a family"),
+        Prior("lineage_scale", skill, _expand(p.lineage_scale, n_scale), "spread of lineages"),
+        Prior("family_scale", skill, _expand(p.family_scale, n_scale), "spread within a lineage"),
+        Prior("slope_scale", skill, _expand(p.slope_scale, n_scale), "spread of families' slopes"),
+        Prior("model_scale", skill, _expand(p.model_scale, n_scale), "spread within a family"),
         Prior(
             "overdispersion",
             benchmark,
@@ -114,9 +129,10 @@ def make_priors(design: Design, spec: Spec) -> list[Prior]:
     ]
 
 
-def slope_prior(n_skill: int, spec: Spec) -> dist.Distribution:
-    """Prior of the slopes, of shape (input, skill)."""
-    return _per_skill(n_skill, spec.priors.slope, spec.priors.slope, spec.priors.interaction)
+def slope_prior(spec: Spec, unit: Float[Array, "*draw skill"]) -> dist.Distribution:
+    """Prior of the slopes, of shape (input, skill), of skills in these units."""
+    p = without_direction(spec.priors) if spec.exploratory else spec.priors
+    return _per_skill(unit, p.slope, p.slope, p.interaction)
 
 
 def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFrame:
@@ -127,7 +143,7 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
         Evidence of controlled runs follows as sites ``optimum[skill]`` and ``sharpness[skill]``.
     """
     rows = []
-    for prior in make_priors(design, spec):
+    for prior in [*_units(spec), *make_priors(design, spec)]:
         draws = np.asarray(prior.distribution.sample(jax.random.key(seed), (4000,)))
         labels = {"slope": law.INPUTS, "effect": COVARIATES}.get(prior.site)
         for row, label in enumerate(labels or [None]):
@@ -146,6 +162,14 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
             )
     of_evidence = [row for known in spec.evidence for row in _describe_evidence(known)]
     return pd.DataFrame(rows + of_evidence)
+
+
+def _units(spec: Spec) -> list[Prior]:
+    """What the priors of exploratory skills are in units of."""
+    if not spec.exploratory or len(spec.skills) < 2:
+        return []
+    meaning = "squared length of what an anchor reads of no earlier exploratory skill"
+    return [Prior("squared_unit", ("skill",), squared_units(spec), meaning)]
 
 
 def _describe_evidence(known: SlopeEvidence) -> list[dict[str, object]]:
@@ -174,10 +198,10 @@ def _describe_evidence(known: SlopeEvidence) -> list[dict[str, object]]:
     ]
 
 
-def _per_skill(n_skill: int, *priors: NormalPrior) -> dist.Distribution:
+def _per_skill(unit: Float[Array, " skill"], *priors: NormalPrior) -> dist.Distribution:
     """Normals of shape (prior, skill)."""
     mean, sd = (np.array([[getattr(p, name)] for p in priors]) for name in ("mean", "sd"))
-    return dist.Normal(mean, sd).expand((len(priors), n_skill)).to_event(2)
+    return dist.Normal(mean * unit, sd * unit).to_event(2)
 
 
 def _expand(prior: LogNormalPrior | NormalPrior, *shape: int) -> dist.Distribution:

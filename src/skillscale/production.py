@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
@@ -89,12 +90,13 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
     Efficiencies and links stay as fitted, so that the comparison is of what the data say of size
     against tokens, and of nothing else.
     """
-    prior = slope_prior(fitted.slope.shape[2], fit.spec)
+    n_draw, _, n_skill = fitted.slope.shape
+    prior = slope_prior(fit.spec, jnp.ones(n_skill))
+    unit = np.asarray(fit.draws(n_draw).get("unit", np.ones((1, n_skill))))
     # NumPy's normals: JAX would compile for half a second.
     rng = np.random.default_rng(seed)
-    return fitted._replace(
-        slope=rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
-    )
+    slope = rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
+    return fitted._replace(slope=unit[:, None] * slope)
 
 
 def _typical_efficiency(fit: Fit, draws: Mapping[str, Array]) -> Float[np.ndarray, "draw skill"]:

@@ -25,11 +25,10 @@ from threadpoolctl import threadpool_limits
 from skillscale.costs import TRAINING_FLOPS, Limit
 from skillscale.data.table import Table
 from skillscale.errors import SkillscaleError
+from skillscale.rotation import Rotation, random_rotations, rotate
 
 HUBER = 0.01
 """Residuals above one point count linearly."""
-GEOMIN = 0.01
-"""Added to squared loadings, so that one of zero does not decide its benchmark's mean."""
 ROTATION_STARTS = 30
 UNIT_PARAMS = 1e9
 UNIT_TOKENS = 1e12
@@ -190,49 +189,15 @@ def mixed(law: PublishedLaw, matrix: Float[np.ndarray, "skill new"]) -> Publishe
     )
 
 
-def geomin(
-    loading: Float[np.ndarray, "benchmark skill"], start: Float[np.ndarray, "skill skill"]
-) -> tuple[Float[np.ndarray, "skill skill"], float]:
-    r"""Oblique rotation with a small geometric mean of every benchmark's squared loadings.
-
-    Minimises $\sum_j \bigl(\prod_k (\lambda_{jk}^2 + 0.01)\bigr)^{1/K}$ over mixes of skills that
-    leave their variances at one. It has several minima: the start decides.
-
-    Returns:
-        The mix, for `mixed`, and the criterion there.
-    """
-    n_skills = loading.shape[1]
-
-    def criterion(values: np.ndarray) -> tuple[float, np.ndarray]:
-        raw = values.reshape(n_skills, n_skills)
-        length = np.linalg.norm(raw, axis=0)
-        matrix = raw / length
-        inverse = np.linalg.inv(matrix)
-        rotated = loading @ inverse.T
-        squared = rotated**2 + GEOMIN
-        mean = np.exp(np.log(squared).mean(axis=1))
-        by_loading = 2 / n_skills * rotated / squared * mean[:, None]
-        by_matrix = -(rotated.T @ by_loading @ inverse).T
-        by_raw = (by_matrix - matrix * (matrix * by_matrix).sum(axis=0)) / length
-        return float(mean.sum()), by_raw.ravel()
-
-    found = minimize(criterion, start.ravel(), jac=True, method="L-BFGS-B", options={"gtol": 1e-8})
-    matrix = found.x.reshape(n_skills, n_skills)
-    return matrix / np.linalg.norm(matrix, axis=0), float(found.fun)
-
-
 def rotations(
     law: PublishedLaw, data: Evaluated, *, starts: int = ROTATION_STARTS, seed: int = 0
 ) -> list[tuple[PublishedLaw, float]]:
     """The law after geomin rotations from random starts, by criterion: the published one first."""
     white = whitened(law, data)
-    rng = np.random.default_rng(seed)
-    n_skills = law.loading.shape[1]
-    first = [np.linalg.qr(rng.standard_normal((n_skills, n_skills)))[0] for _ in range(starts)]
-    with threadpool_limits(1, user_api="blas"):
-        found = [geomin(white.loading, start) for start in first]
-    by_criterion = sorted(found, key=lambda one: one[1])
-    return [(mixed(white, matrix), criterion) for matrix, criterion in by_criterion]
+    first = random_rotations(starts, law.loading.shape[1], np.random.default_rng(seed))
+    loading = np.broadcast_to(white.loading, (starts, *white.loading.shape))
+    matrices, criterion = rotate(loading, Rotation.GEOMIN, first)
+    return [(mixed(white, matrices[i]), float(criterion[i])) for i in np.argsort(criterion)]
 
 
 def ordered(law: PublishedLaw, data: Evaluated, anchors: tuple[str, ...]) -> PublishedLaw:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ class Priors:
     intercept: NormalPrior = NormalPrior(0.0, 1.5)
     asymmetry: LogNormalPrior = LogNormalPrior(0.5, 0.7)
     ceiling_gap_logit: NormalPrior = NormalPrior(-3.0, 0.5)
+    exploratory_loading_sd: float = 0.5
     slope: NormalPrior = NormalPrior(0.6, 0.6)
     interaction: NormalPrior = NormalPrior(0.0, 0.15)
     instruct: NormalPrior = NormalPrior(0.0, 1.0)
@@ -83,6 +85,9 @@ class Spec:
         priors: the numbers of every prior.
         evidence: what controlled runs say of the slopes of skills, at the reference size and token
             count; none by default. A skill may have several, each from runs of its own.
+        exploratory: whether skills are left free to turn, with loadings of either sign and one
+            prior for all directions. Anchors then only stop the sampler from turning: each reads no
+            skill after its own, and the first sets the unit. See `explore`.
 
     Example:
         >>> Spec().skills
@@ -102,6 +107,7 @@ class Spec:
     trend_until: float = 2027.0
     priors: Priors = field(default_factory=Priors)
     evidence: tuple[SlopeEvidence, ...] = ()
+    exploratory: bool = False
 
     def __post_init__(self) -> None:
         if len(self.skills) != len(self.anchors):
@@ -129,8 +135,37 @@ class Spec:
             )
         for prior in dataclasses.fields(self.priors):
             _check_prior(prior.name, getattr(self.priors, prior.name))
+        if self.exploratory and self.evidence:
+            raise SpecError("exploratory skills have no names that evidence could be about.")
         for known in self.evidence:
             self.skill_index(known.skill)
+
+    def explore(self, n_skills: int, benchmarks: Sequence[str]) -> Spec:
+        """The same specification with exploratory skills, ``skill_1`` and so on.
+
+        Args:
+            n_skills: how many.
+            benchmarks: benchmarks to be fitted; those that are anchors already come first.
+
+        Raises:
+            SpecError: there are fewer benchmarks than skills, or no skills.
+
+        >>> Spec().explore(2, ["bbh", "gsm8k", "mmlu"]).anchors
+        ('mmlu', 'gsm8k')
+        """
+        if not 0 < n_skills <= len(benchmarks):
+            raise SpecError(
+                f"the number of skills must be between 1 and that of benchmarks, "
+                f"{len(benchmarks)}; found {n_skills}."
+            )
+        first = [name for name in self.anchors if name in benchmarks]
+        rest = [name for name in benchmarks if name not in first]
+        return dataclasses.replace(
+            self,
+            skills=tuple(f"skill_{k}" for k in range(1, n_skills + 1)),
+            anchors=tuple([*first, *rest][:n_skills]),
+            exploratory=True,
+        )
 
     def skill_index(self, skill: str) -> int:
         """Position of a skill.
@@ -174,7 +209,10 @@ class Spec:
             given = {key: _number(f"{name}.{key}", number) for key, number in value.items()}
             priors[name] = dataclasses.replace(getattr(default, name), **given)
         for name, value in values.items():
-            if isinstance(getattr(cls, name), tuple):
+            if name == "exploratory":
+                if not isinstance(value, bool):
+                    raise SpecError(f"exploratory is true or false, found {value!r}.")
+            elif isinstance(getattr(cls, name), tuple):
                 if not isinstance(value, (list, tuple)) or not all(
                     isinstance(item, str) for item in value
                 ):

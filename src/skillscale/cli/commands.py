@@ -17,7 +17,7 @@ from skillscale.cli.demo import run_demo
 from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
 from skillscale.data.observed import read_observed, read_plan
 from skillscale.data.table import Table, load_table, validate
-from skillscale.design import make_design
+from skillscale.design import chosen_benchmarks, make_design
 from skillscale.errors import SkillscaleError, SpecError
 from skillscale.fitting import Fit, fit
 from skillscale.forecasting import INTERVALS, REFIT, forecast, forecast_rows
@@ -62,6 +62,9 @@ def fit_command(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to save the fit (.nc).")],
     data: DataDir = None,
     spec: SpecFile = None,
+    skills: Annotated[
+        int | None, typer.Option(min=1, help="Exploratory skills, so many, instead of named ones.")
+    ] = None,
     method: Annotated[MethodName, typer.Option(help="nuts, or svi for a quick look.")] = (
         MethodName.NUTS
     ),
@@ -78,6 +81,8 @@ def fit_command(
     table, specification = read_inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)
+    if skills is not None:
+        specification = specification.explore(skills, chosen_benchmarks(table, specification))
     try:
         with progress(f"Fitting {len(table.scores)} scores") as on_progress:
             result = fit(

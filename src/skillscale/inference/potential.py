@@ -15,8 +15,9 @@ from numpyro.infer import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy
 
 from skillscale.design import Design, Observations
+from skillscale.exploratory import units
 from skillscale.inference.arrow import Groups
-from skillscale.model import make_model
+from skillscale.model import make_model, per_skill
 from skillscale.spec import Spec
 
 Flat = Float[Array, " parameter"]
@@ -65,6 +66,9 @@ def make_potential(design: Design, spec: Spec) -> Potential:
     def constrain(flat: Flat, observations: Observations) -> dict[str, Array]:
         sites = constrain_fn(model, (observations,), {}, unravel(flat), return_deterministic=True)
         sites.pop("free_loading", None)  # its entries are in loading
+        if spec.exploratory:
+            sites["unit"] = units(sites.pop("squared_unit"))
+            sites |= per_skill(sites, sites["unit"])
         return sites
 
     return Potential(start, energy, constrain, _groups(at_start, design))
