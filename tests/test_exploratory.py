@@ -1,5 +1,8 @@
 """Exploratory skills: one prior for all directions, sampled in one rotation of many."""
 
+from dataclasses import replace
+
+import arviz_stats as azs
 import jax
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from numpyro.infer import Predictive
 from scipy import stats
 
 from skillscale import Fit, Spec, Svi, fit
+from skillscale.checking import diagnostics
 from skillscale.design import make_design
 from skillscale.errors import SpecError
 from skillscale.evidence import SlopeEvidence
@@ -15,6 +19,7 @@ from skillscale.model import make_model
 from skillscale.objectives import make_objectives
 from skillscale.priors import describe_priors
 from skillscale.production import production, with_prior_slopes
+from skillscale.reading import read_skills
 
 BENCHMARKS = ["mmlu", "gsm8k", "bbh"]
 SAME = 1e-3
@@ -129,3 +134,11 @@ def test_evidence_is_of_named_skills():
         Spec(("skill_1",), ("mmlu",), evidence=(known,), exploratory=True)
     with pytest.raises(SpecError, match="true or false, found 'yes'"):
         Spec.from_dict({"exploratory": "yes"})
+
+
+def test_skills_are_checked_as_they_are_read(sampled):
+    turned = replace(sampled, spec=replace(sampled.spec, exploratory=True))
+    table = diagnostics(turned)
+    assert "skill_" in table.loc["model_skill", "worst"]
+    rotated = read_skills(turned).draws["loading"]
+    assert table.loc["loading", "rhat"] == pytest.approx(float(azs.rhat(rotated).to_array().max()))

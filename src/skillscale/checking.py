@@ -87,7 +87,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
         Indexed by quantity: ``rhat, ess_bulk, ess_tail, worst`` (where R-hat is largest).
     """
     # Exploratory skills are diagnosed as they are read: before that, draws have no orientation.
-    posterior = fit.tree.posterior.to_dataset().update(read_skills(fit).draws)
+    posterior = fit.tree.posterior.to_dataset().assign(read_skills(fit).draws.data_vars)
     shape = posterior.sizes["chain"], posterior.sizes["draw"]
     scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
     posterior["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)
