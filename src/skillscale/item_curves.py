@@ -41,7 +41,8 @@ def item_curves(
         Dataset with dims ``benchmark, step`` of the curve: ``grid`` (linear predictor), ``median``,
         ``lower_80, upper_80`` (fractions); with dims ``benchmark, model``: ``predictor`` (posterior
         median), ``predictor_lower, predictor_upper`` (80 %) and ``score``, NaN where not observed;
-        with dim ``benchmark``: ``chance`` and ``ceiling`` (posterior median).
+        with dim ``benchmark``: ``chance`` and ``ceiling`` (posterior median). Models have a coordinate
+        ``tuning``.
 
     Raises:
         UnknownNameError: a benchmark is not in the fit.
@@ -66,14 +67,10 @@ def item_curves(
     observations = fit.design.observations
     chance = np.asarray(observations.chance)
     ceiling = 1 - draws["ceiling_gap"] * (1 - chance)
-    link = law.Link(
-        draws["loading"][:, rows],
-        draws["intercept"][:, rows],
-        draws["asymmetry"][:, rows],
-        chance[rows],
-        ceiling[:, rows],
-    )
-    predictor = link.loading @ draws["skill"].swapaxes(1, 2) + link.intercept[..., None]
+    parts = (draws["loading"], draws["intercept"], draws["asymmetry"], chance[None], ceiling)
+    loading, intercept, asymmetry, chance, ceiling = (part[:, rows] for part in parts)
+    link = law.Link._make(map(jnp.asarray, (loading, intercept, asymmetry, chance[0], ceiling)))
+    predictor = loading @ draws["skill"].swapaxes(1, 2) + intercept[..., None]
     is_observed = np.asarray(observations.is_observed)[rows]
     tail = (1 - LEVEL) / 2
     lower, median, upper = np.where(
@@ -96,10 +93,14 @@ def item_curves(
             "predictor_lower": (by_model, lower),
             "predictor_upper": (by_model, upper),
             "score": (by_model, score),
-            "chance": ("benchmark", link.chance),
-            "ceiling": ("benchmark", np.median(link.ceiling, axis=0)),
+            "chance": ("benchmark", chance[0]),
+            "ceiling": ("benchmark", np.median(ceiling, axis=0)),
         },
-        coords={"benchmark": names, "model": fit.design.coords["model"]},
+        coords={
+            "benchmark": names,
+            "model": fit.design.coords["model"],
+            "tuning": ("model", fit.table.models.loc[fit.design.coords["model"], "tuning"]),
+        },
     )
 
 

@@ -16,6 +16,8 @@ ACTUAL = "#d55e00"
 OBSERVED = "#8c8c8c"
 INK = "#222222"
 FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+DARK = 0.45
+"""Luminance below which text on a colour is white."""
 COLUMNS = 2
 PANEL_WIDTH = 4.4
 
@@ -82,3 +84,13 @@ def heading(name: object) -> str:
 def cycle(n: int) -> list[str]:
     """Colours of so many lines."""
     return [FAMILY_COLOURS[i % len(FAMILY_COLOURS)] for i in range(n)]
+
+
+def ink_on(colour: tuple[float, float, float, float]) -> str:
+    """Colour of text that can be read on another.
+
+    >>> ink_on((0.0, 0.0, 0.2, 1.0)), ink_on((1.0, 1.0, 0.8, 1.0))
+    ('white', '#222222')
+    """
+    luminance = 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]
+    return "white" if luminance < DARK else INK
