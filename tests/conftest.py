@@ -38,7 +38,9 @@ SHARED_PROGRAMS = (
     "test_optima",
     "test_plots",
     "test_recovery",
+    "test_plots_skills",
     "test_regret",
+    "test_skill_tables",
     "test_storage",
 )
 

@@ -41,8 +41,8 @@ def item_curves(
         Dataset with dims ``benchmark, step`` of the curve: ``grid`` (linear predictor), ``median``,
         ``lower_80, upper_80`` (fractions); with dims ``benchmark, model``: ``predictor`` (posterior
         median), ``predictor_lower, predictor_upper`` (80 %) and ``score``, NaN where not observed;
-        with dim ``benchmark``: ``chance`` and ``ceiling`` (posterior median). Models have a coordinate
-        ``tuning``.
+        with dim ``benchmark``: ``chance`` and ``ceiling`` (posterior median). A coordinate gives
+        the ``tuning`` of models.
 
     Raises:
         UnknownNameError: a benchmark is not in the fit.

@@ -29,8 +29,9 @@ from skillscale.item_curves import scores_at
 from skillscale.production import production
 from skillscale.reading import Reading
 
-GIVEN = ("nothing", "size_tokens", "size_tokens_date_tuning")
-"""What is taken out of skills before they are correlated."""
+GIVEN = ("nothing", "size_tokens", "all_covariates")
+"""What is taken out of skills before they are correlated; all covariates are size, tokens, date and
+tuning."""
 INDISTINCT = 0.9
 """Correlation beyond which two skills rank models nearly alike."""
 
@@ -119,9 +120,9 @@ def efficiencies(fit: Fit, reading: Reading) -> pd.DataFrame:
     Date and tuning are part of an efficiency: later families are ahead.
 
     Returns:
-        One row per family and skill: ``lineage``, ``tuning``, ``base_family`` (the one that an
-        instruct family was tuned from, if it is in the fit), ``n_models``, ``rank`` (by the median
-        within the skill, the highest first), and the summary.
+        One row per skill and family, the highest median of each skill first: ``lineage``,
+        ``tuning``, ``base_family`` (the one that an instruct family was tuned from, if it is in the
+        fit), ``n_models``, ``rank``, and the summary.
 
     Example:
         See `loadings`.
@@ -131,10 +132,12 @@ def efficiencies(fit: Fit, reading: Reading) -> pd.DataFrame:
     families["base_family"] = pd.Series(base_families(models), dtype=object)
     families["n_models"] = models["family"].value_counts()
     frame = _summary(fit, reading.draws["efficiency"])
-    described = families.loc[frame["family"]].reset_index()
-    described["skill"] = frame["skill"]
-    described["rank"] = frame.groupby("skill")["median"].rank(ascending=False).astype(int)
-    return pd.concat([described, frame.drop(columns=["family", "skill"])], axis=1)
+    described = families.loc[frame["family"]].reset_index().assign(skill=frame["skill"])
+    described["rank"] = frame.groupby("skill")["median"].rank(ascending=False, method="first")
+    described["rank"] = described["rank"].astype(int)
+    whole = pd.concat([described, frame.drop(columns=["family", "skill"])], axis=1)
+    by_rank = [own.sort_values("rank") for _, own in whole.groupby("skill", sort=False)]
+    return pd.concat(by_rank, ignore_index=True)
 
 
 def instruct_effects(fit: Fit, reading: Reading) -> pd.DataFrame:

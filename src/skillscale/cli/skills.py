@@ -77,7 +77,7 @@ TABLES: dict[Show, Callable[[Fit, Reading], pd.DataFrame]] = {
 OVERVIEW = (Show.LOADINGS, Show.CORRELATIONS, Show.INSTRUCT, Show.FAMILIES)
 TITLES = {
     Show.LOADINGS: "What every benchmark reads: loading times the spread of the skill over models",
-    Show.CORRELATIONS: "Correlations of skills over models",
+    Show.CORRELATIONS: "Correlations of skills over models (all covariates: also date and tuning)",
     Show.INSTRUCT: "Effect of instruction tuning, and what it is worth for a typical model",
     Show.PAIRS: "Instruct families less the base they were tuned from",
     Show.FAMILIES: "Efficiencies of families",
@@ -135,22 +135,19 @@ def skills_command(
 
 
 def _print(name: Show, table: pd.DataFrame, style: Format, *, is_short: bool) -> None:
-    """Print a table; in an overview loadings side by side, and first and last families."""
-    if is_short and name is Show.LOADINGS:
-        skills = list(table["skill"].unique())
-        rows = [
-            {"benchmark": str(benchmark), **dict(zip(own["skill"], map(_loading, _rows(own))))}
-            for benchmark, own in table.groupby("benchmark", sort=False)
+    """Print a table; in an overview some cells side by side, and first and last families."""
+    if is_short and name in SIDE_BY_SIDE:
+        ids, beside, cell = SIDE_BY_SIDE[name]
+        rows: list[Row] = [
+            {name: own[name].iloc[0] for name in ids}
+            | {str(row[beside]): cell(row) for row in _rows(own)}
+            for _, own in table.groupby(list(ids), sort=False)
         ]
-        print_rows(rows, style, shown={key: partial(_text, key) for key in ("benchmark", *skills)})
+        print_rows(rows, style, shown=_names(*(rows[0] if rows else ids)))
         return
-    if name is Show.FAMILIES:
-        table = table.sort_values(["rank"], kind="stable").sort_values(
-            "skill", key=lambda own: own.map(list(table["skill"].unique()).index), kind="stable"
-        )
-        if is_short:
-            last = table.groupby("skill")["rank"].transform("max") - N_RANKED
-            table = table[(table["rank"] <= N_RANKED) | (table["rank"] > last)]
+    if is_short and name is Show.FAMILIES:
+        last = table.groupby("skill")["rank"].transform("max") - N_RANKED
+        table = table[(table["rank"] <= N_RANKED) | (table["rank"] > last)]
     print_rows(_rows(table), style, shown=COLUMNS[name])
 
 
@@ -172,8 +169,8 @@ def _value(key: str, row: Row) -> str:
 
 
 def _ends(percent: int, prefix: str, row: Row) -> str:
-    ends = (number(row, f"{prefix}{end}_{percent}") for end in ("lower", "upper"))
-    return format_interval(*ends, "{:.2f}".format)
+    lower, upper = (number(row, f"{prefix}{end}_{percent}") for end in ("lower", "upper"))
+    return format_interval(lower, upper, "{:.2f}".format)
 
 
 def _loading(row: Row) -> str:
@@ -181,6 +178,10 @@ def _loading(row: Row) -> str:
     if row["is_fixed"] and number(row, "median") == 0:
         return ""
     return f"{_value('standardised_median', row)} ({_ends(80, 'standardised_', row)})"
+
+
+def _correlation(row: Row) -> str:
+    return f"{_value('median', row)} ({_ends(80, '', row)})"
 
 
 def _points(row: Row) -> str:
@@ -214,6 +215,11 @@ def _names(*keys: str) -> Columns:
 
 DIAGNOSTICS: Columns = {"R-hat": _rhat, "ESS": partial(_count, "ess_bulk")}
 POSITIVE: Columns = {"P(> 0)": partial(_probability, "prob_positive")}
+SIDE_BY_SIDE: dict[Show, tuple[tuple[str, ...], str, Callable[[Row], str]]] = {
+    Show.LOADINGS: (("benchmark",), "skill", _loading),
+    Show.CORRELATIONS: (("skill", "other"), "given", _correlation),
+}
+"""What names a row in an overview, what its columns, and how a cell is shown."""
 COLUMNS: dict[Show, Columns] = {
     Show.LOADINGS: {
         **_names("benchmark", "skill"),

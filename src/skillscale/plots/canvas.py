@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+from numpy.typing import ArrayLike
 
 INTERVAL_STYLES = ((95, "#c6dbef", 0.62), (80, "#6baed6", 0.42), (50, "#2171b5", 0.24))
 """Percent, colour and height of nested bars, the widest first."""
@@ -86,11 +88,11 @@ def cycle(n: int) -> list[str]:
     return [FAMILY_COLOURS[i % len(FAMILY_COLOURS)] for i in range(n)]
 
 
-def ink_on(colour: tuple[float, float, float, float]) -> str:
+def ink_on(colour: ArrayLike) -> str:
     """Colour of text that can be read on another.
 
     >>> ink_on((0.0, 0.0, 0.2, 1.0)), ink_on((1.0, 1.0, 0.8, 1.0))
     ('white', '#222222')
     """
-    luminance = 0.2126 * colour[0] + 0.7152 * colour[1] + 0.0722 * colour[2]
+    luminance = np.asarray(colour)[:3] @ (0.2126, 0.7152, 0.0722)
     return "white" if luminance < DARK else INK

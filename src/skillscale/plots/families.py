@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,7 @@ def plot_efficiencies(
         ax.set_title(heading(skill) + (f" (first {n})" if hidden else ""), fontsize=11)
         ax.set_xlabel("efficiency (units of the skill)")
         ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
-    style = {"marker": "o", "markersize": 4.5, "linewidth": INTERVALS[1][1]}
+    style: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linewidth": INTERVALS[1][1]}
     key: dict[str, Artist] = {
         f"{tuning} family": Line2D([], [], color=colour, **style)
         for tuning, colour in TUNING_COLOURS.items()
@@ -116,15 +117,15 @@ def plot_instruct_effect(effects: pd.DataFrame, pairs: pd.DataFrame | None = Non
         for row, skill in enumerate(effects["skill"]):
             own = pairs.loc[pairs["skill"] == skill, "median"].sort_values()
             # A few heights in turn, so that points nearby are seen apart.
-            height = row + 0.3 + 0.05 * (np.arange(len(own)) % 3)
-            ax.plot(own, height, "o", color=ACTUAL, markersize=3.5, markeredgewidth=0, alpha=0.8)
+            heights = row + 0.3 + 0.05 * (np.arange(len(own)) % 3)
+            ax.plot(own, heights, "o", color=ACTUAL, markersize=3.5, markeredgewidth=0, alpha=0.8)
         key["an instruct family less its base"] = Line2D(
             [], [], linestyle="none", marker="o", color=ACTUAL, markersize=3.5
         )
     for row, effect in enumerate(effects.to_dict("records")):
-        lower, upper = (float(effect[f"score_{end}_80"]) for end in ("lower", "upper"))
+        low, high = (float(effect[f"score_{end}_80"]) for end in ("lower", "upper"))
         points = f"{format_points(float(effect['score_median']))} points of {effect['benchmark']}"
-        text = f"{points} (80 %: {format_interval(lower, upper, format_points)})"
+        text = f"{points} (80 %: {format_interval(low, high, format_points)})"
         ax.annotate(
             text.replace("-", "\N{MINUS SIGN}"),
             (1.0, row - 0.3),
@@ -160,15 +161,8 @@ def _ranked_rows(ax: Axes, rows: pd.DataFrame) -> None:
         for percent, width in INTERVALS:
             ends = family[f"lower_{percent}"], family[f"upper_{percent}"]
             ax.hlines(row, *ends, colour, linewidth=width)
-        ax.plot(
-            family["median"],
-            row,
-            "o",
-            color=colour,
-            markersize=4.5,
-            markeredgecolor="white",
-            zorder=4,
-        )
+        mark: dict[str, Any] = {"color": colour, "markersize": 4.5, "markeredgecolor": "white"}
+        ax.plot(family["median"], row, "o", zorder=4, **mark)
         base = place.get(family["base_family"])
         if base is not None:
             ends = float(rows["median"].iloc[base]), float(family["median"])

@@ -22,7 +22,7 @@ from skillscale.production import production
 from skillscale.reading import Reading
 
 STEPS = 40
-LEVELS = np.arange(5, 100, 5)
+LEVELS = np.arange(5.0, 100.0, 5.0)
 SD_LEVELS = np.arange(-4, 4.5, 0.5)
 NAMED = "named"
 """Rotation of a reading whose skills are those of anchors."""

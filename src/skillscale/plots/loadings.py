@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.artist import Artist
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -51,42 +52,41 @@ def plot_loadings(table: pd.DataFrame) -> Figure:
         See `skillscale.plots`.
     """
     skills = list(table["skill"].unique())
-    median = table.pivot(index="benchmark", columns="skill", values="standardised_median")[skills]
-    strength = median.abs()
-    by_skill = sorted(
-        median.index, key=lambda b: (int(strength.loc[b].argmax()), -float(strength.loc[b].max()))
-    )
+    medians = table.set_index(["benchmark", "skill"])["standardised_median"]
+    strength = medians.abs().unstack()[skills]  # noqa: PD010
+    reads_most = dict(zip(strength.index, strength.to_numpy().argmax(axis=1), strict=True))
+    strongest = strength.max(axis=1)
+    by_skill = sorted(strength.index, key=lambda name: (reads_most[name], -strongest[name]))
     figure = Figure(
         figsize=(1.9 + 1.5 * len(skills), 1.3 + 0.46 * len(by_skill)), dpi=150, layout="constrained"
     )
     ax = figure.subplots()
-    paints = ScalarMappable(SHADES, "Blues"), ScalarMappable(SHADES, "Oranges")
-    key: dict[str, Artist] = {"reads the skill": Patch(color=paints[0].to_rgba(2.0))}
+    key: dict[str, Artist] = {"reads the skill": Patch(color=_shade(2.0))}
     for cell in table.to_dict("records"):
         value, lower, upper = (
             float(cell[f"standardised_{name}"])
             for name in ("median", f"lower_{PERCENT}", f"upper_{PERCENT}")
         )
-        column, row = skills.index(cell["skill"]), by_skill.index(cell["benchmark"])
         if value == 0 and cell["is_fixed"]:
             key["fixed at zero"] = Patch(facecolor="white", edgecolor=OBSERVED)
             continue
-        colour = paints[value < 0].to_rgba(abs(value))
-        is_unsure = lower < 0 < upper
+        column, row = skills.index(cell["skill"]), by_skill.index(cell["benchmark"])
+        square = Rectangle((column - 0.5, row - 0.5), 1.0, 1.0, facecolor=_shade(value))
+        square.set_edgecolor("white")
+        ax.add_patch(square)
         if value < 0:
-            key["reads it with a minus"] = Patch(color=paints[1].to_rgba(2.0))
-        if is_unsure:
+            key["reads it with a minus"] = Patch(color=_shade(-2.0))
+        if lower < 0 < upper:
+            square.set_hatch("////")
             key[f"{PERCENT} % interval includes zero"] = Patch(
                 facecolor="white", edgecolor=OBSERVED, hatch="////"
             )
-        square = {"facecolor": colour, "edgecolor": "white", "hatch": "////" if is_unsure else None}
-        ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1.0, 1.0, **square))
-        text = {"ha": "center", "color": ink_on(colour)}
-        ax.text(column, row - 0.02, _number(value), va="bottom", fontsize=10, **text)
+        ink = ink_on(_shade(value))
+        ax.text(column, row - 0.02, _number(value), ha="center", va="bottom", color=ink)
         ends = f"{_number(lower)} to {_number(upper)}"
-        ax.text(column, row + 0.06, ends, va="top", fontsize=6.5, **text)
+        ax.text(column, row + 0.06, ends, ha="center", va="top", fontsize=6.5, color=ink)
     for before, (above, below) in enumerate(pairwise(by_skill)):
-        if strength.loc[above].argmax() != strength.loc[below].argmax():
+        if reads_most[above] != reads_most[below]:
             ax.axhline(before + 0.5, color=INK, linewidth=0.8)
     ax.set_xlim(-0.5, len(skills) - 0.5)
     ax.set_ylim(len(by_skill) - 0.5, -0.5)
@@ -120,7 +120,7 @@ def plot_skill_correlations(table: pd.DataFrame) -> Figure:
         at = [pairs.index(pair) + offset for pair in zip(own["skill"], own["other"], strict=True)]
         for percent, width in ((95, 1.0), (80, 2.6)):
             ax.hlines(at, own[f"lower_{percent}"], own[f"upper_{percent}"], colour, linewidth=width)
-        style = {"color": colour, "marker": "o", "markersize": 5, "markeredgecolor": "white"}
+        style: dict[str, Any] = {"color": colour, "marker": "o", "markeredgecolor": "white"}
         ax.plot(own["median"], at, linestyle="none", **style)
         key[GIVEN_LABELS[given]] = Line2D([], [], linewidth=2.6, **style)
     ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
@@ -135,6 +135,11 @@ def plot_skill_correlations(table: pd.DataFrame) -> Figure:
     ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     legend(figure, key)
     return figure
+
+
+def _shade(loading: float) -> tuple[float, float, float, float]:
+    """Blue for a positive loading, orange for a negative one."""
+    return colormaps["Oranges" if loading < 0 else "Blues"](float(SHADES(abs(loading))))
 
 
 def _number(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import pandas as pd
 from matplotlib.artist import Artist
@@ -59,7 +60,7 @@ def plot_model_skills(
     pairs = list(combinations(skills, 2))
     figure, axes = panels(len(pairs), 3.2, 0.8, sharex=False, sharey=False)
     for ax, (across, up) in zip(axes, pairs, strict=True):
-        _pair(ax, *(_of_skill(table, skill) for skill in (across, up)), colours)
+        _pair(ax, _of_skill(table, across), _of_skill(table, up), colours)
         ax.set_xlabel(heading(across))
         ax.set_ylabel(heading(up))
         ax.grid(color="#e6e6e6", linewidth=0.8)
@@ -87,10 +88,10 @@ def _pair(ax: Axes, across: pd.DataFrame, up: pd.DataFrame, colours: dict[str, s
         x, y = across[group].sort_values("n_params"), up[group]
         y = y.loc[x.index]
         is_other = colour is OBSERVED
-        cross = {"linewidth": 0.6, "alpha": 0.35 if is_other else 0.6}
+        cross: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.35 if is_other else 0.6}
         ax.hlines(y["median"], x[lower], x[upper], colour, zorder=1 if is_other else 2, **cross)
         ax.vlines(x["median"], y[lower], y[upper], colour, zorder=1 if is_other else 2, **cross)
-        style = {"marker": "o", "markeredgecolor": "white", "markeredgewidth": 0.4}
+        style: dict[str, Any] = {"marker": "o", "markeredgecolor": "white", "markeredgewidth": 0.4}
         if is_other:
             ax.plot(x["median"], y["median"], color=colour, markersize=3, linestyle="none", **style)
         else:
