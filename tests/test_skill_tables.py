@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from conftest import SVI
+from conftest import NUTS
 from skillscale import Table, fit, skill_tables
 from skillscale.item_curves import item_curves
 from skillscale.reading import Reading, read_skills
@@ -52,9 +52,9 @@ def row(table: pd.DataFrame, **where: str) -> pd.Series:
     return found
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_every_number_has_nested_intervals_and_its_own_diagnostics(sampled, reading, table):
-    found = table(sampled, reading)
+@pytest.mark.parametrize("make", TABLES)
+def test_every_number_has_nested_intervals_and_its_own_diagnostics(sampled, reading, make):
+    found = make(sampled, reading)
     assert list(found.columns).count("median") == 1
     assert not found.duplicated([c for c in found if found[c].dtype.kind not in "fb"]).any()
     assert (np.diff(found[list(ENDS)].to_numpy(), axis=1) >= 0).all()
@@ -65,9 +65,9 @@ def test_every_number_has_nested_intervals_and_its_own_diagnostics(sampled, read
     assert found.loc[~varies, ["rhat", "ess_bulk", "ess_tail"]].isna().all().all()
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_a_fit_without_chains_has_no_diagnostics(approximate, table):
-    found = table(approximate, read_skills(approximate))
+@pytest.mark.parametrize("make", TABLES)
+def test_a_fit_without_chains_has_no_diagnostics(approximate, make):
+    found = make(approximate, read_skills(approximate))
     assert found[["rhat", "ess_bulk", "ess_tail"]].isna().all().all()
     assert np.isfinite(found[list(ENDS)]).all().all()
 
@@ -176,8 +176,8 @@ def test_the_effect_of_tuning_in_points_moves_one_skill_of_a_typical_model(sampl
 def test_item_curves_pass_through_chance_and_hold_every_score(sampled):
     curves = item_curves(sampled)
     assert np.isfinite(curves["score"]).sum() == len(sampled.observed_index[0])
-    assert (np.diff(curves["median"], axis=1) > 0).all()
-    assert (curves["median"] > curves["chance"]).all()
+    assert (np.diff(curves["median"], axis=1) >= 0).all()
+    assert (curves["median"] >= curves["chance"]).all()
     assert (curves["median"] < curves["ceiling"]).all()
     known = curves["score"].sel(benchmark="mmlu").to_series().dropna()
     wide = sampled.table.wide()["mmlu"].loc[known.index]
@@ -195,6 +195,7 @@ def test_an_item_curve_is_the_link_at_every_predictor(sampled):
     assert float(own["median"][40]) == pytest.approx(np.median(scores), rel=1e-3)
 
 
+@pytest.mark.long
 def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, design):
     truths = simulate(design, spec, jax.random.split(jax.random.key(5), 1))
     truth = {name: np.asarray(values[0], float) for name, values in truths.items()}
@@ -202,7 +203,7 @@ def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, desig
     grid = pd.DataFrame(truth["score"].T, index=coords["model"], columns=coords["benchmark"])
     drawn = [grid.loc[r.model, r.benchmark] for r in table.scores.itertuples()]
     scores = table.scores.assign(score=np.clip(drawn, 0, 1))
-    found = fit(Table(table.models, scores, table.benchmarks), spec, method=SVI, seed=0)
+    found = fit(Table(table.models, scores, table.benchmarks), spec, method=NUTS, seed=0)
     reading = read_skills(found)
     known = {
         "efficiency": (efficiencies, ("family", "skill")),
@@ -214,7 +215,7 @@ def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, desig
         rows = rows[rows["lower_95"] < rows["upper_95"]]
         places = [[coords[name].index(value) for value in rows[name]] for name in ids]
         values = truth[site][tuple(places)]
-        # Entries share data, and the approximation is a little narrow: bounds are wide.
+        # Entries share data, so their intervals miss together: the bound is wide.
         rate = np.mean((rows["lower_95"] < values) & (values < rows["upper_95"]))
         assert rate > 0.7, site
     matrix = np.corrcoef(truth["skill"].T)

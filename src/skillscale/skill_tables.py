@@ -83,7 +83,7 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     log_params = np.broadcast_to(fit.design.observations.log_params, draws["skill"].shape[:2])
     x = np.asarray(law.inputs(jnp.asarray(log_params), fit.design.log_tokens(draws)), float)
     efficient = skill - x.reshape(*skill.shape[:3], -1) @ slope
-    names = list(reading.draws["skill"].to_numpy())
+    names = reading.draws["skill"].to_numpy().tolist()
     first, second = np.triu_indices(len(names), k=1)
     pairs = pd.DataFrame({"skill": np.take(names, first), "other": np.take(names, second)})
     frames = []
@@ -240,7 +240,8 @@ def _summary(fit: Fit, draws: xr.DataArray) -> pd.DataFrame:
     names = [str(dim) for dim in draws.dims if dim not in _SAMPLES]
     entries = draws.astype(float).transpose(*_SAMPLES, *names).stack(entry=names)
     frame = entries["entry"].to_index().to_frame(index=False)
-    flat = entries.to_numpy().reshape(-1, len(frame))
+    n_draws = draws.sizes["chain"] * draws.sizes["draw"]
+    flat = entries.to_numpy().reshape(n_draws, len(frame))
     frame["median"] = np.median(flat, axis=0)
     for interval in INTERVALS:
         tail = (1 - interval / 100) / 2

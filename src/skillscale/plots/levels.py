@@ -128,7 +128,7 @@ def _growth(
     n_tokens: Float[np.ndarray, "a b"],
 ) -> dict[str, Float[np.ndarray, "a b"]]:
     """Median skill over the reference, in standard deviations over models, by title."""
-    known = list(reading.draws["skill"].to_numpy())
+    known = reading.draws["skill"].to_numpy().tolist()
     log_params = np.log(n_params / fit.spec.reference_params)
     log_tokens = np.log(n_tokens / fit.spec.reference_tokens)
     x = np.asarray(law.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens)))
