@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Annotated
 
 import pandas as pd
 import typer
+from matplotlib.figure import Figure
 
 from skillscale.cli.commands import FitFile, Style, app
 from skillscale.cli.output import Format, Row, number, or_none, print_rows, save_figures
@@ -77,7 +78,7 @@ TABLES: dict[Show, Callable[[Fit, Reading], pd.DataFrame]] = {
 OVERVIEW = (Show.LOADINGS, Show.CORRELATIONS, Show.INSTRUCT, Show.FAMILIES)
 TITLES = {
     Show.LOADINGS: "What every benchmark reads: loading times the spread of the skill over models",
-    Show.CORRELATIONS: "Correlations of skills over models (all covariates: also date and tuning)",
+    Show.CORRELATIONS: "Correlations of skills over models, also given size, tokens, date and tuning",
     Show.INSTRUCT: "Effect of instruction tuning, and what it is worth for a typical model",
     Show.PAIRS: "Instruct families less the base they were tuned from",
     Show.FAMILIES: "Efficiencies of families",
@@ -110,18 +111,7 @@ def skills_command(
     needed = asked if out is None else TABLES
     tables = {name: TABLES[name](loaded, reading) for name in needed}
     if out is not None:
-        save_figures(
-            out,
-            {
-                "loadings": plot_loadings(tables[Show.LOADINGS]),
-                "correlations": plot_skill_correlations(tables[Show.CORRELATIONS]),
-                "instruct": plot_instruct_effect(tables[Show.INSTRUCT], tables[Show.PAIRS]),
-                "families": plot_efficiencies(tables[Show.FAMILIES]),
-                "models": plot_model_skills(tables[Show.MODELS]),
-                "levels": plot_level_curves(loaded, reading=reading),
-                "items": plot_item_curves(item_curves(loaded)),
-            },
-        )
+        save_figures(out, _figures(loaded, reading, tables))
     if style is Format.JSON:
         shown = {name: [*map(_plain, _rows(tables[name]))] for name in asked}
         json.dump({"rotation": reading.rotation, **shown}, sys.stdout, indent=1)
@@ -134,8 +124,27 @@ def skills_command(
         _print(name, tables[name], style, is_short=is_short)
 
 
+def _figures(
+    loaded: Fit, reading: Reading, tables: Mapping[Show, pd.DataFrame]
+) -> dict[str, Figure]:
+    figures = {
+        "loadings": plot_loadings(tables[Show.LOADINGS]),
+        "instruct": plot_instruct_effect(tables[Show.INSTRUCT], tables[Show.PAIRS]),
+        "families": plot_efficiencies(tables[Show.FAMILIES]),
+        "levels": plot_level_curves(loaded, reading=reading),
+        "items": plot_item_curves(item_curves(loaded)),
+    }
+    if not tables[Show.CORRELATIONS].empty:  # a single skill has no other
+        figures["correlations"] = plot_skill_correlations(tables[Show.CORRELATIONS])
+        figures["models"] = plot_model_skills(tables[Show.MODELS])
+    return figures
+
+
 def _print(name: Show, table: pd.DataFrame, style: Format, *, is_short: bool) -> None:
     """Print a table; in an overview some cells side by side, and first and last families."""
+    if table.empty and style is Format.TABLE:
+        sys.stdout.write("There are none in this fit.\n")
+        return
     if is_short and name in SIDE_BY_SIDE:
         ids, beside, cell = SIDE_BY_SIDE[name]
         rows: list[Row] = [
@@ -143,7 +152,7 @@ def _print(name: Show, table: pd.DataFrame, style: Format, *, is_short: bool) ->
             | {str(row[beside]): cell(row) for row in _rows(own)}
             for _, own in table.groupby(list(ids), sort=False)
         ]
-        print_rows(rows, style, shown=_names(*(rows[0] if rows else ids)))
+        print_rows(rows, style, shown={key: partial(_text, key) for key in rows[0]})
         return
     if is_short and name is Show.FAMILIES:
         last = table.groupby("skill")["rank"].transform("max") - N_RANKED
