@@ -214,8 +214,8 @@ def base_families(models: pd.DataFrame) -> dict[str, str]:
         >>> base_families(pd.DataFrame(rows, columns=columns))
         {'a-chat': 'a'}
     """
-    sizes = models.groupby(["lineage", "tuning", "family"])["n_params"].apply(np.log)
-    by_family = {key: own.to_numpy() for key, own in sizes.groupby(["lineage", "tuning", "family"])}
+    sizes = models.groupby(["lineage", "tuning", "family"])["n_params"]
+    by_family = {key: np.log(own.to_numpy(dtype=float)) for key, own in sizes}
 
     def distance(own: np.ndarray, other: np.ndarray) -> float:
         return float(np.abs(own[:, None] - other).min(axis=1).mean())

@@ -78,7 +78,7 @@ TABLES: dict[Show, Callable[[Fit, Reading], pd.DataFrame]] = {
 OVERVIEW = (Show.LOADINGS, Show.CORRELATIONS, Show.INSTRUCT, Show.FAMILIES)
 TITLES = {
     Show.LOADINGS: "What every benchmark reads: loading times the spread of the skill over models",
-    Show.CORRELATIONS: "Correlations of skills over models, also given size, tokens, date and tuning",
+    Show.CORRELATIONS: "Correlations of skills over models; then given size, tokens, date, tuning",
     Show.INSTRUCT: "Effect of instruction tuning, and what it is worth for a typical model",
     Show.PAIRS: "Instruct families less the base they were tuned from",
     Show.FAMILIES: "Efficiencies of families",
@@ -94,8 +94,8 @@ def skills_command(
         Show,
         typer.Option(
             help="How benchmarks read skills; how skills correlate; skills of models; efficiencies "
-            "of families; effects of instruction tuning, and single instruct families beside their "
-            "bases; growth with size and tokens. By default the main ones in short."
+            "of families; effects of instruction tuning, and single instruct families less their "
+            "bases (pairs); growth with size and tokens. By default the main ones in short."
         ),
     ] = Show.OVERVIEW,
     out: Annotated[Path | None, typer.Option(help="Directory for figures of all of it.")] = None,
@@ -148,7 +148,7 @@ def _print(name: Show, table: pd.DataFrame, style: Format, *, is_short: bool) ->
     if is_short and name in SIDE_BY_SIDE:
         ids, beside, cell = SIDE_BY_SIDE[name]
         rows: list[Row] = [
-            {name: own[name].iloc[0] for name in ids}
+            {key: own[key].iloc[0] for key in ids}
             | {str(row[beside]): cell(row) for row in _rows(own)}
             for _, own in table.groupby(list(ids), sort=False)
         ]

@@ -18,7 +18,7 @@ ACTUAL = "#d55e00"
 OBSERVED = "#8c8c8c"
 INK = "#222222"
 FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
-DARK = 0.45
+DARK = 0.5
 """Luminance below which text on a colour is white."""
 COLUMNS = 2
 PANEL_WIDTH = 4.4

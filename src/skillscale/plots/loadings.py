@@ -121,8 +121,8 @@ def plot_skill_correlations(table: pd.DataFrame) -> Figure:
         for percent, width in ((95, 1.0), (80, 2.6)):
             ax.hlines(at, own[f"lower_{percent}"], own[f"upper_{percent}"], colour, linewidth=width)
         style: dict[str, Any] = {"color": colour, "marker": "o", "markeredgecolor": "white"}
-        ax.plot(own["median"], at, linestyle="none", **style)
-        key[GIVEN_LABELS[given]] = Line2D([], [], linewidth=2.6, **style)
+        ax.plot(own["median"], at, linestyle="none", markersize=4.5, **style)
+        key[GIVEN_LABELS[given]] = Line2D([], [], linewidth=2.6, markersize=4.5, **style)
     ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
     for end in (-INDISTINCT, INDISTINCT):
         ax.axvline(end, color=INK, linewidth=0.8, linestyle=":", zorder=1)
