@@ -40,7 +40,9 @@ SHARED_PROGRAMS = (
     "test_plots",
     "test_reading",
     "test_recovery",
+    "test_plots_skills",
     "test_regret",
+    "test_skill_tables",
     "test_storage",
 )
 

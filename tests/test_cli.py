@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import skillscale as sk
 from skillscale.checking import Check, Verdict
 from skillscale.cli import app, main
-from skillscale.errors import SpecError, TableError, UnknownNameError
+from skillscale.errors import SkillscaleError, SpecError, TableError, UnknownNameError
 
 ENDS = ("", "_lower", "_upper")
 KEYS = [
@@ -107,6 +107,67 @@ def test_csv_and_json_hold_the_same_rows(folder):
     for left, right in zip(from_json, from_csv, strict=True):
         assert left["objective"] == right["objective"]
         assert left["prob_interior"] == pytest.approx(float(right["prob_interior"]))
+
+
+SUMMARY_KEYS = {"median", "rhat", "ess_bulk", "ess_tail"} | {
+    f"{end}_{percent}" for end in ("lower", "upper") for percent in (50, 80, 95)
+}
+SKILLS_KEYS = {
+    "loadings": {"benchmark", "skill", "is_fixed"} | {f"standardised_{k}" for k in SUMMARY_KEYS},
+    "correlations": {"skill", "other", "given", "prob_indistinct"},
+    "instruct": {"skill", "prob_positive", "benchmark"} | {f"score_{k}" for k in SUMMARY_KEYS},
+    "pairs": {"family", "lineage", "base_family", "skill", "prob_positive"},
+    "families": {"family", "lineage", "tuning", "base_family", "n_models", "skill", "rank"},
+    "models": {"model", "family", "tuning", "n_params", "n_tokens", "skill"},
+    "slopes": {"input", "skill"},
+}
+
+
+def test_skills_have_the_promised_keys_and_json_holds_what_was_asked_for(folder):
+    skills = ("skills", folder / "fit.nc", "--format", "json")
+    everything = json.loads(run(*skills, "--show", "all"))
+    assert everything.pop("rotation") == "named"
+    assert {name: set(rows[0]) - SUMMARY_KEYS for name, rows in everything.items()} == SKILLS_KEYS
+    assert all(set(rows[0]) >= SUMMARY_KEYS for rows in everything.values())
+    assert set(json.loads(run(*skills))) == {
+        *("rotation", "loadings", "correlations", "instruct", "families")
+    }
+    alone = json.loads(run(*skills, "--show", "slopes"))
+    assert alone == {"rotation": "named", "slopes": everything["slopes"]}
+
+
+def test_skills_print_an_overview_and_one_table_as_csv(folder):
+    text = run("skills", folder / "fit.nc")
+    assert text.startswith("What every benchmark reads")
+    for name in (*BENCHMARKS, "knowledge", "reasoning", "points"):
+        assert name in text
+    rows = list(
+        csv.DictReader(
+            io.StringIO(run("skills", folder / "fit.nc", "--show", "families", "--format", "csv"))
+        )
+    )
+    assert set(rows[0]) == SKILLS_KEYS["families"] | SUMMARY_KEYS
+    assert [row["rank"] for row in rows[:3]] == ["1", "2", "3"]
+
+
+def test_csv_of_several_tables_of_skills_asks_for_one(folder):
+    with pytest.raises(SpecError, match="csv holds one table: give --show with one of loadings"):
+        run("skills", folder / "fit.nc", "--format", "csv")
+
+
+def test_skills_draw_their_figures_into_a_directory(folder, tmp_path):
+    run("skills", folder / "fit.nc", "--out", tmp_path / "figures", "--show", "slopes")
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert names == {
+        f"{name}.png"
+        for name in ("loadings", "correlations", "instruct", "families", "models", "levels")
+    } | {"items.png"}
+    assert all(p.read_bytes()[1:4] == b"PNG" for p in (tmp_path / "figures").iterdir())
+
+
+def test_figures_can_not_go_where_a_file_is(folder):
+    with pytest.raises(SkillscaleError, match="can't be a directory"):
+        run("skills", folder / "fit.nc", "--out", folder / "fit.nc")
 
 
 OPTIMUM_KEYS = {

@@ -9,11 +9,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from skillscale.errors import SkillscaleError
 from skillscale.formatting import rich_table
+from skillscale.storage import whole_or_absent
 
 Row = Mapping[str, str | float | int | None]
 
@@ -69,3 +73,18 @@ def progress(task: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
         handle = bar.add_task(task, total=None, visible=False)
         yield lambda done, total: bar.update(handle, completed=done, total=total, visible=True)
+
+
+def save_figures(out: Path, figures: Mapping[str, Figure]) -> None:
+    """Write figures into a directory, made if need be, as PNG files named by their keys.
+
+    Raises:
+        SkillscaleError: the directory can't be made, or a file not be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SkillscaleError(f"{out} can't be a directory: {error.strerror}.") from error
+    for name, figure in figures.items():
+        with whole_or_absent(out / f"{name}.png") as temporary:
+            figure.savefig(temporary, format="png")

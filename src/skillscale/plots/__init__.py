@@ -43,6 +43,31 @@ Example:
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('size (parameters)', 'score (points)')
 
+    What the skills are, of which models and families:
+
+    >>> from skillscale import skill_tables
+    >>> from skillscale.item_curves import item_curves
+    >>> from skillscale.reading import read_skills
+    >>> reading = read_skills(fit)
+    >>> figure = plot_loadings(skill_tables.loadings(fit, reading))
+    >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    ['mmlu', 'gsm8k']
+    >>> figure = plot_skill_correlations(skill_tables.correlations(fit, reading))
+    >>> figure.axes[0].get_xlabel()
+    'correlation over models'
+    >>> figure = plot_model_skills(skill_tables.model_skills(fit, reading))
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('knowledge', 'reasoning')
+    >>> figure = plot_efficiencies(skill_tables.efficiencies(fit, reading))
+    >>> [ax.get_title() for ax in figure.axes]
+    ['knowledge', 'reasoning']
+    >>> figure = plot_instruct_effect(skill_tables.instruct_effects(fit, reading))
+    >>> figure.axes[0].get_xlabel()
+    'effect of instruction tuning (units of the skill)'
+    >>> figure = plot_item_curves(item_curves(fit, ["mmlu"]))
+    >>> figure.axes[0].get_title(), figure.axes[0].get_xlabel()
+    ('mmlu', 'linear predictor')
+
 What controlled runs say of losses, of best sizes, and of runs to come:
 
     >>> from skillscale.runs.isoflop import isoflop
@@ -79,9 +104,13 @@ hand, as `ratios` and `misspecification` make them):
 
 from skillscale.plots.calibration import plot_calibration
 from skillscale.plots.canvas import ACTUAL
+from skillscale.plots.families import plot_efficiencies, plot_instruct_effect
 from skillscale.plots.forecasts import plot_forecast, plot_score_curves
+from skillscale.plots.items import plot_item_curves
 from skillscale.plots.levels import plot_level_curves
+from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
 from skillscale.plots.misspecification import plot_misspecification
+from skillscale.plots.model_skills import plot_model_skills
 from skillscale.plots.optima import plot_optimum
 from skillscale.plots.regret import plot_regret
 from skillscale.plots.runs import plot_isoflop, plot_runs_optimum
@@ -90,14 +119,20 @@ from skillscale.plots.skills import plot_loss_forecast, plot_ratios
 __all__ = [
     "ACTUAL",
     "plot_calibration",
+    "plot_efficiencies",
     "plot_forecast",
+    "plot_instruct_effect",
     "plot_isoflop",
+    "plot_item_curves",
     "plot_level_curves",
+    "plot_loadings",
     "plot_loss_forecast",
     "plot_misspecification",
+    "plot_model_skills",
     "plot_optimum",
     "plot_ratios",
     "plot_regret",
     "plot_runs_optimum",
     "plot_score_curves",
+    "plot_skill_correlations",
 ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
+from numpy.typing import ArrayLike
 
 INTERVAL_STYLES = ((95, "#c6dbef", 0.62), (80, "#6baed6", 0.42), (50, "#2171b5", 0.24))
 """Percent, colour and height of nested bars, the widest first."""
@@ -16,6 +18,8 @@ ACTUAL = "#d55e00"
 OBSERVED = "#8c8c8c"
 INK = "#222222"
 FAMILY_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+DARK = 0.5
+"""Luminance below which text on a colour is white."""
 COLUMNS = 2
 PANEL_WIDTH = 4.4
 
@@ -82,3 +86,13 @@ def heading(name: object) -> str:
 def cycle(n: int) -> list[str]:
     """Colours of so many lines."""
     return [FAMILY_COLOURS[i % len(FAMILY_COLOURS)] for i in range(n)]
+
+
+def ink_on(colour: ArrayLike) -> str:
+    """Colour of text that can be read on another.
+
+    >>> ink_on((0.0, 0.0, 0.2, 1.0)), ink_on((1.0, 1.0, 0.8, 1.0))
+    ('white', '#222222')
+    """
+    luminance = np.asarray(colour)[:3] @ (0.2126, 0.7152, 0.0722)
+    return "white" if luminance < DARK else INK

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from skillscale import law
 from skillscale.costs import TRAINING_FLOPS
+from skillscale.errors import UnknownNameError
 from skillscale.fitting import Fit
 from skillscale.formatting import format_count, format_flops
 from skillscale.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
 from skillscale.production import production
+from skillscale.reading import Reading
 
 STEPS = 40
-LEVELS = np.arange(5, 100, 5)
+LEVELS = np.arange(5.0, 100.0, 5.0)
+SD_LEVELS = np.arange(-4, 4.5, 0.5)
+NAMED = "named"
+"""Rotation of a reading whose skills are those of anchors."""
 
 
 def plot_level_curves(
-    fit: Fit, skills: Sequence[str] | None = None, *, family: str | None = None
+    fit: Fit,
+    skills: Sequence[str] | None = None,
+    *,
+    family: str | None = None,
+    reading: Reading | None = None,
 ) -> Figure:
     """Level curves of every skill over size and tokens, with the models of the table.
 
@@ -30,6 +41,9 @@ def plot_level_curves(
         fit: a fitted law.
         skills: names of skills, one panel each; all by default.
         family: a family of the fit; by default a typical base family of its last month.
+        reading: the coordinates of the skills; by default those that anchors name. Skills that no
+            benchmark anchors have no points: their levels are standard deviations of the skill over
+            models, above a model of the reference size and token count, whatever the family.
 
     Returns:
         Posterior medians, in points of the benchmark that anchors the skill. Where curves run
@@ -42,18 +56,20 @@ def plot_level_curves(
     Example:
         See `skillscale.plots`.
     """
-    objectives = make_objectives(fit, fit.spec.skills if skills is None else skills)
-    of_family = production(fit, family)
     models = fit.table.models.dropna(subset=["n_tokens"])
     log_sizes, log_counts = (
         np.linspace(np.log10(seen.min()) - 0.3, np.log10(seen.max()) + 0.7, STEPS)
         for seen in (models["n_active_params"], models["n_tokens"])
     )
     n_params, n_tokens = np.meshgrid(10**log_sizes, 10**log_counts)
-    figure, axes = panels(len(objectives), 3.4, 0.4)
-    for ax, objective in zip(axes, objectives, strict=True):
-        scores = expected_score(of_family, objective, n_params.ravel(), n_tokens.ravel())
-        median = 100 * np.median(scores, axis=0).reshape(n_params.shape)
+    if reading is None or reading.rotation == NAMED:
+        surfaces = _points(fit, skills, family, n_params, n_tokens)
+        levels, what = LEVELS, "expected score, posterior median"
+    else:
+        surfaces = _growth(fit, reading, skills, n_params, n_tokens)
+        levels, what = SD_LEVELS, "skill, posterior median"
+    figure, axes = panels(len(surfaces), 3.4, 0.4)
+    for ax, (title, median) in zip(axes, surfaces.items(), strict=True):
         log_axis(ax, "x", format_count)
         log_axis(ax, "y", format_count)
         ax.plot(
@@ -65,18 +81,17 @@ def plot_level_curves(
             alpha=0.5,
         )
         curves = ax.contour(
-            n_params, n_tokens, median, levels=LEVELS, colors=INTERVAL_STYLES[2][1], linewidths=1.2
+            n_params, n_tokens, median, levels=levels, colors=INTERVAL_STYLES[2][1], linewidths=1.2
         )
         ax.clabel(curves, fmt="%g", fontsize=8)
         _equal_compute(ax, n_params, n_tokens)
-        anchor = fit.spec.anchors[fit.spec.skill_index(objective.name)]
-        ax.set_title(f"{heading(objective.name)} (points of {anchor})", fontsize=11)
+        ax.set_title(title, fontsize=11)
         ax.set_xlabel("size (parameters)")
         ax.set_ylabel("training tokens")
     legend(
         figure,
         {
-            "expected score, posterior median": Line2D([], [], color=INTERVAL_STYLES[2][1]),
+            what: Line2D([], [], color=INTERVAL_STYLES[2][1]),
             "equal training compute": Line2D([], [], color=OBSERVED, linestyle=":"),
             "models of the table": Line2D(
                 [], [], color=OBSERVED, marker="o", markersize=3, linestyle="none"
@@ -84,6 +99,48 @@ def plot_level_curves(
         },
     )
     return figure
+
+
+def _points(
+    fit: Fit,
+    skills: Sequence[str] | None,
+    family: str | None,
+    n_params: Float[np.ndarray, "a b"],
+    n_tokens: Float[np.ndarray, "a b"],
+) -> dict[str, Float[np.ndarray, "a b"]]:
+    """Median expected score of the anchor of every skill, in points, by title."""
+    objectives = make_objectives(fit, fit.spec.skills if skills is None else skills)
+    of_family = production(fit, family)
+    found = {}
+    for objective in objectives:
+        scores = expected_score(of_family, objective, n_params.ravel(), n_tokens.ravel())
+        anchor = fit.spec.anchors[fit.spec.skill_index(objective.name)]
+        title = f"{heading(objective.name)} (points of {anchor})"
+        found[title] = 100 * np.median(scores, axis=0).reshape(n_params.shape)
+    return found
+
+
+def _growth(
+    fit: Fit,
+    reading: Reading,
+    skills: Sequence[str] | None,
+    n_params: Float[np.ndarray, "a b"],
+    n_tokens: Float[np.ndarray, "a b"],
+) -> dict[str, Float[np.ndarray, "a b"]]:
+    """Median skill over the reference, in standard deviations over models, by title."""
+    known = reading.draws["skill"].to_numpy().tolist()
+    log_params = np.log(n_params / fit.spec.reference_params)
+    log_tokens = np.log(n_tokens / fit.spec.reference_tokens)
+    x = np.asarray(law.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens)))
+    found = {}
+    for name in known if skills is None else skills:
+        if name not in known:
+            raise UnknownNameError("skill", name, known, "this reading")
+        own = reading.draws[["slope", "model_skill"]].sel(skill=name)
+        per_sd = own["slope"] / own["model_skill"].std("model")
+        each = per_sd.transpose("chain", "draw", "input").to_numpy().reshape(-1, x.shape[-1])
+        found[f"{heading(name)} (sd over models)"] = np.median(x @ each.T, axis=-1)
+    return found
 
 
 def _equal_compute(

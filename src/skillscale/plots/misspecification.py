@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.formatting import format_flops
-from skillscale.plots.canvas import ACTUAL, INK, heading, legend
+from skillscale.plots.canvas import ACTUAL, INK, heading, ink_on, legend
 
 QUANTITIES = {
     "error": ("error in parameters (%)", "RdBu_r"),
@@ -29,8 +29,6 @@ CONTOURS = 12
 LEAST_ERROR = 5.0
 """The scale of errors ends no lower, in percent: rounding must not look like an effect."""
 LEAST_PAID = 0.05
-DARK = 0.4
-"""Luminance of a cell below which its number is white."""
 
 
 def plot_misspecification(table: pd.DataFrame, group: str, flops: float) -> Figure:
@@ -147,10 +145,8 @@ def _vertices(
     low, high = paint.get_clim()
     ax.imshow(cells, cmap=paint.cmap, vmin=low, vmax=high, aspect="auto")
     for (row, column), value in np.ndenumerate(cells):
-        red, green, blue, _ = paint.to_rgba(value)
-        is_dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < DARK
         text = f"{value:+.0f}" if name == "error" else f"{value:.2f}"
-        colour = "white" if is_dark else INK
+        colour = ink_on(paint.to_rgba(value))
         text = text.replace("-", "\N{MINUS SIGN}")  # as on the colour bar
         ax.text(column, row, text, ha="center", va="center", fontsize=9, color=colour)
     names = [heading(skill) for skill in skills]
