@@ -141,4 +141,4 @@ def test_skills_are_checked_as_they_are_read(sampled):
     table = diagnostics(turned)
     assert "skill_" in table.loc["model_skill", "worst"]
     rotated = read_skills(turned).draws["loading"]
-    assert table.loc["loading", "rhat"] == pytest.approx(float(azs.rhat(rotated).to_array().max()))
+    assert table.loc["loading", "rhat"] == pytest.approx(float(azs.rhat(rotated).max()))

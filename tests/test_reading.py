@@ -147,9 +147,8 @@ def test_named_skills_are_read_as_they_are(sampled: Fit):
 
 def test_exploratory_skills_are_rotated_unless_asked_otherwise(sampled: Fit):
     spec = replace(sampled.spec, exploratory=True)
-    reading = read_skills(replace(sampled, spec=spec), n_draws=500)
+    reading = read_skills(replace(sampled, spec=spec))
     assert reading.rotation == "geomin"
-    assert reading.draws.sizes["chain"] * reading.draws.sizes["draw"] == 500
     assert reading.draws["model_skill"].std("model", ddof=1).to_numpy() == pytest.approx(1, 1e-4)
     importance = (reading.draws["loading"].mean(("chain", "draw")) ** 2).sum("benchmark")
     assert importance[0] > importance[1]

@@ -86,14 +86,13 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     Returns:
         Indexed by quantity: ``rhat, ess_bulk, ess_tail, worst`` (where R-hat is largest).
     """
-    # Exploratory skills are diagnosed as they are read: before that, draws have no orientation.
-    posterior = fit.tree.posterior.to_dataset().assign(read_skills(fit).draws.data_vars)
-    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    draws = read_skills(fit).draws  # before they are read, exploratory skills have no orientation
+    shape = draws.sizes["chain"], draws.sizes["draw"]
     scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
-    posterior["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)
+    draws["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)
     rows = {}
     for name in REPORTED:
-        values = posterior[name].astype(float)
+        values = draws[name].astype(float)
         entries = values.stack(entry=[str(d) for d in values.dims if d not in ("chain", "draw")])
         entries = entries[..., entries.std(("chain", "draw")) > 0]  # anchors are constants
         if not entries.sizes["entry"]:

@@ -48,9 +48,7 @@ class Reading:
     rotation: str
 
 
-def read_skills(
-    fit: Fit, rotation: Rotation | str | None = None, *, n_draws: int | None = None
-) -> Reading:
+def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
     """Read the skills of a fit.
 
     Args:
@@ -58,7 +56,6 @@ def read_skills(
         rotation: ``geomin``, ``varimax`` or ``promax``; by default none for named skills, and
             geomin for exploratory ones. Rotated skills are called ``skill_1`` and so on, those read
             the most first, with unit variance over the fitted models.
-        n_draws: at most about so many draws, evenly spaced in every chain; all by default.
 
     Returns:
         Draws of all that depends on the skills' coordinates.
@@ -82,10 +79,7 @@ def read_skills(
         raise SkillscaleError(
             f"there is no rotation {rotation!r}: choose among {', '.join(Rotation)}."
         )
-    posterior = fit.tree.posterior.to_dataset()
-    total = posterior.sizes["chain"] * posterior.sizes["draw"]
-    every = max(1, total // (n_draws or total))
-    draws = posterior[list(READ)].isel(draw=slice(None, None, every))
+    draws = fit.tree.posterior.to_dataset()[list(READ)]
     if rotation is None and not fit.spec.exploratory:
         return Reading(draws, NAMED)
     rotation = Rotation(rotation or Rotation.GEOMIN)

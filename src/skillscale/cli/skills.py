@@ -36,6 +36,7 @@ from skillscale.plots import (
     plot_skill_correlations,
 )
 from skillscale.reading import Reading, read_skills
+from skillscale.rotation import Rotation
 from skillscale.skill_tables import (
     correlations,
     efficiencies,
@@ -98,6 +99,13 @@ def skills_command(
             "bases (pairs); growth with size and tokens. By default the main ones in short."
         ),
     ] = Show.OVERVIEW,
+    rotation: Annotated[
+        Rotation | None,
+        typer.Option(
+            help="How to turn skills to be read: geomin by default where they are exploratory; "
+            "named skills are read as named."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory for figures of all of it.")] = None,
     style: Style = Format.TABLE,
 ) -> None:
@@ -107,7 +115,7 @@ def skills_command(
         names = ", ".join(TABLES)
         raise SpecError(f"csv holds one table: give --show with one of {names}; found {show}.")
     loaded = Fit.load(fit_file)
-    reading = read_skills(loaded)
+    reading = read_skills(loaded, rotation)
     needed = asked if out is None else TABLES
     tables = {name: TABLES[name](loaded, reading) for name in needed}
     if out is not None:

@@ -19,13 +19,11 @@ from skillscale.formatting import format_count, format_flops
 from skillscale.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
 from skillscale.production import production
-from skillscale.reading import Reading
+from skillscale.reading import NAMED, Reading
 
 STEPS = 40
 LEVELS = np.arange(5.0, 100.0, 5.0)
 SD_LEVELS = np.arange(-4, 4.5, 0.5)
-NAMED = "named"
-"""Rotation of a reading whose skills are those of anchors."""
 
 
 def plot_level_curves(
