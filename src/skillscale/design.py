@@ -59,7 +59,7 @@ class Design:
     observations: Observations
     coords: dict[str, list[str]]
     is_anchor: Bool[np.ndarray, "benchmark skill"]
-    """Where a loading is one."""
+    """Where an anchor reads its own skill: named skills with loading one."""
     is_free: Bool[np.ndarray, "benchmark skill"]
     """Where it is a parameter."""
 

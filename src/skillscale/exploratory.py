@@ -13,15 +13,18 @@ turned so keep independent normals below the diagonal, and have on it what is le
 
 $$u_k^2 \sim s^2\chi^2_{K - k + 1}, \quad k = 2, \dots, K$$
 
-(Bartlett 1934), while $u_1 = 1$ is the unit that skills are measured in. Last, the sampler works in
-units of the anchors, $\theta_k \to u_k\theta_k$ and $\lambda_{jk} \to \lambda_{jk}/u_k$: scores on
-an anchor tell its own predictor well, which is better than either of its factors is known.
+(Bartlett 1934), while $u_1 = 1$ is the unit that skills are measured in. Last, the sampler works
+about in units of the anchors: $\theta_k \to c_k\theta_k$ and $\lambda_{jk} \to \lambda_{jk}/c_k$
+with $c_k^2 = u_k^2 + 0.1^2$. Scores on an anchor tell its own predictor well, which is better than
+either of its factors is known; and where an anchor happens to read nothing of its own, units do not
+vanish with it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,6 +32,8 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float
 
 from skillscale.spec import NormalPrior, Priors, Spec
+
+SMALLEST_UNIT = 0.1
 
 
 def is_below_diagonal(n_skill: int) -> Bool[np.ndarray, "anchor skill"]:
@@ -50,13 +55,22 @@ def squared_units(spec: Spec) -> dist.Distribution:
     return dist.Gamma(degrees / 2, 1 / (2 * spec.priors.exploratory_loading_sd**2)).to_event(1)
 
 
-def units(squares: Float[Array, " skill-1"]) -> Float[Array, " skill"]:
+class Units(NamedTuple):
+    """Units of skills, and how much of its own skill every anchor reads in them."""
+
+    unit: Float[Array, " skill"]
+    own_loading: Float[Array, " skill"]
+
+
+def units(squares: Float[Array, " skill-1"]) -> Units:
     """Units of all skills: the first is one.
 
-    >>> units(jnp.array([0.25])).tolist()
-    [1.0, 0.5]
+    >>> units(jnp.array([0.15])).unit.round(2).tolist()
+    [1.0, 0.4]
     """
-    return jnp.concatenate([jnp.ones(1), jnp.sqrt(squares)])
+    unit = jnp.sqrt(squares + SMALLEST_UNIT**2)
+    first = jnp.ones(1)
+    return Units(jnp.concatenate([first, unit]), jnp.concatenate([first, jnp.sqrt(squares) / unit]))
 
 
 def without_direction(priors: Priors) -> Priors:

@@ -70,7 +70,9 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         return numpyro.sample(site, distribution)
 
     def model(observations: Observations) -> None:
-        unit = units(draw("squared_unit", squared_units(spec))) if spec.exploratory else one
+        unit, own_loading = one, one
+        if spec.exploratory:
+            unit, own_loading = units(draw("squared_unit", squared_units(spec)))
         priors = make_priors(design, spec, unit)
         params = {prior.site: draw(prior.site, prior.distribution) for prior in priors}
         params |= per_skill(params, unit)
@@ -106,7 +108,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
                 observations.in_family,
             ),
         )
-        loading = loading_matrix(params["free_loading"], design)
+        loading = loading_matrix(params["free_loading"], own_loading, design)
         params["loading"] = numpyro.deterministic("loading", loading)
         expected_scores = scatter(params, skill, observations.chance, observations.n_items)
         scores = FamilyStudentT(
@@ -131,13 +133,10 @@ def split_covariates(
 
 
 def loading_matrix(
-    free: Float[Array, "*draw free"], design: Design
-) -> Float[Array, "*draw benchmark skill"]:
-    """Loadings of all benchmarks: those of anchors on their own skill are one, others are free."""
-    fixed = jnp.broadcast_to(
-        jnp.asarray(design.is_anchor, dtype=free.dtype), (*free.shape[:-1], *design.is_anchor.shape)
-    )
-    return fixed.at[..., *design.is_free.nonzero()].set(free)
+    free: Float[Array, " free"], own: Float[Array, " skill"], design: Design
+) -> Float[Array, "benchmark skill"]:
+    """Loadings of all benchmarks: of anchors on their own skill, and the free ones."""
+    return jnp.where(design.is_anchor, own, 0.0).at[design.is_free.nonzero()].set(free)
 
 
 def per_skill(

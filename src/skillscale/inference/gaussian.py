@@ -27,6 +27,8 @@ POINTS = 4
 BATCH = 64
 POINTS_PER_CHAIN = 4
 """Draws of every chain whose curvature is averaged."""
+BELIEF = 4.0 ** -np.arange(4)
+"""How much less curvature is believed with every step that it fails."""
 SHRINKAGE = 50
 """Draws that the curvature's word on a scale is worth."""
 
@@ -47,6 +49,11 @@ class Gaussian(NamedTuple):
         """The independent standard coordinates of points."""
         centred = np.asarray(points, np.float64) - np.asarray(self.mean, np.float64)
         return np.linalg.solve(self.root.dense(), centred.T).T
+
+    def precision(self) -> Float[np.ndarray, "parameter parameter"]:
+        """The inverse of the covariance."""
+        inverse = np.linalg.inv(self.root.dense())
+        return np.asarray(inverse.T @ inverse)
 
     def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
         """Draw ``n`` points."""
@@ -119,6 +126,7 @@ def fit_gaussian(
         newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
         near: a Gaussian of a similar posterior to start from, instead of mean-field steps.
     """
+    size = potential.start.size
     if near is None:
         key, key_field = jax.random.split(key)
         mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
@@ -126,19 +134,26 @@ def fit_gaussian(
         gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
     else:
         gaussian = near
-    precision = np.zeros((gaussian.mean.size, gaussian.mean.size))
+        precision = near.precision()
     means = []
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
-        half = gaussian.draw(key_step, POINTS // 2)
-        points = jnp.concatenate([half, 2 * gaussian.mean - half])
+        noise = jax.random.normal(key_step, (POINTS // 2, size))
+        noise = jnp.concatenate([noise, -noise])
+        points = jax.vmap(gaussian.at)(noise)
         gradient, hessian = _curvature(potential, observations, points)
-        rate = max(0.25, 1 / (step + 1))
-        precision = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
-        root = inverse_root(precision, potential.groups)
-        (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
-        mean = gaussian.mean - root @ (whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max()))
-        gaussian = Gaussian(mean, root)
-        means.append(mean)
+        highest = _mean_energy(potential, observations, points) + size
+        # Curvature of a few points may be of no use far from the mode: then it is believed less.
+        for rate in max(0.25, 1 / (step + 1)) * BELIEF:
+            mixed = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
+            root = inverse_root(mixed, potential.groups)
+            (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
+            shortened = whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max())
+            moved = Gaussian(gaussian.mean - root @ shortened, root)
+            at = jax.vmap(moved.at)(noise)
+            if _mean_energy(potential, observations, at) < highest:
+                gaussian, precision = moved, mixed
+                break
+        means.append(gaussian.mean)
     late = jnp.stack(means[newton_steps // 2 :])  # each has the noise of the few draws behind it
     return Gaussian(late.mean(axis=0), gaussian.root)
 
@@ -193,6 +208,15 @@ def _mean_field(
     carry, _ = jax.lax.scan(step, (params, optimizer.init(params)), jax.random.split(key, steps))
     mean, log_scale = carry[0]
     return mean, jnp.exp(log_scale)
+
+
+@partial(jax.jit, static_argnames="potential")
+def _mean_energy(
+    potential: Potential, observations: Observations, points: Float[Array, "draw parameter"]
+) -> Float[Array, ""]:
+    """The potential averaged over points; nowhere finite is nowhere low."""
+    energies = jax.vmap(potential.energy, in_axes=(0, None))(points, observations)
+    return jnp.nan_to_num(energies, nan=jnp.inf).mean()
 
 
 @partial(jax.jit, static_argnames="potential")

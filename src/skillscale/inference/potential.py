@@ -67,7 +67,7 @@ def make_potential(design: Design, spec: Spec) -> Potential:
         sites = constrain_fn(model, (observations,), {}, unravel(flat), return_deterministic=True)
         sites.pop("free_loading", None)  # its entries are in loading
         if spec.exploratory:
-            sites["unit"] = units(sites.pop("squared_unit"))
+            sites["unit"] = units(sites.pop("squared_unit")).unit
             sites |= per_skill(sites, sites["unit"])
         return sites
 
