@@ -3,7 +3,8 @@ r"""Which evaluation narrows a forecast most, from joint draws of scores.
 How much a score $y$ not yet seen would narrow the forecast of a score $T$ is expected to be
 
 $$1 - \sqrt{\operatorname E_y[\operatorname{var}(T \mid y)] \,/\, \operatorname{var} T}, \qquad
-\operatorname E_y[\operatorname{var}(T \mid y)] = \operatorname{var}(T - \operatorname E[T \mid y]).$$
+\operatorname E_y[\operatorname{var}(T \mid y)]
+= \operatorname{var}(T - \operatorname E[T \mid y]).$$
 
 Both are in the joint draws of a forecast, and $\operatorname E[T \mid y]$ is a regression of one on
 the other (Strong, Oakley and Brennan 2014, doi:10.1177/0272989X13505910), so nothing is sampled
@@ -180,7 +181,8 @@ def residuals(
     >>> bool(np.allclose(residuals(2 * x + 1, x), 0, atol=1e-4))
     True
     """
-    return target - cross_val_predict(Ridge(PENALTY), score, target, cv=KFold(FOLDS))
+    expected = cross_val_predict(Ridge(PENALTY), score, target, cv=KFold(FOLDS))
+    return target - expected.reshape(target.shape)  # of one target it is flat
 
 
 def _narrowed(
@@ -259,9 +261,7 @@ def _candidates(
     evaluate: Sequence[str],
 ) -> list[Candidate]:
     found = [
-        Candidate(
-            "benchmark", model, name, draws.sel(model=model, benchmark=[name]).to_numpy()
-        )
+        Candidate("benchmark", model, name, draws.sel(model=model, benchmark=[name]).to_numpy())
         for model in ([] if observed is None else observed["model"])
         for name in evaluate
         if not seen.sel(model=model, benchmark=name)

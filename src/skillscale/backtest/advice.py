@@ -164,12 +164,11 @@ def _reveal(
     wide = table.wide()[setting_benchmarks(table, "v1+v2")]
     targets = wide.loc[[case.largest]]
     if benchmarks is not None:
-        targets = targets.where(targets.columns.isin(benchmarks))
+        targets = targets[list(benchmarks)]
     scores = wide.loc[[case.smallest]]
     known, revealed = list(known), ""
     while True:
-        seen = scores.where(scores.columns.isin(known))
-        fold = Fold(case.lineage, frozenset(), seen, targets)
+        fold = Fold(case.lineage, frozenset(), scores[known], targets)
         plan, observed = plan_and_seen(fold, table)
         yield revealed, score_draws(cells(fold, table), predict(fit, plan, observed, seed=seed))
         left = [name for name in _scored(case.smallest, table) if name not in known]

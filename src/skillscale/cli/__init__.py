@@ -1,6 +1,6 @@
 """The command line: results to stdout, progress and messages to stderr."""
 
-from skillscale.cli import backtest, isoflop, optimum
+from skillscale.cli import backtest, isoflop, next_evaluations, optimum, pass_at_k
 from skillscale.cli.commands import app, main
 
-__all__ = ["app", "backtest", "isoflop", "main", "optimum"]
+__all__ = ["app", "backtest", "isoflop", "main", "next_evaluations", "optimum", "pass_at_k"]
