@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 from scipy import stats
-from scipy.special import expit, gammaln, logit, logsumexp
+from scipy.special import betaln, expit, gammaln, logit, logsumexp
 
 
 class Difficulty(StrEnum):
@@ -63,8 +63,12 @@ SMALLEST = 1e-9
 """Means nearer to zero or one are moved there before their location is sought."""
 GRID = 81
 """Spreads at which a posterior is evaluated, four standard deviations of the prior to each side."""
-MEANS = 41
+MEANS = 21
 """Means over which the likelihood of a spread is averaged."""
+STEPS = (0.01, 0.1)
+"""Smallest and largest distance between logits of the quadrature."""
+EXTREME = 30.0
+"""Logit beyond which no number of attempts tells an item from an impossible one."""
 
 
 def failure(
@@ -208,33 +212,44 @@ def _log_likelihood(
     count = alike.to_numpy(float)
     # No spread makes the mean vary more than items that are always or never solved.
     solved = float((items["correct"] / items["n"]).sum())
-    ends = stats.beta.ppf([1e-5, 1 - 1e-5], solved + 0.5, len(items) - solved + 0.5)
-    mean = np.linspace(*ends, MEANS)
-    found = [_log_prob(mean, np.full(MEANS, s), n, correct, difficulty) @ count for s in spread]
-    return logsumexp(np.stack(found), axis=1)
+    lower, upper = np.asarray(
+        stats.beta.ppf([1e-5, 1 - 1e-5], solved + 0.5, len(items) - solved + 0.5)
+    )
+    mean = np.linspace(lower, upper, MEANS)
+    log_prob = _log_beta if difficulty is Difficulty.BETA else _log_logistic_normal
+    at = np.broadcast_arrays(mean, spread[:, None])
+    return logsumexp(log_prob(*at, n, correct) @ count, axis=1)
 
 
-def _log_prob(
-    mean: Float[np.ndarray, " mean"],
-    spread: Float[np.ndarray, " mean"],
+def _log_beta(
+    mean: Float[np.ndarray, "*g"],
+    spread: Float[np.ndarray, "*g"],
     n: Float[np.ndarray, " item"],
     correct: Float[np.ndarray, " item"],
-    difficulty: Difficulty,
-) -> Float[np.ndarray, "mean item"]:
-    """Log of the probability of solving an item so often, up to the binomial coefficient."""
-    if difficulty is Difficulty.BETA:
-        a, b = (mean * spread)[:, None], ((1 - mean) * spread)[:, None]
-        total = a + b
-        return (
-            gammaln(a + correct)
-            - gammaln(a)
-            + gammaln(b + n - correct)
-            - gammaln(b)
-            - gammaln(total + n)
-            + gammaln(total)
-        )
-    logits = location(mean, spread)[:, None] + spread[:, None] * NODES
+) -> Float[np.ndarray, "*g item"]:
+    """Log probability of solving an item so often, up to a constant of the item: beta-binomial."""
+    a, b = (mean * spread)[..., None], ((1 - mean) * spread)[..., None]
+    return betaln(a + correct, b + n - correct) - betaln(a, b)
+
+
+def _log_logistic_normal(
+    mean: Float[np.ndarray, "*g"],
+    spread: Float[np.ndarray, "*g"],
+    n: Float[np.ndarray, " item"],
+    correct: Float[np.ndarray, " item"],
+) -> Float[np.ndarray, "*g item"]:
+    """The same of logistic-normal items, by quadrature over logits.
+
+    Logits are spaced by what so many attempts can tell apart. Beyond the last ones an item is
+    never, or always, solved.
+    """
+    step = float(np.clip(1 / np.sqrt(n.max()), *STEPS))
+    logits = np.arange(-EXTREME, EXTREME + step, step)
     log_hit, log_miss = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
-    each = log_hit[..., None] * correct + log_miss[..., None] * (n - correct)
-    top = each.max(axis=1, keepdims=True)
-    return np.log(np.einsum("z,mzi->mi", WEIGHTS, np.exp(each - top))) + top[:, 0]
+    log_each = np.outer(log_hit, correct) + np.outer(log_miss, n - correct)
+    each = np.exp(log_each - log_each.max(axis=0))
+    centre, spread = location(mean, spread)[..., None], spread[..., None]
+    density = stats.norm.pdf(logits, centre, spread) * step
+    below = stats.norm.cdf(logits[0] - step / 2, centre, spread)
+    above = stats.norm.sf(logits[-1] + step / 2, centre, spread)
+    return np.log(density @ each + below * (correct == 0) + above * (correct == n))

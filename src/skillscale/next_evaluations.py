@@ -214,7 +214,7 @@ def _trained(
         if value is not None and not 0 < value < np.inf:
             raise SpecError(f"{name} must be positive, found {value}.")
     if observed is not None and len(observed):
-        recipe = observed.loc[observed["n_params"].idxmax()]
+        recipe = observed.sort_values("n_params", kind="stable").iloc[-1]
     elif len(plan):
         recipe = plan.iloc[0]
     else:

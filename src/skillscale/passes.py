@@ -89,7 +89,7 @@ def pass_at_k(
     scores = forecast(
         fit, plan, observed, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress
     ).sel(benchmark=benchmark)
-    described = fit.table.benchmarks.loc[benchmark]
+    described = fit.table.benchmarks.loc[benchmark].to_dict()
     grid = spread_posterior(items, difficulty)
     rng = np.random.default_rng(seed)
     one = scores["draws"].to_numpy()
@@ -130,32 +130,34 @@ def pass_at_k(
 
 def pass_rows(result: xr.Dataset) -> list[dict[str, str | float | None]]:
     """Pass@k in long format, as the command line prints it: forecasts, then what was sampled."""
-    spread = {
-        "spread": float(result["spread"].sel(level=0.5)),
-        "spread_lower_80": float(result["spread"].sel(level=0.1, method="nearest")),
-        "spread_upper_80": float(result["spread"].sel(level=0.9, method="nearest")),
-        "spread_from": str(result.attrs["spread_from"]),
-    }
-    common = {"benchmark": str(result.attrs["benchmark"])}
+    lower, middle, upper = (
+        float(result["spread"].sel(level=level, method="nearest")) for level in (0.1, 0.5, 0.9)
+    )
     ends = [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
-    rows: list[dict[str, str | float | None]] = []
+
+    def row(model: str, family: str | None, k: int) -> dict[str, str | float | None]:
+        return {
+            "model": model,
+            "family": family,
+            "benchmark": str(result.attrs["benchmark"]),
+            "k": k,
+            **dict.fromkeys(("mean", "median", *ends, "observed")),
+            "spread": middle,
+            "spread_lower_80": lower,
+            "spread_upper_80": upper,
+            "spread_from": str(result.attrs["spread_from"]),
+        }
+
+    rows = []
     for model in result["model"].to_numpy():
         for k in result["k"].to_numpy():
             cell = result.sel(model=model, k=k)
-            row: dict[str, str | float | None] = {
-                "model": str(model),
-                "family": str(cell["family"].item()),
-                **common,
-                "k": int(k),
-            }
-            row |= {name: float(cell[name]) for name in ("mean", "median", *ends)}
-            rows.append(row | {"observed": None} | spread)
+            forecast_row = row(str(model), str(cell["family"].item()), int(k))
+            rows.append(forecast_row | {n: float(cell[n]) for n in ("mean", "median", *ends)})
     for model in result["sampled"].to_numpy():
         for k in result["k"].to_numpy():
-            row = {"model": str(model), "family": None, **common, "k": int(k)}
-            row |= dict.fromkeys(("mean", "median", *ends))
             estimate = float(result["observed"].sel(sampled=model, k=k))
-            rows.append(row | {"observed": estimate} | spread)
+            rows.append(row(str(model), None, int(k)) | {"observed": estimate})
     return rows
 
 

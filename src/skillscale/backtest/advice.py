@@ -144,7 +144,7 @@ def summarise(found: pd.DataFrame) -> pd.DataFrame:
     means = by_lineage.groupby(level=["n_revealed", "order"]).mean()
     advised, random = (by_lineage.xs(order, level="order") for order in ORDERS)
     by_step = (advised - random)[names[:3]].groupby(level="n_revealed")
-    paired = by_step.mean().add_suffix("_difference").join(by_step.sem().add_suffix("_se"))
+    paired = by_step.mean().add_suffix("_difference").join(by_step.agg("sem").add_suffix("_se"))
     paired = pd.concat({ORDERS[0]: paired}, names=["order"]).swaplevel()
     counts = by_lineage.groupby(level=["n_revealed", "order"]).size().rename("n_lineages")
     return means.join(counts).join(paired).reset_index()
@@ -191,5 +191,5 @@ def _reveal(
 
 
 def _scored(model: str, table: Table) -> list[str]:
-    row = table.wide()[setting_benchmarks(table, "v1+v2")].loc[model]
-    return list(row.index[row.notna()])
+    row = table.wide().loc[model, setting_benchmarks(table, "v1+v2")]
+    return [str(name) for name, score in row.items() if pd.notna(score)]

@@ -80,8 +80,9 @@ def unbiased_pass_at_k(items: pd.DataFrame, k: Int[np.ndarray, " k"]) -> pd.Data
     log_miss = _log_falling(missed, k) - _log_falling(n, k)
     solved = np.where(missed < k, 1.0, -np.expm1(log_miss))
     each = pd.DataFrame(np.where(n < k, np.nan, solved), columns=list(k))
-    estimates = each.groupby(items["model"].to_numpy())
-    return estimates.agg(lambda solved: solved.mean(skipna=False)).rename_axis("model")
+    of_model = each.groupby(items["model"].to_numpy())
+    estimates = of_model.mean().where(of_model.count().eq(of_model.size(), axis=0))
+    return estimates.rename_axis("model")
 
 
 def _log_falling(n: Float[np.ndarray, "*n"], k: Int[np.ndarray, " k"]) -> Float[np.ndarray, "*n k"]:
