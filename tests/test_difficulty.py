@@ -126,11 +126,11 @@ def test_one_attempt_is_the_score_itself_and_more_never_solve_less(difficulty):
 
 def test_intervals_hold_the_pass_at_k_of_benchmarks_to_come(difficulty):
     # The spread is estimated from a small model, the larger one's score is known: what is open is
-    # the spread and the items. Of 150 intervals of 80 %, 120 are expected; sd 4.9.
+    # the spread and the items. Of 100 intervals of 80 %, 80 are expected; sd 4.
     rng = np.random.default_rng(4)
     k, n_items = np.array([1, 10, 100]), 164
     inside = np.zeros(3)
-    for _ in range(150):
+    for _ in range(100):
         spread = SPREAD[difficulty]
         small = sample(rng, items_solved(rng, 0.05, spread, difficulty, n_items), 50)
         p = items_solved(rng, 0.3, spread, difficulty, n_items)
@@ -141,5 +141,5 @@ def test_intervals_hold_the_pass_at_k_of_benchmarks_to_come(difficulty):
         draws = pass_draws(score, drawn, k, difficulty, n_items, rng)[:, 0]
         lower, upper = np.quantile(draws, [0.1, 0.9], axis=0)
         inside += (lower <= truth + 1e-9) & (truth <= upper + 1e-9)
-    assert inside[0] == 150  # the score itself
-    assert ((inside[1:] >= 105) & (inside[1:] <= 135)).all(), inside
+    assert inside[0] == 100  # the score itself
+    assert ((inside[1:] > 68) & (inside[1:] < 92)).all(), inside
