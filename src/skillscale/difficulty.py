@@ -217,8 +217,8 @@ def _log_likelihood(
     )
     mean = np.linspace(lower, upper, MEANS)
     log_prob = _log_beta if difficulty is Difficulty.BETA else _log_logistic_normal
-    at = np.broadcast_arrays(mean, spread[:, None])
-    return logsumexp(log_prob(*at, n, correct) @ count, axis=1)
+    means, spreads = np.broadcast_arrays(mean, spread[:, None])
+    return logsumexp(log_prob(means, spreads, n, correct) @ count, axis=1)
 
 
 def _log_beta(

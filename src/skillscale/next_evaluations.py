@@ -105,6 +105,7 @@ def next_evaluations(
         ``width_next`` (mean width of the 80 % intervals of the forecast as it is, and as expected
         after this and the steps before; fractions), ``narrowed`` (share of the width now) and
         ``narrowed_se`` (its standard error: candidates closer than two of these are ties).
+        Attributes ``pareto_k`` and ``is_refit`` as in `forecast`.
 
     Raises:
         UnknownNameError: a benchmark is not in the fit.
@@ -172,7 +173,9 @@ def next_evaluations(
                 }
             )
         known = np.hstack([known, left.pop(order[0]).score])
-    return pd.DataFrame(rows)
+    ranked = pd.DataFrame(rows)
+    ranked.attrs |= {name: result.attrs[name] for name in ("pareto_k", "is_refit")}
+    return ranked
 
 
 def residuals(

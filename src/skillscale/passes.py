@@ -91,7 +91,7 @@ def pass_at_k(
     ).sel(benchmark=benchmark)
     described = fit.table.benchmarks.loc[benchmark].to_dict()
     grid = spread_posterior(items, difficulty)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, 1])  # not the numbers of the forecast over again
     one = scores["draws"].to_numpy()
     spread = spread_quantiles(*grid, rng.random(len(one)))
     draws = pass_draws(one, spread, attempts, difficulty, int(described["n_items"]), rng)

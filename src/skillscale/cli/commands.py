@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import pandas as pd
 import typer
 import xarray as xr
 from rich.console import Console
@@ -267,7 +268,12 @@ def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]
         raise SpecError(f"{wanted}; found {text!r}.") from error
 
 
-def note_surprise(result: xr.Dataset) -> None:
+def names(text: str | None) -> list[str] | None:
+    """Names of an option that lists them, separated by commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
     """Say so where the observed scores surprise the fit."""
     if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
         outcome = (

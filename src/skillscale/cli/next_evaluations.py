@@ -22,6 +22,8 @@ from skillscale.cli.commands import (
     Style,
     app,
     comma_separated,
+    names,
+    note_surprise,
     read_inputs,
 )
 from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
@@ -67,16 +69,17 @@ def next_command(
             loaded,
             read_plan(plan),
             None if observed is None else read_observed(observed, loaded.table.benchmarks),
-            benchmarks=_names(benchmark),
+            benchmarks=names(benchmark),
             sizes=[] if sizes is None else comma_separated(sizes, float, wanted),
             n_tokens=tokens,
-            evaluate=_names(evaluate),
+            evaluate=names(evaluate),
             steps=steps,
             n_draws=draws,
             seed=seed,
             refit=REFIT if refit else None,
             on_progress=on_progress,
         )
+    note_surprise(ranked)
     if style is Format.TABLE and steps > 1:
         ranked = ranked[ranked["rank"] == 1]
     print_rows(
@@ -116,8 +119,8 @@ def backtest_next_command(
     with progress("Lineages") as on_progress:
         found = run_advice(
             Refits(table, specification, seed=seed),
-            benchmarks=_names(benchmark),
-            lineages=_names(lineage),
+            benchmarks=names(benchmark),
+            lineages=names(lineage),
             n_known=known,
             steps=steps,
             starts=starts,
@@ -155,10 +158,6 @@ def backtest_next_command(
 
 def _rows(frame: pd.DataFrame) -> list[Row]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def _what(row: Row) -> str:
