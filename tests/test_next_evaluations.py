@@ -186,3 +186,8 @@ def test_a_table_without_two_sizes_is_refused():
     table = load_table().select(benchmarks=["mmlu", "gsm8k"], models=["yi-6b", "llama-7b"])
     with pytest.raises(SkillscaleError, match="no lineage"):
         run_advice(Refits(table, SPEC))
+
+
+def test_an_unknown_lineage_is_refused():
+    with pytest.raises(UnknownNameError, match="Nearest: 'llama"):
+        run_advice(Refits(load_table(), SPEC), lineages=["lama"])

@@ -52,7 +52,7 @@ def test_more_attempts_solve_more_in_every_draw(from_prior, from_items):
 
 
 def test_items_narrow_the_spread_and_the_forecast(from_prior, from_items):
-    ends = {"level": [0.1, 0.9], "method": "nearest"}
+    ends = {"level": [0.1, 0.9]}
     wide, narrow = (np.log(r["spread"].sel(**ends)).diff("level") for r in (from_prior, from_items))
     assert float(narrow[0]) < 0.5 * float(wide[0])
     assert from_prior.attrs["spread_from"] == "prior"
@@ -62,6 +62,13 @@ def test_items_narrow_the_spread_and_the_forecast(from_prior, from_items):
         return (result["upper_80"] - result["lower_80"]).sel(model="new-8b", k=100).item()
 
     assert width(from_items) < width(from_prior)
+
+
+def test_single_attempts_leave_the_spread_to_the_prior(approximate, from_prior):
+    once = pd.DataFrame({"model": "new-1b", "n": 1, "correct": [0, 1] * 50})
+    result = pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, items=once, refit=None)
+    assert result.attrs["spread_from"] == "prior"
+    np.testing.assert_allclose(result["spread"], from_prior["spread"], rtol=0.02)
 
 
 def test_the_beta_distribution_is_at_hand_too(approximate, from_items):

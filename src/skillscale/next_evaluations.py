@@ -110,7 +110,8 @@ def next_evaluations(
     Raises:
         UnknownNameError: a benchmark is not in the fit.
         SpecError: there is nothing to evaluate, or fewer than ``steps``; a size is not positive.
-        TableError: everything that matters is observed already; or as in `forecast`.
+        TableError: the plan has no rows, or everything that matters is observed already; or as in
+            `forecast`.
 
     Example:
         >>> import skillscale as sk
@@ -130,6 +131,8 @@ def next_evaluations(
         0     1       size  new (3B)       all
         1     2  benchmark      a-1b     gsm8k
     """
+    if plan.empty:
+        raise TableError(["plan: there are no rows. Name at least one model to forecast."])
     named = fit.design.coords["benchmark"]
     benchmarks, evaluate = _known(benchmarks, named), _known(evaluate, named)
     trained = _trained(plan, observed, sizes, n_tokens)
@@ -233,10 +236,8 @@ def _trained(
             raise SpecError(f"{name} must be positive, found {value}.")
     if observed is not None and len(observed):
         recipe = observed.sort_values("n_params", kind="stable").iloc[-1]
-    elif len(plan):
-        recipe = plan.iloc[0]
     else:
-        return plan
+        recipe = plan.iloc[0]
     described = recipe.reindex(["family", "lineage", "tuning", "release"])
     family = described["family"] if isinstance(described["family"], str) else "new"
     return pd.DataFrame(
@@ -257,8 +258,6 @@ def _lineup(
     columns = ["model", "n_params", "n_tokens", "n_active_params"]
     columns += ["family", "lineage", "tuning", "release"]
     parts = [part for part in (plan, observed, trained) if part is not None and len(part)]
-    if not parts:
-        return plan
     described = [part.reindex(columns=columns).astype(object) for part in parts]
     return pd.concat(described).drop_duplicates("model", ignore_index=True)
 

@@ -16,6 +16,8 @@ from skillscale.forecasting import INTERVALS, REFIT, forecast, summary
 from skillscale.inference.chains import Method
 
 ATTEMPTS = (1, 10, 100)
+LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
+"""Quantiles of the spread that are kept."""
 
 
 def pass_at_k(
@@ -97,31 +99,29 @@ def pass_at_k(
     draws = pass_draws(one, spread, attempts, difficulty, int(described["n_items"]), rng)
     cell = ("model", "k")
     data = {name: (cell, found) for name, found in summary(draws).items()}
-    level = np.array([(1 + sign * i / 100) / 2 for sign in (-1, 1) for i in (0, *INTERVALS)])
-    level = np.unique(level)
-    sampled = None if items is None else unbiased_pass_at_k(items, attempts)
+    sampled = pd.DataFrame(columns=attempts, dtype=float)
+    if items is not None:
+        sampled = unbiased_pass_at_k(items, attempts)
     return xr.Dataset(
         data
         | {
             "draws": (("draw", *cell), draws),
-            "spread": (("level",), spread_quantiles(*grid, level)),
-            "observed": (
-                ("sampled", "k"),
-                np.empty((0, len(attempts))) if sampled is None else sampled.to_numpy(),
-            ),
+            "spread": (("level",), spread_quantiles(*grid, np.array(LEVELS))),
+            "observed": (("sampled", "k"), sampled.to_numpy()),
         },
         coords={
             "model": scores["model"].to_numpy(),
             "k": attempts,
-            "level": level,
-            "sampled": [] if sampled is None else list(sampled.index),
+            "level": list(LEVELS),
+            "sampled": list(sampled.index),
             "family": ("model", scores["family"].to_numpy()),
         },
         attrs={
             "benchmark": benchmark,
             "chance": float(described["chance"]),
             "difficulty": str(difficulty),
-            "spread_from": "prior" if items is None else "items",
+            # Single attempts can't tell hard items from bad luck.
+            "spread_from": "prior" if items is None or items["n"].max() == 1 else "items",
             "pareto_k": scores.attrs["pareto_k"],
             "is_refit": scores.attrs["is_refit"],
         },
@@ -130,9 +130,7 @@ def pass_at_k(
 
 def pass_rows(result: xr.Dataset) -> list[dict[str, str | float | None]]:
     """Pass@k in long format, as the command line prints it: forecasts, then what was sampled."""
-    lower, middle, upper = (
-        float(result["spread"].sel(level=level, method="nearest")) for level in (0.1, 0.5, 0.9)
-    )
+    lower, middle, upper = (float(result["spread"].sel(level=level)) for level in (0.1, 0.5, 0.9))
     ends = [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
 
     def row(model: str, family: str | None, k: int) -> dict[str, str | float | None]:

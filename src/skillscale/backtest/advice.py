@@ -19,7 +19,7 @@ from skillscale.backtest.refits import Refits
 from skillscale.backtest.run import plan_and_seen
 from skillscale.backtest.scores import cells, score_draws
 from skillscale.data.table import Table
-from skillscale.errors import SkillscaleError
+from skillscale.errors import SkillscaleError, UnknownNameError
 from skillscale.fitting import Fit
 from skillscale.next_evaluations import next_evaluations
 from skillscale.prediction import predict
@@ -94,10 +94,17 @@ def run_advice(
 
     Raises:
         SkillscaleError: no lineage has two sizes with most of the scores.
+        UnknownNameError: a lineage is not among those.
     """
-    cases = [c for c in advice_cases(refits.table) if lineages is None or c.lineage in lineages]
+    cases = advice_cases(refits.table)
     if not cases:
         raise SkillscaleError("no lineage has a family of two sizes with most of the scores.")
+    known_lineages = [case.lineage for case in cases]
+    for name in lineages or ():
+        if name not in known_lineages:
+            where = "the lineages with two sizes and most of the scores"
+            raise UnknownNameError("lineage", name, known_lineages, where)
+    cases = [case for case in cases if lineages is None or case.lineage in lineages]
     parts = []
     on_progress(0, len(cases))
     for done, case in enumerate(cases, start=1):

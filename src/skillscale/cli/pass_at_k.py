@@ -96,15 +96,13 @@ def pass_at_k_command(
 
 def _note_spread(result: xr.Dataset) -> None:
     """What the intervals rest on beside the law."""
-    lower, middle, upper = (
-        float(result["spread"].sel(level=level, method="nearest")) for level in (0.1, 0.5, 0.9)
-    )
+    lower, middle, upper = (float(result["spread"].sel(level=level)) for level in (0.1, 0.5, 0.9))
     meaning = MEANING[Difficulty(result.attrs["difficulty"])]
     found = f"Spread of difficulty ({meaning}): {middle:.2g}, 80 % {lower:.2g} to {upper:.2g}, "
     found += (
         "from the items, and assumed to be that of the planned models."
         if result.attrs["spread_from"] == "items"
-        else "a wide prior. Per-item results of an observed model (--items) narrow it."
+        else "a wide prior. Items of an observed model, attempted several times (--items), narrow it."
     )
     messages.print(found, highlight=False)
     if result.attrs["chance"] > 0:
