@@ -102,7 +102,7 @@ def _note_spread(result: xr.Dataset) -> None:
     found += (
         "from the items, and assumed to be that of the planned models."
         if result.attrs["spread_from"] == "items"
-        else "a wide prior. Items of an observed model, attempted several times (--items), narrow it."
+        else "a wide prior. Items that an observed model tried several times (--items) narrow it."
     )
     messages.print(found, highlight=False)
     if result.attrs["chance"] > 0:
