@@ -152,7 +152,7 @@ def followed():
         benchmarks=["mmlu", "gsm8k", "hellaswag", "arc_challenge", "bbh"],
         families=["llama", "llama-2", "pythia", "qwen1.5"],
     )
-    return run_advice(Refits(table, SPEC, Svi(draws=200)), n_known=1, steps=2, starts=3, paths=1)
+    return run_advice(Refits(table, SPEC, Svi(draws=200)), n_known=1, steps=2)
 
 
 @pytest.mark.long
@@ -168,7 +168,7 @@ def test_advised_evaluations_narrow_more_than_random_ones(followed):
 
 @pytest.mark.long
 def test_nothing_is_revealed_twice(followed):
-    walks = followed[followed["revealed"] != ""].groupby(["lineage", "start", "order", "path"])
+    walks = followed[followed["revealed"] != ""].groupby(["lineage", "start", "order"])
     for _, walk in walks:
         assert walk.groupby("n_revealed")["revealed"].first().is_unique
 

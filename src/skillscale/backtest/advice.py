@@ -68,8 +68,7 @@ def run_advice(
     lineages: Sequence[str] | None = None,
     n_known: int = 2,
     steps: int = 3,
-    starts: int = 4,
-    paths: int = 2,
+    starts: int = 3,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> pd.DataFrame:
@@ -83,14 +82,13 @@ def run_advice(
         n_known: scores of the smallest model known at the start, drawn at random.
         steps: scores revealed after that.
         starts: how often scores to start with are drawn, per lineage.
-        paths: how often scores to reveal are drawn, per start.
         seed: the only source of randomness.
         on_progress: told the lineages done and all lineages.
 
     Returns:
         One row per forecast score, as of back-tests (``fold, model, benchmark, actual, median,
         crps, lower_80, upper_80, ...``), with ``lineage, start, order`` (``advised`` or
-        ``random``), ``path, n_revealed`` and ``revealed``, the benchmark revealed last.
+        ``random``), ``n_revealed`` and ``revealed``, the benchmark revealed last.
 
     Raises:
         SkillscaleError: no lineage has two sizes with most of the scores.
@@ -116,18 +114,10 @@ def run_advice(
             names = _scored(case.smallest, refits.table)
             known = [str(name) for name in rng.permutation(names)[:n_known]]
             for order in ORDERS:
-                for path in range(paths if order == "random" else 1):
-                    walk = _reveal(fit, case, refits.table, known, order, benchmarks, rng, seed)
-                    for n_revealed, (revealed, rows) in zip(range(steps + 1), walk, strict=False):
-                        parts.append(
-                            rows.assign(
-                                start=start,
-                                order=order,
-                                path=path,
-                                n_revealed=n_revealed,
-                                revealed=revealed,
-                            )
-                        )
+                walk = _reveal(fit, case, refits.table, known, order, benchmarks, rng, seed)
+                for n_revealed, (revealed, rows) in zip(range(steps + 1), walk, strict=False):
+                    told = {"n_revealed": n_revealed, "revealed": revealed}
+                    parts.append(rows.assign(start=start, order=order, **told))
         on_progress(done, len(cases))
     return pd.concat(parts, ignore_index=True)
 

@@ -107,7 +107,7 @@ def backtest_next_command(
     ] = None,
     known: Annotated[int, typer.Option(min=1, help="Scores known at the start.")] = 2,
     steps: Annotated[int, typer.Option(min=1, help="Scores revealed after that.")] = 3,
-    starts: Annotated[int, typer.Option(min=1, help="Random starts per lineage.")] = 4,
+    starts: Annotated[int, typer.Option(min=1, help="Random starts per lineage.")] = 3,
     data: DataDir = None,
     spec: SpecFile = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for every forecast.")] = None,
