@@ -125,13 +125,14 @@ def test_one_attempt_is_the_score_itself_and_more_never_solve_less(difficulty):
 
 
 def test_intervals_hold_the_pass_at_k_of_benchmarks_to_come(difficulty):
-    # The spread is estimated from a small model, the larger one's score is known: what is open is
-    # the spread and the items. Of 100 intervals of 80 %, 80 are expected; sd 4.
+    # The spread is drawn from its prior and estimated from a small model; the larger one's score
+    # is known. Of 100 intervals of 80 %, 80 are expected; sd 4.
     rng = np.random.default_rng(4)
+    prior = PRIORS[difficulty]
     k, n_items = np.array([1, 10, 100]), 164
     inside = np.zeros(3)
     for _ in range(100):
-        spread = SPREAD[difficulty]
+        spread = prior.median * np.exp(prior.log_sd * rng.standard_normal())
         small = sample(rng, items_solved(rng, 0.05, spread, difficulty, n_items), 50)
         p = items_solved(rng, 0.3, spread, difficulty, n_items)
         truth = 1 - ((1 - p[:, None]) ** k).mean(axis=0)

@@ -116,8 +116,8 @@ def run_advice(
             for order in ORDERS:
                 walk = _reveal(fit, case, refits.table, known, order, benchmarks, rng, seed)
                 for n_revealed, (revealed, rows) in zip(range(steps + 1), walk, strict=False):
-                    told = {"n_revealed": n_revealed, "revealed": revealed}
-                    parts.append(rows.assign(start=start, order=order, **told))
+                    rows = rows.assign(start=start, order=order)
+                    parts.append(rows.assign(n_revealed=n_revealed, revealed=revealed))
         on_progress(done, len(cases))
     return pd.concat(parts, ignore_index=True)
 
