@@ -98,6 +98,16 @@ def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
     return rows
 
 
+def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, median and the ends of all intervals over the first axis, as forecasts name them."""
+    found = {"mean": draws.mean(axis=0), "median": np.median(draws, axis=0)}
+    for interval in INTERVALS:
+        tail = (1 - interval / 100) / 2
+        lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+        found |= {f"lower_{interval}": lower, f"upper_{interval}": upper}
+    return found
+
+
 def _fit_again(
     fit: Fit,
     observed: pd.DataFrame,
@@ -117,12 +127,7 @@ def _summarise(prediction: Prediction) -> xr.Dataset:
     values = prediction.score.swapaxes(1, 2)
     cell = ("model", "benchmark")
     data: dict[str, tuple[tuple[str, ...], np.ndarray]]
-    data = {"mean": (cell, values.mean(axis=0)), "median": (cell, np.median(values, axis=0))}
-    for interval in INTERVALS:
-        tail = (1 - interval / 100) / 2
-        lower, upper = np.quantile(values, [tail, 1 - tail], axis=0)
-        data[f"lower_{interval}"] = (cell, lower)
-        data[f"upper_{interval}"] = (cell, upper)
+    data = {name: (cell, found) for name, found in summary(values).items()}
     variance = np.stack([prediction.variance[source].T for source in SOURCES])
     data["variance_share"] = (("source", *cell), variance / variance.sum(axis=0))
     data["draws"] = (("draw", *cell), values)

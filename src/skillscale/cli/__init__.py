@@ -1,6 +1,15 @@
 """The command line: results to stdout, progress and messages to stderr."""
 
-from skillscale.cli import backtest, isoflop, optimum, skills
+from skillscale.cli import backtest, isoflop, next_evaluations, optimum, pass_at_k, skills
 from skillscale.cli.commands import app, main
 
-__all__ = ["app", "backtest", "isoflop", "main", "optimum", "skills"]
+__all__ = [
+    "app",
+    "backtest",
+    "isoflop",
+    "main",
+    "next_evaluations",
+    "optimum",
+    "pass_at_k",
+    "skills",
+]

@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import pandas as pd
 import typer
+import xarray as xr
 from rich.console import Console
 
 from skillscale.checking import Verdict, check
@@ -21,7 +23,7 @@ from skillscale.design import chosen_benchmarks, make_design
 from skillscale.errors import SkillscaleError, SpecError
 from skillscale.fitting import Fit, fit
 from skillscale.forecasting import INTERVALS, REFIT, forecast, forecast_rows
-from skillscale.formatting import format_count, format_points
+from skillscale.formatting import MISSING, format_count, format_points
 from skillscale.inference.chains import Method
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
@@ -47,6 +49,14 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data", help="Directory with models.csv, scores.csv, benchmarks.csv."),
 ]
+PlanFile = Annotated[
+    Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
+]
+ObservedFile = Annotated[
+    Path | None,
+    typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
+]
+Refit = Annotated[bool, typer.Option(help="Fit again with observed scores that surprise the fit.")]
 SpecFile = Annotated[Path | None, typer.Option("--spec", help="Specification, a TOML file.")]
 
 
@@ -131,17 +141,10 @@ def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
 @app.command("forecast")
 def forecast_command(
     fit_file: FitFile,
-    plan: Annotated[
-        Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
-    ],
-    observed: Annotated[
-        Path | None,
-        typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
-    ] = None,
+    plan: PlanFile,
+    observed: ObservedFile = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
-    refit: Annotated[
-        bool, typer.Option(help="Fit again with observed scores that surprise the fit.")
-    ] = True,
+    refit: Refit = True,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
@@ -159,17 +162,7 @@ def forecast_command(
             refit=REFIT if refit else None,
             on_progress=on_progress,
         )
-    if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
-        outcome = (
-            "The law was fitted again with them."
-            if result.attrs["is_refit"]
-            else "Intervals are approximate; leave out --no-refit for the exact ones."
-        )
-        messages.print(
-            f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
-            f"> {RELIABLE_PARETO_K}). {outcome}",
-            highlight=False,
-        )
+    note_surprise(result)
     print_rows(
         forecast_rows(result),
         style,
@@ -177,7 +170,7 @@ def forecast_command(
             "model": lambda r: str(r["model"]),
             "benchmark": lambda r: str(r["benchmark"]),
             "median": lambda r: format_points(number(r, "median")),
-            **{f"{level} %": partial(_interval, level) for level in INTERVALS},
+            **{f"{level} %": partial(interval, level) for level in INTERVALS},
             "item noise": lambda r: f"{number(r, 'share_item_noise'):.0%}",
             "discrepancy": lambda r: f"{number(r, 'share_discrepancy'):.0%}",
             "family": lambda r: f"{number(r, 'share_family'):.0%}",
@@ -280,13 +273,34 @@ def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]
         raise SpecError(f"{wanted}; found {text!r}.") from error
 
 
+def names(text: str | None) -> list[str] | None:
+    """Names of an option that lists them, separated by commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
+    """Say so where the observed scores surprise the fit."""
+    if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
+        outcome = (
+            "The law was fitted again with them."
+            if result.attrs["is_refit"]
+            else "Intervals are approximate; leave out --no-refit for the exact ones."
+        )
+        messages.print(
+            f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
+            f"> {RELIABLE_PARETO_K}). {outcome}",
+            highlight=False,
+        )
+
+
+def interval(level: int, row: Row) -> str:
+    """Both ends of an interval of a forecast, in points."""
+    lower, upper = (format_points(number(row, f"{end}_{level}")) for end in ("lower", "upper"))
+    return MISSING if lower == upper == MISSING else f"[{lower}, {upper}]"
+
+
 def _text(key: str, row: Row) -> str:
     return str(row[key])
-
-
-def _interval(level: int, row: Row) -> str:
-    lower, upper = (format_points(number(row, f"{end}_{level}")) for end in ("lower", "upper"))
-    return f"[{lower}, {upper}]"
 
 
 def main() -> None:

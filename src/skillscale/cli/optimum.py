@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from skillscale.cheapest import cheapest
-from skillscale.cli.commands import FitFile, Style, app, comma_separated
+from skillscale.cli.commands import FitFile, Style, app, comma_separated, names
 from skillscale.cli.output import Format, Row, number, print_rows
 from skillscale.costs import Deployment
 from skillscale.errors import SpecError
@@ -98,8 +98,8 @@ def optimum_command(
     if with_regret and flops is None:
         raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
     common: dict[str, Any] = {
-        "skills": _names(skill),
-        "benchmarks": _names(benchmark),
+        "skills": names(skill),
+        "benchmarks": names(benchmark),
         "target": None if target is None else _weights(target),
         "family": family,
         "deployment": deployment,
@@ -171,10 +171,6 @@ def _size_columns(deployment: Deployment) -> Columns:
 def _numbers(option: str, text: str | None) -> list[float]:
     wanted = f"--{option} takes numbers separated by commas, such as 1e23,1e24"
     return [] if text is None else comma_separated(text, float, wanted)
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
 
 
 def _weights(text: str) -> Mapping[str, float]:

@@ -266,3 +266,35 @@ def active_fit_in_total() -> pa.Check:
         "n_params counts all parameters, n_active_params those used per token.",
         needs=("n_active_params", "n_params"),
     )
+
+
+def attempts(name: str, advice: str, smallest: int) -> list[pa.Check]:
+    """A number of attempts at an item."""
+    return [
+        numeric(name, advice),
+        rule(
+            f"{name} is not a whole number from {smallest}",
+            unless(lambda values: (values < smallest) | (values % 1 != 0)),
+            advice,
+        ),
+    ]
+
+
+def solved_at_most_attempted() -> pa.Check:
+    """An item is solved as often as it was attempted at most."""
+    return rule(
+        "correct exceeds n",
+        lambda f: ~(numbers(f["correct"]) > numbers(f["n"])),
+        "correct counts those of the n attempts that solved the item.",
+        needs=("correct", "n"),
+    )
+
+
+def unique_item() -> pa.Check:
+    """An item has one row per model."""
+    return rule(
+        "item repeats an earlier row of its model",
+        lambda frame: ~frame.reindex(columns=["model", "item"]).duplicated() | frame["item"].isna(),
+        "Keep one row of each.",
+        needs=["item"],
+    )

@@ -10,6 +10,7 @@ import pandera.pandas as pa
 from skillscale.data.problems import rule
 from skillscale.data.rules import (
     active_fit_in_total,
+    attempts,
     chance,
     counted_singly,
     fraction,
@@ -20,6 +21,8 @@ from skillscale.data.rules import (
     one_lineage,
     positive,
     release,
+    solved_at_most_attempted,
+    unique_item,
     unique_name,
     unique_run,
     unique_score,
@@ -236,3 +239,16 @@ def mixes_schema(shares: Iterable[str]) -> pa.DataFrameSchema:
     columns = {name: _column(advice, numeric(name, advice), fraction(name)) for name in shares}
     group = _column("group is the name of a group of runs.", unique_name("group"))
     return pa.DataFrameSchema({"group": group} | columns)
+
+
+def items_schema() -> pa.DataFrameSchema:
+    """Per-item results of a benchmark: one row per model and item."""
+    n = "n is how often the item was attempted, such as 20."
+    correct = "correct is how many of the attempts solved the item; 0 if none did."
+    columns = {
+        "item": _column("item names an item of the benchmark."),
+        "n": _column(n, *attempts("n", n, smallest=1)),
+        "correct": _column(correct, *attempts("correct", correct, smallest=0)),
+        "model": _column("model is the name of the model that was sampled.", required=False),
+    }
+    return pa.DataFrameSchema(columns, checks=[solved_at_most_attempted(), unique_item()])

@@ -19,6 +19,13 @@ Example:
     >>> figure.axes[0].get_title(), figure.axes[0].get_xlabel()
     ('a-70b', 'score (points)')
 
+    And what they will solve with several attempts:
+
+    >>> from skillscale.passes import pass_at_k
+    >>> figure = plot_pass_at_k(pass_at_k(fit, plan, benchmark="gsm8k", n_draws=200))
+    >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
+    ('attempts', 'gsm8k, solved (points)')
+
     Which size is best for which skill:
 
     >>> figure = plot_optimum(sk.optimum(fit, flops=[1e22, 1e23]))
@@ -112,6 +119,7 @@ from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
 from skillscale.plots.misspecification import plot_misspecification
 from skillscale.plots.model_skills import plot_model_skills
 from skillscale.plots.optima import plot_optimum
+from skillscale.plots.passes import plot_pass_at_k
 from skillscale.plots.regret import plot_regret
 from skillscale.plots.runs import plot_isoflop, plot_runs_optimum
 from skillscale.plots.skills import plot_loss_forecast, plot_ratios
@@ -130,6 +138,7 @@ __all__ = [
     "plot_misspecification",
     "plot_model_skills",
     "plot_optimum",
+    "plot_pass_at_k",
     "plot_ratios",
     "plot_regret",
     "plot_runs_optimum",

@@ -1,0 +1,114 @@
+"""The command ``skillscale pass-at-k``."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import xarray as xr
+
+from skillscale.cli.commands import (
+    FitFile,
+    ObservedFile,
+    PlanFile,
+    Refit,
+    Seed,
+    Style,
+    app,
+    comma_separated,
+    interval,
+    note_surprise,
+)
+from skillscale.cli.output import Format, messages, number, print_rows, progress
+from skillscale.data.items import read_items
+from skillscale.data.observed import read_observed, read_plan
+from skillscale.difficulty import Difficulty
+from skillscale.fitting import Fit
+from skillscale.forecasting import INTERVALS, REFIT
+from skillscale.formatting import format_points
+from skillscale.passes import ATTEMPTS, pass_at_k, pass_rows
+
+MEANING = {
+    Difficulty.BETA: "concentration",
+    Difficulty.LOGISTIC_NORMAL: "standard deviation of the items' logits",
+}
+
+
+@app.command("pass-at-k")
+def pass_at_k_command(
+    fit_file: FitFile,
+    benchmark: Annotated[str, typer.Option(help="A benchmark with free-form answers.")],
+    plan: PlanFile,
+    observed: ObservedFile = None,
+    k: Annotated[str, typer.Option(help="Numbers of attempts, comma-separated.")] = ",".join(
+        map(str, ATTEMPTS)
+    ),
+    items: Annotated[
+        Path | None,
+        typer.Option(help="CSV of per-item results: item,n,correct[,model]; else a wide prior."),
+    ] = None,
+    difficulty: Annotated[
+        Difficulty, typer.Option(help="How the probability of solving varies between items.")
+    ] = Difficulty.LOGISTIC_NORMAL,
+    draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
+    refit: Refit = True,
+    style: Style = Format.TABLE,
+    seed: Seed = 0,
+) -> None:
+    """Forecast how much of a benchmark is solved by at least one of k attempts."""
+    attempts = comma_separated(
+        k, int, "--k takes whole numbers separated by commas, such as 1,10,100"
+    )
+    loaded = Fit.load(fit_file)
+    planned = read_plan(plan)
+    seen = None if observed is None else read_observed(observed, loaded.table.benchmarks)
+    sampled = None if items is None else read_items(items)
+    with progress("Fitting again") as on_progress:
+        result = pass_at_k(
+            loaded,
+            planned,
+            seen,
+            benchmark=benchmark,
+            k=attempts,
+            items=sampled,
+            difficulty=difficulty,
+            n_draws=draws,
+            seed=seed,
+            refit=REFIT if refit else None,
+            on_progress=on_progress,
+        )
+    note_surprise(result)
+    _note_spread(result)
+    print_rows(
+        pass_rows(result),
+        style,
+        shown={
+            "model": lambda r: str(r["model"]),
+            "k": lambda r: str(r["k"]),
+            "median": lambda r: format_points(number(r, "median")),
+            **{f"{level} %": partial(interval, level) for level in INTERVALS},
+            "observed": lambda r: format_points(number(r, "observed")),
+        },
+    )
+
+
+def _note_spread(result: xr.Dataset) -> None:
+    """What the intervals rest on beside the law."""
+    lower, middle, upper = (float(result["spread"].sel(level=level)) for level in (0.1, 0.5, 0.9))
+    meaning = MEANING[Difficulty(result.attrs["difficulty"])]
+    found = f"Spread of difficulty ({meaning}): {middle:.2g}, 80 % {lower:.2g} to {upper:.2g}, "
+    found += (
+        "from the items, and assumed to be that of the planned models."
+        if result.attrs["spread_from"] == "items"
+        else "a wide prior. Items that an observed model tried several times (--items) narrow it."
+    )
+    messages.print(found, highlight=False)
+    if result.attrs["chance"] > 0:
+        messages.print(
+            f"Note: guessing scores {100 * result.attrs['chance']:g} points on "
+            f"{result.attrs['benchmark']}, and guesses are resampled too: with many attempts every "
+            "item counts as solved. Pass@k is meant for free-form answers.",
+            highlight=False,
+        )
