@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import jax
 import jax.numpy as jnp
 import pandas as pd
 import xarray as xr
+from joblib.externals.loky import process_executor
 
 from skillscale.data.table import Table
 from skillscale.design import Design, make_design
@@ -136,3 +137,13 @@ class Refits:
         return Fit(
             xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, spec, provenance
         )
+
+
+@lru_cache(maxsize=2)
+def of_this_process(refits: Refits) -> Refits:
+    """The first of equal ones that a process was given, so that its programs compile once.
+
+    Joblib takes the memory of compiled programs for a leak and would start the process anew.
+    """
+    process_executor._USE_PSUTIL = False
+    return refits

@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar, cast
 
 import joblib
 import pandas as pd
-from joblib.externals.loky import process_executor
 
 from skillscale.backtest import published
 from skillscale.backtest.baselines import BASELINES, make_problem
@@ -24,7 +23,7 @@ from skillscale.backtest.folds import (
     sloth_folds,
     time_ordered_folds,
 )
-from skillscale.backtest.refits import METHOD, Refits
+from skillscale.backtest.refits import METHOD, Refits, of_this_process
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import cells, score_draws, score_normal
 from skillscale.data.table import Table, load_table
@@ -263,16 +262,6 @@ def _published_errors(study: Study) -> pd.DataFrame | None:
 
 
 @lru_cache(maxsize=1)
-def _of_this_process(refits: Refits) -> Refits:
-    """The first of equal ones that a process was given, so that its programs compile once.
-
-    Joblib takes the memory of compiled programs for a leak and would start the process anew.
-    """
-    process_executor._USE_PSUTIL = False
-    return refits
-
-
-@lru_cache(maxsize=1)
 def _without(refits: Refits, held_out: frozenset[str]) -> Fit:
     """The posterior of the folds at hand: folds that share it follow each other."""
     return refits.without(held_out)
@@ -286,7 +275,7 @@ def _run_group(
 ) -> tuple[pd.DataFrame, int]:
     """All forecasts of folds that share a posterior."""
     table = refits.table
-    refits = _of_this_process(refits)
+    refits = of_this_process(refits)
     fit = _without(refits, folds[0][1].held_out)
     parts = []
     for study, fold in folds:
