@@ -34,6 +34,7 @@ SHARED_PROGRAMS = (
     "test_evidence",
     "test_forecasting",
     "test_inference",
+    "test_new_benchmarks",
     "test_objectives",
     "test_optima",
     "test_plots",

@@ -13,7 +13,6 @@ fit again.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import NamedTuple, cast
 
 import jax
@@ -26,6 +25,7 @@ from numpyro.distributions import biject_to, constraints
 
 from skillscale.data.new_scores import check_new_scores
 from skillscale.data.table import Table
+from skillscale.errors import UnknownNameError
 from skillscale.fitting import Fit
 from skillscale.inference.annealing import NormalPrior, draw_each
 from skillscale.likelihood import FamilyStudentT, scatter
@@ -124,6 +124,52 @@ def add_benchmark(
         column = values[name].dropna()
         extended = _extended(extended, column, described.loc[[name]], prior, key)
     return extended
+
+
+def benchmark_rows(fit: Fit, name: str) -> list[dict[str, str | float]]:
+    """How a benchmark of a fit reads the skills, one row per parameter.
+
+    Args:
+        fit: the fit.
+        name: one of its benchmarks.
+
+    Returns:
+        Rows of ``benchmark, n_models`` (with a score), ``parameter, median, lower_80, upper_80``.
+        Parameters are the loading of every skill, ``intercept``, ``asymmetry``, and ``noise``: the
+        root mean square, over these models, of the scatter of scores about what the skills say.
+
+    Raises:
+        UnknownNameError: no benchmark of this name.
+    """
+    benchmarks = fit.design.coords["benchmark"]
+    if name not in benchmarks:
+        raise UnknownNameError("benchmark", name, benchmarks)
+    row = benchmarks.index(name)
+    draws = {
+        site: np.asarray(values)[:, row] for site, values in fit.draws().items() if site in SUPPORT
+    }
+    is_shown = np.asarray(fit.design.observations.is_observed)[row]
+    scale = np.asarray(fit.likelihood()[1])[:, row, is_shown]
+    quantities = {
+        **{f"loading[{k}]": draws["loading"][:, i] for i, k in enumerate(fit.spec.skills)},
+        "intercept": draws["intercept"],
+        "asymmetry": draws["asymmetry"],
+        "noise": np.sqrt((scale**2).mean(axis=1)),
+    }
+    rows: list[dict[str, str | float]] = []
+    for parameter, values in quantities.items():
+        lower, median, upper = (float(q) for q in np.quantile(values, [0.1, 0.5, 0.9]))
+        rows.append(
+            {
+                "benchmark": name,
+                "n_models": int(is_shown.sum()),
+                "parameter": parameter,
+                "median": median,
+                "lower_80": lower,
+                "upper_80": upper,
+            }
+        )
+    return rows
 
 
 def learn_prior(fit: Fit) -> NormalPrior:

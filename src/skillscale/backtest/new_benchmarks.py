@@ -25,7 +25,6 @@ from skillscale.new_benchmarks import add_benchmark
 from skillscale.prediction import Prediction
 from skillscale.spec import Spec
 
-PROTOCOL = "new-benchmark"
 N_MODELS = (5, 10, 20)
 """Numbers of models with a score on the new benchmark."""
 REPLICATES = 5
@@ -104,12 +103,16 @@ def backtest_new_benchmarks(
     fitted = list(spec.benchmarks) or setting_benchmarks(table, "v1+v2")
     benchmarks = list(benchmarks) or fitted
     folds = {
-        name: [fold for n in n_models for fold in new_benchmark_folds(wide[name], n, replicates, seed)]
+        name: [
+            fold for n in n_models for fold in new_benchmark_folds(wide[name], n, replicates, seed)
+        ]
         for name in benchmarks
     }
     lost = [name for name in benchmarks if name in spec.anchors]
     refits = Refits(table, spec, method, seed)
-    others = Refits(table, _with_other_anchors(spec, lost, fitted), method, seed) if lost else refits
+    others = (
+        Refits(table, _with_other_anchors(spec, lost, fitted), method, seed) if lost else refits
+    )
     for needed in {refits, others} if len(lost) < len(benchmarks) else {others}:
         _ = needed.near  # found once, here, and sent along
     tasks = (
@@ -129,7 +132,7 @@ def backtest_new_benchmarks(
         "method": type(method).__name__.lower(),
         **dataclasses.asdict(method),
     }
-    return Report(PROTOCOL, options, found, None, time.perf_counter() - begun)
+    return Report("new-benchmark", options, found, None, time.perf_counter() - begun)
 
 
 def forecast_others(fit: Fit, fold: Fold, seed: int = 0) -> Prediction:
@@ -163,8 +166,9 @@ def by_n_models(report: Report) -> dict[str, dict[str, Any]]:
     for n, rows in report.cells.groupby("n_known"):
         rows = rows.assign(error=100 * (rows["median"] - rows["actual"]).abs())
         of_fold = rows.groupby(["method", "benchmark", "fold"])[["error", "crps"]].mean()
-        means = of_fold.groupby(["method", "benchmark"]).mean()
-        errors = means["error"].unstack("method")
+        errors, crps = (
+            of_fold.pivot_table(column, "benchmark", "method") for column in ("error", "crps")
+        )
         ratio = errors[OURS] / errors.drop(columns=OURS).min(axis=1)
         result[str(n)] = {
             "ratio": float(ratio.mean()),
@@ -172,7 +176,7 @@ def by_n_models(report: Report) -> dict[str, dict[str, Any]]:
             "methods": {
                 method: {
                     "mae_points": float(errors[method].mean()),
-                    "crps": 100 * float(means.loc[method, "crps"].mean()),
+                    "crps": 100 * float(crps[method].mean()),
                     "coverage": report.coverage(rows[rows["method"] == method]),
                     "mae_points_by_benchmark": errors[method].to_dict(),
                 }

@@ -107,7 +107,10 @@ class Refits:
         """
         others = tuple(other for other in self.design.coords["benchmark"] if other != name)
         spec = dataclasses.replace(self.spec, benchmarks=others)
-        return self._fit(self.table.select(benchmarks=others), spec)
+        rest = self.table.select(benchmarks=others)
+        # Still listed, for what it is may be asked when it is added again.
+        rest = dataclasses.replace(rest, benchmarks=self.table.benchmarks)
+        return self._fit(rest, spec)
 
     def _fit(self, rest: Table, spec: Spec) -> Fit:
         """Posterior of a part of the table: other scores are masked, and their names left out."""
@@ -134,9 +137,7 @@ class Refits:
             "seed": self.seed,
             "data_hash": rest.hash,
         }
-        return Fit(
-            xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, spec, provenance
-        )
+        return Fit(xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, spec, provenance)
 
 
 @lru_cache(maxsize=2)

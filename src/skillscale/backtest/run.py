@@ -23,6 +23,7 @@ from skillscale.backtest.folds import (
     sloth_folds,
     time_ordered_folds,
 )
+from skillscale.backtest.new_benchmarks import N_MODELS, backtest_new_benchmarks
 from skillscale.backtest.refits import METHOD, Refits, of_this_process
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import cells, score_draws, score_normal
@@ -41,6 +42,7 @@ class Protocol(StrEnum):
     SLOTH = "sloth"
     TIME_ORDERED = "time-ordered"
     LEAVE_BENCHMARKS = "leave-benchmarks"
+    NEW_BENCHMARK = "new-benchmark"
 
 
 class Covariates(StrEnum):
@@ -58,6 +60,7 @@ def backtest(
     covariates: Covariates | str | None = None,
     cuts: Sequence[str] = CUTS,
     known: Sequence[int] = KNOWN,
+    n_models: Sequence[int] = N_MODELS,
     table: Table | None = None,
     spec: Spec | None = None,
     method: Nuts | Svi = METHOD,
@@ -71,17 +74,18 @@ def backtest(
     Args:
         protocol: ``sloth``, the published comparison; ``time-ordered``, families released after a
             date by models released before it; ``leave-benchmarks``, hidden scores of a model by its
-            known ones.
-        n_seen: models seen of every new family (not for ``leave-benchmarks``).
+            known ones; ``new-benchmark``, a benchmark left out of the fit by a few models' scores.
+        n_seen: models seen of every new family (``sloth`` and ``time-ordered``).
         setting: benchmarks of the published comparison: ``v1``, ``v2`` or ``v1+v2``.
         covariates: sizes and token counts as ``published`` with the comparison (the default for
             ``sloth``) or ``corrected`` (the default otherwise).
         cuts: first months of the test period of ``time-ordered``.
         known: numbers of known scores of ``leave-benchmarks``.
+        n_models: numbers of models with a score of ``new-benchmark``.
         table: models and scores; the shipped table by default.
         spec: the configuration; the declared one by default.
         method: how every posterior is found.
-        baselines: names of baselines to run.
+        baselines: names of baselines to run (``new-benchmark`` has two of its own).
         seed: the only source of randomness.
         jobs: processes to use. Within ``joblib.parallel_config("dask")`` folds run on a cluster.
         on_progress: called with the folds done and all folds.
@@ -118,6 +122,16 @@ def backtest(
         )
     default = Covariates.PUBLISHED if protocol is Protocol.SLOTH else Covariates.CORRECTED
     table, covariates = _with_covariates(table, covariates or default)
+    if protocol is Protocol.NEW_BENCHMARK:
+        return backtest_new_benchmarks(
+            table,
+            spec or Spec(),
+            n_models=n_models,
+            method=method,
+            seed=seed,
+            jobs=jobs,
+            on_progress=on_progress,
+        )
     options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
     benchmarks = setting_benchmarks(table, "v1+v2")
     if protocol is Protocol.SLOTH:

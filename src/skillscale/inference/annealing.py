@@ -1,4 +1,4 @@
-r"""One draw of each of many small posteriors of one form, by annealed Hamiltonian Monte Carlo.
+r"""One draw of each of many small posteriors that are much alike, by annealed Hamiltonian Monte Carlo.
 
 Posterior $i$ has the normal prior that all share, and a likelihood of its own,
 
@@ -45,7 +45,7 @@ class NormalPrior(NamedTuple):
 def draw_each(
     log_likelihood: LogLikelihood, data: Any, shared: Any, prior: NormalPrior, key: Array
 ) -> Float[np.ndarray, "posterior parameter"]:
-    """Draw once from each of many posteriors.
+    """Draw once from each of many posteriors, which should resemble each other.
 
     Args:
         log_likelihood: of one posterior.
