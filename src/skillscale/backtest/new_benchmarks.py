@@ -86,8 +86,10 @@ def backtest_new_benchmarks(
 
     Args:
         table: models and scores.
-        spec: the configuration. Where it loses an anchor, ``OTHER_ANCHORS`` take their place.
-        benchmarks: benchmarks to leave out; all that are fitted by default.
+        spec: the configuration. Where the declared one loses an anchor, ``OTHER_ANCHORS`` take the
+            place of all four.
+        benchmarks: benchmarks to leave out: by default all that are fitted, but for anchors of
+            another configuration.
         n_models: numbers of models to show.
         replicates: folds of each, with other models shown.
         method: how every posterior is found.
@@ -96,27 +98,37 @@ def backtest_new_benchmarks(
         on_progress: called with the benchmarks done and all of them.
 
     Raises:
-        SkillscaleError: too few scores, or a specification whose anchors can't be replaced.
+        SkillscaleError: too few scores, or an anchor to leave out that can't be replaced.
     """
     begun = time.perf_counter()
     wide = table.wide()
     fitted = list(spec.benchmarks) or setting_benchmarks(table, "v1+v2")
-    benchmarks = list(benchmarks) or fitted
+    can_replace = spec.anchors == Spec().anchors and set(OTHER_ANCHORS) <= set(fitted)
+    replaceable = spec.anchors if can_replace else ()
+    benchmarks = list(benchmarks) or [
+        name for name in fitted if name in replaceable or name not in spec.anchors
+    ]
     folds = {
         name: [
             fold for n in n_models for fold in new_benchmark_folds(wide[name], n, replicates, seed)
         ]
         for name in benchmarks
     }
-    lost = [name for name in benchmarks if name in spec.anchors]
+    fixed = [name for name in benchmarks if name in spec.anchors and name not in replaceable]
+    if fixed:
+        raise SkillscaleError(
+            f"{', '.join(fixed)} cannot be left out: no other anchor for its skill is known. "
+            "Leave out benchmarks that are no anchors."
+        )
     refits = Refits(table, spec, method, seed)
-    others = (
-        Refits(table, _with_other_anchors(spec, lost, fitted), method, seed) if lost else refits
-    )
-    for needed in {refits, others} if len(lost) < len(benchmarks) else {others}:
+    by_benchmark = dict.fromkeys(benchmarks, refits)
+    if lost := [name for name in benchmarks if name in spec.anchors]:
+        others = dataclasses.replace(spec, anchors=OTHER_ANCHORS)
+        by_benchmark |= dict.fromkeys(lost, Refits(table, others, method, seed))
+    for needed in set(by_benchmark.values()):
         _ = needed.near  # found once, here, and sent along
     tasks = (
-        joblib.delayed(_run)(others if name in lost else refits, name, of_benchmark)
+        joblib.delayed(_run)(by_benchmark[name], name, of_benchmark)
         for name, of_benchmark in folds.items()
     )
     parts = []
@@ -184,16 +196,6 @@ def by_n_models(report: Report) -> dict[str, dict[str, Any]]:
             },
         }
     return result
-
-
-def _with_other_anchors(spec: Spec, lost: Sequence[str], fitted: Sequence[str]) -> Spec:
-    usable = len(spec.anchors) == len(OTHER_ANCHORS) and set(OTHER_ANCHORS) <= set(fitted)
-    if not usable or set(spec.anchors) & set(OTHER_ANCHORS):
-        raise SkillscaleError(
-            f"{', '.join(lost)} cannot be left out: there is no other anchor for its skill. "
-            "Leave out benchmarks that are no anchors."
-        )
-    return dataclasses.replace(spec, anchors=OTHER_ANCHORS)
 
 
 def _run(refits: Refits, benchmark: str, folds: Sequence[Fold]) -> pd.DataFrame:

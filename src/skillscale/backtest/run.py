@@ -122,8 +122,9 @@ def backtest(
         )
     default = Covariates.PUBLISHED if protocol is Protocol.SLOTH else Covariates.CORRECTED
     table, covariates = _with_covariates(table, covariates or default)
+    options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
     if protocol is Protocol.NEW_BENCHMARK:
-        return backtest_new_benchmarks(
+        report = backtest_new_benchmarks(
             table,
             spec or Spec(),
             n_models=n_models,
@@ -132,7 +133,7 @@ def backtest(
             jobs=jobs,
             on_progress=on_progress,
         )
-    options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
+        return dataclasses.replace(report, options=options | dict(report.options))
     benchmarks = setting_benchmarks(table, "v1+v2")
     if protocol is Protocol.SLOTH:
         study = _sloth_study(table, n_seen, setting, options)

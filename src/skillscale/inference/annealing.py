@@ -1,4 +1,4 @@
-r"""One draw of each of many small posteriors that are much alike, by annealed Hamiltonian Monte Carlo.
+r"""One draw of each of many small posteriors much alike, by annealed Hamiltonian Monte Carlo.
 
 Posterior $i$ has the normal prior that all share, and a likelihood of its own,
 
