@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import jax
@@ -211,11 +212,17 @@ def test_the_same_seed_adds_the_same_benchmark(sampled, humaneval):
     assert float(abs(values[0] - values[2]).max()) > 0.05
 
 
-def test_a_fit_of_anchors_alone_falls_back_on_the_prior_of_the_specification(approximate):
-    prior = learn_prior(approximate)
-    assert np.isfinite(prior.mean).all()
-    assert (prior.sd > 0).all()
-    assert len(prior.sd) == approximate.tree.posterior.sizes["skill"] + len(SUPPORT) - 1
+def test_a_fit_of_anchors_alone_has_the_loadings_of_the_specification(approximate):
+    design = approximate.design
+    alone = dataclasses.replace(approximate)
+    alone.__dict__["design"] = dataclasses.replace(design, is_free=np.zeros_like(design.is_free))
+    n_skills, given = len(design.coords["skill"]), approximate.spec.priors.loading
+    prior = learn_prior(alone)
+    assert_allclose(prior.mean[:n_skills], np.log(given.median))
+    assert_allclose(prior.sd[:n_skills], given.sigma)
+    learned = learn_prior(approximate)
+    assert len(learned.sd) == n_skills + len(SUPPORT) - 1
+    assert np.abs(learned.mean[:n_skills] - prior.mean[:n_skills]).min() > 0.01
 
 
 PROBLEMS = pd.DataFrame(

@@ -6,8 +6,9 @@ p(\phi \mid \theta, \nu, y) \propto p(\phi) \prod_f p(y_f \mid \theta, \phi, \nu
 Within every draw of the law the skills $\theta$ of the fitted models and the tail $\nu$ are taken
 as they are, and the parameters $\phi$ of the benchmark (loadings, intercept, asymmetry, ceiling,
 spreads) are drawn given the scores $y$, by the likelihood of the model (see `likelihood`). The law
-does not learn from the new scores: inference is modular, or cut (Plummer 2015). To let it learn,
-fit again.
+does not learn from the new scores: inference is modular, or cut (Plummer 2015). Draws of the law
+could be weighed by how well they explain the scores, but already at some eighty models (HumanEval)
+a handful would have all the weight. To let the law learn, fit again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,6 @@ SUPPORT = {
     "affinity_spread": constraints.positive,
 }
 """Parameters of a benchmark. Their priors are normal in unconstrained coordinates."""
-
 
 PRIOR_BENCHMARKS = 2.0
 """The specification's prior counts as so many benchmarks beside those of the fit."""
@@ -177,6 +177,10 @@ def learn_prior(fit: Fit) -> NormalPrior:
 
     Mean and spread, in unconstrained coordinates, of the posterior draws of all fitted benchmarks,
     to which the specification's prior is added as a few more. Anchors tell nothing of loadings.
+
+    On HumanEval and XWinograd, from 10 models, forecasts of the others were 6.7 points off by the
+    specification's prior alone, 6.2 by this one and 6.1 without its addition, which made intervals
+    of 80 % cover less (75 %, from 77 %; from 5 models 69 %, from 71 %).
     """
     design, priors = fit.design, fit.spec.priors
     is_free = design.is_free.any(axis=1)
