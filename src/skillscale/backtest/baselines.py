@@ -77,6 +77,16 @@ def make_problem(fold: Fold, table: Table, benchmarks: list[str]) -> Problem:
     return Problem(described, known.to_numpy(dtype=float), chance)
 
 
+def standardised_mean(scores: pd.DataFrame) -> pd.Series:
+    """Mean over the known scores of every model, in units of each benchmark's spread.
+
+    Centre and spread are those of the models that have all scores: those with the scores of one
+    leaderboard only are of other years.
+    """
+    complete = scores.dropna()
+    return ((scores - complete.mean()) / complete.std()).mean(axis=1)
+
+
 def flops(problem: Problem) -> Forecast:
     """One curve in training compute for all families."""
     return _per_benchmark(problem, ["log_flops"], by_family=False)
@@ -90,6 +100,11 @@ def flops_family(problem: Problem) -> Forecast:
 def size_tokens_family(problem: Problem) -> Forecast:
     """Size and tokens with shared slopes and an intercept per family."""
     return _per_benchmark(problem, ["log_params", "log_tokens"], by_family=True)
+
+
+def mean_score(problem: Problem) -> Forecast:
+    """One curve in the mean of a model's standardised scores on other benchmarks."""
+    return _per_benchmark(problem, ["mean_score"], by_family=False)
 
 
 def last_observed(problem: Problem) -> Forecast:
@@ -161,6 +176,12 @@ BASELINES: dict[str, Callable[[Problem], Forecast]] = {
     "last_observed": last_observed,
 }
 """Baselines under the names of their published counterparts."""
+
+OF_NEW_BENCHMARKS: dict[str, Callable[[Problem], Forecast]] = {
+    "flops": flops,
+    "mean_score": mean_score,
+}
+"""Baselines that a few scores on one benchmark are enough for."""
 
 
 def _per_benchmark(problem: Problem, inputs: list[str], *, by_family: bool) -> Forecast:

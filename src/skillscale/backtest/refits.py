@@ -1,4 +1,4 @@
-"""Posteriors of one table with models held out, all from one compiled program.
+"""Posteriors of one table with models or a benchmark held out, all from one compiled program.
 
 A fold is a mask over observations. The sampler starts each time from the Gaussian that a warm-up
 on the whole table ends with, which spares most of its own; it still samples the fold's posterior,
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import jax
 import jax.numpy as jnp
 import pandas as pd
 import xarray as xr
+from joblib.externals.loky import process_executor
 
 from skillscale.data.table import Table
 from skillscale.design import Design, make_design
@@ -30,7 +31,7 @@ METHOD = Nuts(chains=4, warmup=100, draws=250, max_tree_depth=5)
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Refits:
-    """Fits of a table without some of its models.
+    """Fits of a table without some of its models, or one of its benchmarks.
 
     Attributes:
         table: all models.
@@ -96,24 +97,54 @@ class Refits:
         rest = self.table.without_models(models.index[models.index.isin(list(held_out))])
         if seen is not None:
             rest = rest.with_models(models.loc[seen.index], seen)
+        return self._fit(rest, self.spec)
+
+    def without_benchmark(self, name: str) -> Fit:
+        """Fit the table without the scores of one benchmark, which is absent from the result.
+
+        Args:
+            name: a benchmark that is no anchor.
+        """
+        others = tuple(other for other in self.design.coords["benchmark"] if other != name)
+        spec = dataclasses.replace(self.spec, benchmarks=others)
+        rest = self.table.select(benchmarks=others)
+        # Still listed, for what it is may be asked when it is added again.
+        rest = dataclasses.replace(rest, benchmarks=self.table.benchmarks)
+        return self._fit(rest, spec)
+
+    def _fit(self, rest: Table, spec: Spec) -> Fit:
+        """Posterior of a part of the table: other scores are masked, and their names left out."""
+        kept = make_design(rest, spec)
         observations = self.design.observations
         names = self.design.coords
-        is_kept = rest.wide().reindex(index=names["model"], columns=names["benchmark"]).notna()
+        scores = rest.wide()[kept.coords["benchmark"]]
+        is_kept = scores.reindex(index=names["model"], columns=names["benchmark"]).notna()
         masked = observations._replace(
             is_observed=observations.is_observed & jnp.asarray(is_kept.to_numpy().T)
         )
         key = jax.random.key(self.seed + 1)
         chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
         tree = name_draws(chains, self.potential, self.design)
-        kept = make_design(rest, self.spec)
         unpublished = [kept.coords["model"][i] for i in kept.unpublished]
         posterior = tree.posterior.to_dataset().sel(
-            model=kept.coords["model"], family=kept.coords["family"]
+            {name: kept.coords[name] for name in ("model", "family", "benchmark")}
         )
         if "unpublished" in posterior.dims:
             posterior = posterior.sel(unpublished=unpublished)
         groups = {name: node.to_dataset() for name, node in tree.children.items()}
-        provenance = {"method": type(self.method).__name__.lower(), "seed": self.seed}
-        return Fit(
-            xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, self.spec, provenance
-        )
+        provenance = {
+            "method": type(self.method).__name__.lower(),
+            "seed": self.seed,
+            "data_hash": rest.hash,
+        }
+        return Fit(xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, spec, provenance)
+
+
+@lru_cache(maxsize=2)
+def of_this_process(refits: Refits) -> Refits:
+    """The first of equal ones that a process was given, so that its programs compile once.
+
+    Joblib takes the memory of compiled programs for a leak and would start the process anew.
+    """
+    process_executor._USE_PSUTIL = False
+    return refits

@@ -11,7 +11,6 @@ from typing import NamedTuple, TypeVar, cast
 
 import joblib
 import pandas as pd
-from joblib.externals.loky import process_executor
 
 from skillscale.backtest import published
 from skillscale.backtest.baselines import BASELINES, make_problem
@@ -24,7 +23,8 @@ from skillscale.backtest.folds import (
     sloth_folds,
     time_ordered_folds,
 )
-from skillscale.backtest.refits import METHOD, Refits
+from skillscale.backtest.new_benchmarks import N_MODELS, backtest_new_benchmarks
+from skillscale.backtest.refits import METHOD, Refits, of_this_process
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import cells, score_draws, score_normal
 from skillscale.data.table import Table, load_table
@@ -42,6 +42,7 @@ class Protocol(StrEnum):
     SLOTH = "sloth"
     TIME_ORDERED = "time-ordered"
     LEAVE_BENCHMARKS = "leave-benchmarks"
+    NEW_BENCHMARK = "new-benchmark"
 
 
 class Covariates(StrEnum):
@@ -59,6 +60,7 @@ def backtest(
     covariates: Covariates | str | None = None,
     cuts: Sequence[str] = CUTS,
     known: Sequence[int] = KNOWN,
+    n_models: Sequence[int] = N_MODELS,
     table: Table | None = None,
     spec: Spec | None = None,
     method: Nuts | Svi = METHOD,
@@ -72,17 +74,18 @@ def backtest(
     Args:
         protocol: ``sloth``, the published comparison; ``time-ordered``, families released after a
             date by models released before it; ``leave-benchmarks``, hidden scores of a model by its
-            known ones.
-        n_seen: models seen of every new family (not for ``leave-benchmarks``).
+            known ones; ``new-benchmark``, a benchmark left out of the fit by a few models' scores.
+        n_seen: models seen of every new family (``sloth`` and ``time-ordered``).
         setting: benchmarks of the published comparison: ``v1``, ``v2`` or ``v1+v2``.
         covariates: sizes and token counts as ``published`` with the comparison (the default for
             ``sloth``) or ``corrected`` (the default otherwise).
         cuts: first months of the test period of ``time-ordered``.
         known: numbers of known scores of ``leave-benchmarks``.
+        n_models: numbers of models with a score of ``new-benchmark``.
         table: models and scores; the shipped table by default.
         spec: the configuration; the declared one by default.
         method: how every posterior is found.
-        baselines: names of baselines to run.
+        baselines: names of baselines to run (``new-benchmark`` has two of its own).
         seed: the only source of randomness.
         jobs: processes to use. Within ``joblib.parallel_config("dask")`` folds run on a cluster.
         on_progress: called with the folds done and all folds.
@@ -120,6 +123,17 @@ def backtest(
     default = Covariates.PUBLISHED if protocol is Protocol.SLOTH else Covariates.CORRECTED
     table, covariates = _with_covariates(table, covariates or default)
     options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
+    if protocol is Protocol.NEW_BENCHMARK:
+        report = backtest_new_benchmarks(
+            table,
+            spec or Spec(),
+            n_models=n_models,
+            method=method,
+            seed=seed,
+            jobs=jobs,
+            on_progress=on_progress,
+        )
+        return dataclasses.replace(report, options=options | dict(report.options))
     benchmarks = setting_benchmarks(table, "v1+v2")
     if protocol is Protocol.SLOTH:
         study = _sloth_study(table, n_seen, setting, options)
@@ -263,16 +277,6 @@ def _published_errors(study: Study) -> pd.DataFrame | None:
 
 
 @lru_cache(maxsize=1)
-def _of_this_process(refits: Refits) -> Refits:
-    """The first of equal ones that a process was given, so that its programs compile once.
-
-    Joblib takes the memory of compiled programs for a leak and would start the process anew.
-    """
-    process_executor._USE_PSUTIL = False
-    return refits
-
-
-@lru_cache(maxsize=1)
 def _without(refits: Refits, held_out: frozenset[str]) -> Fit:
     """The posterior of the folds at hand: folds that share it follow each other."""
     return refits.without(held_out)
@@ -286,7 +290,7 @@ def _run_group(
 ) -> tuple[pd.DataFrame, int]:
     """All forecasts of folds that share a posterior."""
     table = refits.table
-    refits = _of_this_process(refits)
+    refits = of_this_process(refits)
     fit = _without(refits, folds[0][1].held_out)
     parts = []
     for study, fold in folds:

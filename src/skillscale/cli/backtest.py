@@ -14,8 +14,10 @@ import typer
 from rich.console import Console
 
 from skillscale.backtest.folds import CUTS, KNOWN
+from skillscale.backtest.new_benchmarks import N_MODELS, by_n_models
 from skillscale.backtest.report import Report, joined, pooled
 from skillscale.backtest.run import Covariates, Protocol, backtest, backtest_published
+from skillscale.backtest.scores import OURS
 from skillscale.cli.commands import (
     DataDir,
     Seed,
@@ -60,6 +62,10 @@ def backtest_command(
     ] = ",".join(map(str, KNOWN)),
     data: DataDir = None,
     spec: SpecFile = None,
+    models: Annotated[
+        str,
+        typer.Option(help="Numbers of models with a score for new-benchmark, comma-separated."),
+    ] = ",".join(map(str, N_MODELS)),
     jobs: Annotated[int, typer.Option(min=1, help="Processes to use.")] = 2,
     cluster: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler to run folds on.")
@@ -76,6 +82,9 @@ def backtest_command(
     table, specification = read_inputs(data, spec)
     known_scores = comma_separated(
         known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
+    )
+    n_models = comma_separated(
+        models, int, "--models takes whole numbers separated by commas, such as 5,10,20"
     )
     try:
         with on_cluster(cluster), progress("Folds") as on_progress:
@@ -96,6 +105,7 @@ def backtest_command(
                     setting=benchmarks,
                     cuts=[cut.strip() for cut in cuts.split(",")],
                     known=known_scores,
+                    n_models=n_models,
                     **common,
                 )
     except KeyboardInterrupt as interrupt:
@@ -111,12 +121,14 @@ def backtest_command(
         figures = (
             {"settings": [r.summary() for r in reports], "pooled": pooled(reports)}
             if all_settings
-            else report.summary()
+            else _figures(report)
         )
         json.dump(_finite(figures), sys.stdout, indent=1)
         sys.stdout.write("\n")
     elif all_settings:
         _print_settings(reports)
+    elif report.protocol == Protocol.NEW_BENCHMARK:
+        _print_new_benchmarks(report)
     else:
         _print(report)
 
@@ -162,6 +174,43 @@ def _print(report: Report) -> None:
         console.print(rich_table([_group(name, value, g) for value, g in groups.items()]))
     worst = sorted(summary["mae_points_by_fold"].items(), key=lambda item: -item[1])[:N_WORST]
     console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
+
+
+def _figures(report: Report) -> dict[str, Any]:
+    if report.protocol != Protocol.NEW_BENCHMARK:
+        return report.summary()
+    return report.summary() | {"by_n_models": by_n_models(report)}
+
+
+def _print_new_benchmarks(report: Report) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    console.print(
+        "Errors in points, averaged over benchmarks, which are left out of the fit and added from "
+        "some models. The ratio is that of our error to the better baseline's of each benchmark.",
+        highlight=False,
+    )
+    found = by_n_models(report)
+    rows = [
+        {
+            "models": n,
+            "method": method,
+            **_accuracy(numbers),
+            "ratio": f"{of_n['ratio']:.2f}" if method == OURS else "",
+        }
+        for n, of_n in found.items()
+        for method, numbers in sorted(of_n["methods"].items(), key=lambda item: item[0] != OURS)
+    ]
+    console.print(rich_table([{k: v for k, v in row.items() if k != "log score"} for row in rows]))
+    names = next(iter(found.values()))["ratio_by_benchmark"]
+    console.print("\nRatios by benchmark and models:", highlight=False)
+    ratios = [
+        {
+            "benchmark": name,
+            **{n: f"{of_n['ratio_by_benchmark'][name]:.2f}" for n, of_n in found.items()},
+        }
+        for name in names
+    ]
+    console.print(rich_table(ratios))
 
 
 def _print_settings(reports: Sequence[Report]) -> None:

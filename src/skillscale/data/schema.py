@@ -167,6 +167,20 @@ def observed_schema(benchmarks: Iterable[str]) -> pa.DataFrameSchema:
     ).update_columns({"family": loose, "tuning": loose, "release": loose})
 
 
+def new_scores_schema(models: Iterable[str], benchmarks: Iterable[str]) -> pa.DataFrameSchema:
+    """A wide table of scores on new benchmarks: one row per model of a fit.
+
+    Args:
+        models: names of the fit.
+        benchmarks: the columns that hold scores.
+    """
+    known = known_name("model", models, "this fit", "Correct the name, or fit again with the model")
+    columns = {"model": _column("model is a name of the fit.", unique_name("model"), known)}
+    advice = "A score is a fraction, such as 0.453; leave the cell empty where not evaluated."
+    scores = {n: _optional(advice, numeric(n, advice), fraction(n)) for n in benchmarks}
+    return pa.DataFrameSchema(columns | scores)
+
+
 def plan_schema() -> pa.DataFrameSchema:
     """Models to forecast: one row per model, no scores, and tokens always stated."""
     loose = {"required": False, "nullable": True}

@@ -1,0 +1,78 @@
+"""The command ``skillscale add-benchmark``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skillscale.cli.commands import FitFile, Seed, Style, app
+from skillscale.cli.output import Format, Row, messages, number, print_rows
+from skillscale.data.new_scores import FEWEST, read_new_scores
+from skillscale.errors import SpecError
+from skillscale.fitting import Fit
+from skillscale.formatting import format_points
+from skillscale.new_benchmarks import add_benchmark, benchmark_rows
+
+
+@app.command("add-benchmark")
+def add_benchmark_command(
+    fit_file: FitFile,
+    scores: Annotated[
+        Path,
+        typer.Option(
+            help=f"CSV of scores of fitted models, {FEWEST} at least: model,<new benchmarks...>."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where to save the extended fit (.nc).")
+    ],
+    title: Annotated[str | None, typer.Option(help="Name to print.")] = None,
+    chance: Annotated[
+        float | None,
+        typer.Option(help="Score of guessing; that of the fit's table by default, else 0."),
+    ] = None,
+    n_items: Annotated[
+        int | None,
+        typer.Option(help="Number of questions; needed where the fit's table has none."),
+    ] = None,
+    draws: Annotated[int, typer.Option(min=100, help="Posterior draws to keep.")] = 1000,
+    style: Style = Format.TABLE,
+    seed: Seed = 0,
+) -> None:
+    """Add benchmarks to a fit from the scores of a few of its models, without fitting again."""
+    if not output.parent.is_dir():
+        raise SpecError(f"{output.parent} is no directory: {output} can't be written there.")
+    frame = read_new_scores(scores)
+    extended = add_benchmark(
+        Fit.load(fit_file),
+        frame,
+        title=title,
+        chance=chance,
+        n_items=n_items,
+        n_draws=draws,
+        seed=seed,
+    )
+    extended.save(output)
+    messages.print(f"{extended!r} saved to {output}", highlight=False)
+    rows: list[Row] = [
+        row for name in frame.columns if name != "model" for row in benchmark_rows(extended, name)
+    ]
+    print_rows(
+        rows,
+        style,
+        shown={
+            "benchmark": lambda r: str(r["benchmark"]),
+            "models": lambda r: str(r["n_models"]),
+            "parameter": lambda r: str(r["parameter"]),
+            "median": lambda r: _written(r, "median"),
+            "80 %": lambda r: f"[{_written(r, 'lower_80')}, {_written(r, 'upper_80')}]",
+        },
+    )
+
+
+def _written(row: Row, key: str) -> str:
+    """Noise in points, and what has no unit as it is."""
+    value = number(row, key)
+    return format_points(value) if row["parameter"] == "noise" else f"{value:.2f}"

@@ -1,0 +1,95 @@
+"""Scores of fitted models on benchmarks that are not in the fit, and what these benchmarks are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pandas as pd
+
+from skillscale.data.problems import find_problems, near, read_cells
+from skillscale.data.rules import numbers
+from skillscale.data.schema import new_scores_schema
+from skillscale.data.table import BENCHMARK_COLUMNS
+from skillscale.errors import TableError
+
+FEWEST = 5
+"""Scores that a new benchmark needs."""
+
+
+def read_new_scores(path: str | Path) -> pd.DataFrame:
+    """Read a wide CSV file as text, by line: ``model`` and one column per benchmark.
+
+    Raises:
+        TableError: the file is no table.
+    """
+    cells, problems = read_cells(Path(path))
+    if cells is None or problems:
+        raise TableError(problems)
+    return cells
+
+
+def check_new_scores(
+    scores: pd.DataFrame,
+    models: Collection[str],
+    fitted: Collection[str],
+    listed: pd.DataFrame,
+    *,
+    title: str | None,
+    chance: float | None,
+    n_items: int | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Check the scores on new benchmarks, and look up what is known of these.
+
+    Args:
+        scores: ``model`` and one column per benchmark, as text or numbers.
+        models: names of the fit.
+        fitted: its benchmarks.
+        listed: benchmarks of its table, in the fit or not.
+        title: of a benchmark, for those listed an alternative to what is listed.
+        chance: likewise, its score of guessing.
+        n_items: likewise, its number of questions.
+
+    Returns:
+        Scores as a frame (model, benchmark), and one row per benchmark with ``title, leaderboard,
+        n_items, chance, metric``.
+
+    Raises:
+        TableError: all that is wrong with the scores.
+    """
+    cells = scores.astype(object).where(scores.notna(), None)
+    cells = cells.map(lambda cell: None if cell is None else str(cell))
+    names = [name for name in cells.columns if name != "model"]
+    problems = find_problems("scores", cells, new_scores_schema(models, names), ["model"])
+    if not names:
+        problems.append("scores: no column holds scores. Name one for the benchmark.")
+    options = {"title": title, "chance": chance, "n_items": n_items}
+    given = {key: value for key, value in options.items() if value is not None}
+    if given and len(names) > 1:
+        problems.append(
+            f"scores: {', '.join(given)} would be those of {len(names)} benchmarks. Add them one "
+            "at a time."
+        )
+    if chance is not None and not 0 <= chance < 1:
+        problems.append(f"chance is outside [0, 1), found {chance:g}. Write 0.25 for four choices.")
+    if n_items is not None and n_items < 1:
+        problems.append(f"n_items is not positive, found {n_items}. Count the questions.")
+    rows = []
+    for name in names:
+        if name in fitted:
+            problems.append(f"scores: {name!r} is a benchmark of the fit already. Remove it.")
+            continue
+        if (found := int(cells[name].notna().sum())) < FEWEST:
+            problems.append(f"scores: {name!r} has {found} scores, {FEWEST} are needed.")
+        known = listed.loc[name].to_dict() if name in listed.index else {"title": name, "chance": 0}
+        row = {"benchmark": name} | dict.fromkeys(BENCHMARK_COLUMNS) | known | given
+        if row["n_items"] is None:
+            problems.append(
+                f"scores: the number of items of {name!r} is not known. Give n_items, how many "
+                f"questions a score averages over{near([name], listed.index)}."
+            )
+        rows.append(row)
+    if problems:
+        raise TableError(problems)
+    values = cells.set_index("model")[names].apply(numbers)
+    return values, pd.DataFrame(rows).set_index("benchmark")
