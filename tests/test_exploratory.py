@@ -9,13 +9,14 @@ import pytest
 from numpyro.infer import Predictive
 from scipy import stats
 
-from skillscale import Fit, Spec, Svi, fit
+from skillscale import Fit, Spec, Svi, fit, load_table
 from skillscale.checking import diagnostics
 from skillscale.design import make_design
 from skillscale.errors import SpecError
 from skillscale.evidence import SlopeEvidence
 from skillscale.exploratory import squared_units
 from skillscale.model import make_model
+from skillscale.new_benchmarks import add_benchmark
 from skillscale.objectives import make_objectives
 from skillscale.priors import describe_priors
 from skillscale.production import production, with_prior_slopes
@@ -142,3 +143,16 @@ def test_skills_are_checked_as_they_are_read(sampled):
     assert "skill_" in table.loc["model_skill", "worst"]
     rotated = read_skills(turned).draws["loading"]
     assert table.loc["loading", "rhat"] == pytest.approx(float(azs.rhat(rotated).max()))
+
+
+def test_a_new_benchmark_may_read_exploratory_skills_with_a_minus(explored, approximate, table):
+    humaneval = load_table().wide()["humaneval"].reindex(table.models.index).dropna()
+    scores = humaneval.reset_index()
+    found = [add_benchmark(f, scores, n_items=164, seed=1) for f in (explored, approximate)]
+    loading = [f.tree.posterior["loading"].sel(benchmark="humaneval") for f in found]
+    assert float((loading[0] < 0).mean()) > 0.05
+    assert float(loading[1].min()) > 0
+    # Two ways to read the same scores.
+    row = found[0].design.coords["benchmark"].index("humaneval")
+    by_exploratory, by_named = (np.asarray(f.expected_scores())[:, row].mean(axis=0) for f in found)
+    assert np.abs(by_exploratory - by_named).mean() < 0.03

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpyro.distributions import biject_to, constraints
 
 from skillscale.data.new_scores import check_new_scores
@@ -33,7 +33,7 @@ from skillscale.likelihood import FamilyStudentT, scatter
 from skillscale.spec import LogNormalPrior
 
 SUPPORT = {
-    "loading": constraints.positive,
+    "loading": constraints.positive,  # of exploratory skills: of either sign
     "intercept": constraints.real,
     "asymmetry": constraints.positive,
     "ceiling_gap": constraints.unit_interval,
@@ -58,6 +58,8 @@ class Drawn(NamedTuple):
 class Shown(NamedTuple):
     """Scores on the new benchmark."""
 
+    is_signed: Bool[Array, ""]
+    """Whether loadings may be negative."""
     score: Float[Array, "benchmark model"]
     in_family: Float[Array, "model family"]
     chance: Float[Array, " benchmark"]
@@ -120,9 +122,9 @@ def add_benchmark(
     extended = _thinned(fit, n_draws)
     prior = learn_prior(extended)
     for position, name in enumerate(described.index):
-        key = jax.random.fold_in(jax.random.key(seed), position)
+        rng = np.random.default_rng([seed, position])
         column = values[name].dropna()
-        extended = _extended(extended, column, described.loc[[name]], prior, key)
+        extended = _extended(extended, column, described.loc[[name]], prior, rng)
     return extended
 
 
@@ -183,39 +185,50 @@ def learn_prior(fit: Fit) -> NormalPrior:
     of 80 % cover less (75 %, from 77 %; from 5 models 69 %, from 71 %).
     """
     design, priors = fit.design, fit.spec.priors
-    is_free = design.is_free.any(axis=1)
+    posterior = fit.tree.posterior
     mean, sd = [], []
-    for site, support in SUPPORT.items():
-        rows = is_free if site == "loading" else np.ones_like(is_free)
-        values = fit.tree.posterior[site].to_numpy()[:, :, rows]
-        known = np.asarray(biject_to(support).inv(values), np.float64)
-        given = getattr(priors, "ceiling_gap_logit" if site == "ceiling_gap" else site)
-        center, spread = (
-            (np.log(given.median), given.sigma)
-            if isinstance(given, LogNormalPrior)
-            else (given.mean, given.sd)
-        )
-        share = PRIOR_BENCHMARKS / (PRIOR_BENCHMARKS + rows.sum())
+
+    def add(known: np.ndarray, center: float, spread: float) -> None:
+        """A parameter of which so many benchmarks are known, and the prior given to it."""
+        share = PRIOR_BENCHMARKS / (PRIOR_BENCHMARKS + known.shape[-1])
         known_mean, known_sd = (known.mean(), known.std()) if known.size else (center, spread)
         middle = share * center + (1 - share) * known_mean
         square = share * (spread**2 + center**2) + (1 - share) * (known_sd**2 + known_mean**2)
-        repeats = len(fit.spec.skills) if site == "loading" else 1
-        mean += [middle] * repeats
-        sd += [np.sqrt(square - middle**2)] * repeats
+        mean.append(middle)
+        sd.append(np.sqrt(square - middle**2))
+
+    is_anchor = design.is_anchor.any(axis=1)
+    loading = posterior["loading"].to_numpy()[:, :, ~is_anchor]
+    for k in range(len(fit.spec.skills)):
+        if fit.spec.exploratory:
+            unit = posterior["unit"].to_numpy()[..., k].mean()
+            add(loading[..., k], 0.0, priors.exploratory_loading_sd / unit)
+        else:
+            every = np.log(loading).swapaxes(2, 3)  # skills alike
+            add(every, np.log(priors.loading.median), priors.loading.sigma)
+    for site, support in list(SUPPORT.items())[1:]:
+        known = np.asarray(biject_to(support).inv(posterior[site].to_numpy()), np.float64)
+        given = getattr(priors, "ceiling_gap_logit" if site == "ceiling_gap" else site)
+        if isinstance(given, LogNormalPrior):
+            add(known, np.log(given.median), given.sigma)
+        else:
+            add(known, given.mean, given.sd)
     return NormalPrior(np.array(mean), np.array(sd))
 
 
-def named(flat: Float[Array, " parameter"], n_skills: int) -> dict[str, Array]:
+def named(
+    flat: Float[Array, " parameter"], n_skills: int, is_signed: Bool[Array, ""]
+) -> dict[str, Array]:
     """Parameters of one benchmark by site, from unconstrained coordinates."""
     parts = jnp.split(flat, n_skills + np.arange(len(SUPPORT) - 1))
     sites = zip(SUPPORT.items(), parts, strict=True)
     values = {site: biject_to(support)(part) for (site, support), part in sites}
-    return values | {"loading": values["loading"][None]}
+    return values | {"loading": jnp.where(is_signed, parts[0], values["loading"])[None]}
 
 
 def log_likelihood(flat: Float[Array, " parameter"], drawn: Drawn, shown: Shown) -> Array:
     """Log density of the scores of one benchmark, for one draw of the law."""
-    params = named(flat, drawn.skill.shape[1])
+    params = named(flat, drawn.skill.shape[1], shown.is_signed)
     expected = scatter(params, drawn.skill, shown.chance, shown.n_items)
     is_observed = jnp.ones_like(shown.score, bool)
     scores = FamilyStudentT(drawn.tail, expected, is_observed, shown.in_family)
@@ -223,7 +236,11 @@ def log_likelihood(flat: Float[Array, " parameter"], drawn: Drawn, shown: Shown)
 
 
 def _extended(
-    fit: Fit, scores: pd.Series, described: pd.DataFrame, prior: NormalPrior, key: Array
+    fit: Fit,
+    scores: pd.Series,
+    described: pd.DataFrame,
+    prior: NormalPrior,
+    rng: np.random.Generator,
 ) -> Fit:
     """A fit with one more benchmark.
 
@@ -232,13 +249,14 @@ def _extended(
         scores: of models of the fit, by model.
         described: the benchmark's row of the table.
         prior: of its parameters.
-        key: source of randomness.
+        rng: source of randomness.
     """
     name = str(described.index[0])
     posterior = fit.tree.posterior.to_dataset()
-    flat = draw_each(log_likelihood, *_data(fit, scores, described), prior, key)
+    drawn, shown = _data(fit, scores, described)
+    flat = draw_each(log_likelihood, drawn, shown, prior, rng)
     n_skills = posterior.sizes["skill"]
-    params = jax.vmap(lambda z: named(z, n_skills))(jnp.asarray(flat, jnp.float32))
+    params = jax.vmap(lambda z: named(z, n_skills, shown.is_signed))(jnp.asarray(flat, jnp.float32))
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     new = xr.Dataset(
         {
@@ -264,13 +282,16 @@ def _data(fit: Fit, scores: pd.Series, described: pd.DataFrame) -> tuple[Drawn, 
     draws = fit.draws()
     # As many columns as models, so that compiled programs are used again.
     family = pd.factorize(fit.table.models.loc[scores.index, "family"])[0]
-    shown = Shown(
-        jnp.asarray(scores.to_numpy()[None], jnp.float32),
-        jax.nn.one_hot(family, len(family)),
-        jnp.asarray(described["chance"].to_numpy(), jnp.float32),
-        jnp.asarray(described["n_items"].to_numpy(), jnp.float32),
+    shown = (
+        np.asarray(fit.spec.exploratory),
+        scores.to_numpy(np.float32)[None],
+        np.eye(len(family), dtype=np.float32)[family],
+        described["chance"].to_numpy(np.float32),
+        described["n_items"].to_numpy(np.float32),
     )
-    return Drawn(draws["skill"][:, rows], draws["tail"]), shown
+    # NumPy's indexing, which need not be compiled.
+    drawn = Drawn(jnp.asarray(np.asarray(draws["skill"])[:, rows]), draws["tail"])
+    return drawn, Shown(*map(jnp.asarray, shown))
 
 
 def _with_benchmark(table: Table, scores: pd.Series, described: pd.DataFrame) -> Table:

@@ -28,10 +28,11 @@ ANNEALED = 25
 FIRST_WEIGHT = 1e-3
 ADAPTED = 10
 """Steps at its full weight in which scales are still learned."""
-FINAL = 30
+FINAL = 50
 LEAPS = 5
-LEAP_SIZES = (0.2, 0.5)
-"""In standard deviations of all chains; every trajectory has its own."""
+LEAP_SIZES = (0.02, 0.4)
+"""In standard deviations of all chains, every trajectory its own: with none but long ones, chains
+that have found little scatter stayed there."""
 RIDGE = 1e-4
 
 
@@ -42,8 +43,21 @@ class NormalPrior(NamedTuple):
     sd: Float[np.ndarray, " parameter"]
 
 
+class Noise(NamedTuple):
+    """All randomness of a run."""
+
+    normal: Float[Array, "start+step posterior parameter"]
+    """Where chains start, then their momenta."""
+    leap_size: Float[Array, "step posterior 1"]
+    log_uniform: Float[Array, "step posterior"]
+
+
 def draw_each(
-    log_likelihood: LogLikelihood, data: Any, shared: Any, prior: NormalPrior, key: Array
+    log_likelihood: LogLikelihood,
+    data: Any,
+    shared: Any,
+    prior: NormalPrior,
+    rng: np.random.Generator,
 ) -> Float[np.ndarray, "posterior parameter"]:
     """Draw once from each of many posteriors, which should resemble each other.
 
@@ -53,26 +67,33 @@ def draw_each(
             or more, for they learn their scales together.
         shared: data that are the same for all.
         prior: the prior of all.
-        key: source of randomness.
+        rng: source of randomness.
 
     Example:
         >>> from jax.scipy.stats import norm
         >>> prior = NormalPrior(np.zeros(1), np.ones(1))
         >>> seen = jnp.linspace(-2, 2, 400)
+        >>> rng = np.random.default_rng(0)
         >>> draws = draw_each(
-        ...     lambda z, y, sd: norm.logpdf(y, z[0], sd), seen, 1.0, prior, jax.random.key(0)
+        ...     lambda z, y, sd: norm.logpdf(y, z[0], sd), seen, 1.0, prior, rng
         ... )
         >>> bool(abs((draws[:, 0] - seen / 2).std() - 0.5**0.5) < 0.1)
         True
     """
+    n, n_steps = len(jax.tree.leaves(data)[0]), ANNEALED + ADAPTED + FINAL
+    shape = (n_steps + 1, n, len(prior.mean))
+    # NumPy's randomness: JAX would compile for a second longer.
+    normal = rng.standard_normal(shape, np.float32)
+    leap_size = rng.uniform(*LEAP_SIZES, (n_steps, n, 1))
+    log_uniform = np.log(rng.uniform(size=(n_steps, n)))
+    noise = Noise(*(jnp.asarray(part, jnp.float32) for part in (normal, leap_size, log_uniform)))
     mean, sd = (jnp.asarray(part, jnp.float32) for part in prior)
-    draws = _run(log_likelihood, data, shared, mean, sd, key)
-    return np.asarray(draws, np.float64)
+    return np.asarray(_run(log_likelihood, data, shared, mean, sd, noise), np.float64)
 
 
 @partial(jax.jit, static_argnames="log_likelihood")
 def _run(
-    log_likelihood: LogLikelihood, data: Any, shared: Any, mean: Array, sd: Array, key: Array
+    log_likelihood: LogLikelihood, data: Any, shared: Any, mean: Array, sd: Array, noise: Noise
 ) -> Float[Array, "posterior parameter"]:
     """Run all chains, in the coordinates in which the prior is standard."""
 
@@ -85,10 +106,8 @@ def _run(
 
     def step(carry: tuple[Array, Array], given: tuple[Array, ...]) -> tuple[tuple, None]:
         z, root = carry
-        weight, is_adapted, key = given
+        weight, is_adapted, start, size, log_uniform = given
         root = jnp.where(is_adapted, _root(z), root)
-        key_momentum, key_size, key_accept = jax.random.split(key, 3)
-        size = jax.random.uniform(key_size, (n, 1), minval=LEAP_SIZES[0], maxval=LEAP_SIZES[1])
 
         def leap(state: tuple[Array, Array], given: tuple[Array, Array]) -> tuple[tuple, Array]:
             point, momentum = state
@@ -97,20 +116,15 @@ def _run(
             momentum = momentum + kick * size * force @ root
             return (point + drift * size * momentum @ root.T, momentum), value
 
-        start = jax.random.normal(key_momentum, z.shape)
         (point, end), values = jax.lax.scan(leap, (z, start), (kicks, drifts))
         log_ratio = values[-1] - values[0] + 0.5 * (start**2 - end**2).sum(axis=1)
-        log_uniform = jnp.log(jax.random.uniform(key_accept, (n,)))
         is_accepted = log_uniform < jnp.nan_to_num(log_ratio, nan=-jnp.inf)
         return (jnp.where(is_accepted[:, None], point, z), root), None
 
-    n = len(jax.tree.leaves(data)[0])
-    key_start, key_steps = jax.random.split(key)
-    z = jax.random.normal(key_start, (n, len(mean)))
-    full = ADAPTED + FINAL
-    weights = jnp.concatenate([jnp.geomspace(FIRST_WEIGHT, 1, ANNEALED), jnp.ones(full)])
+    z, momenta = noise.normal[0], noise.normal[1:]
+    weights = jnp.concatenate([jnp.geomspace(FIRST_WEIGHT, 1, ANNEALED), jnp.ones(ADAPTED + FINAL)])
     is_adapted = jnp.arange(len(weights)) < ANNEALED + ADAPTED
-    schedule = (weights, is_adapted, jax.random.split(key_steps, len(weights)))
+    schedule = (weights, is_adapted, momenta, noise.leap_size, noise.log_uniform)
     (z, _), _ = jax.lax.scan(step, (z, jnp.eye(len(mean))), schedule)
     return mean + sd * z
 
