@@ -60,12 +60,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Send tests that share a fit to one worker, and the examples of the source to one."""
+    """Send tests that share a fit to one worker, and the examples of the source; not notebooks."""
     from xdist.scheduler import LoadScopeScheduling
 
     class BySharedProgram(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
+            if "test_notebooks" in file:
+                return nodeid
             if any(name in file for name in SHARED_PROGRAMS):
                 return "shared fits"
             if any(name in file for name in ("test_cli", "test_readme")):

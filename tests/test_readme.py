@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 import skillscale as sk
 from skillscale.cli import app
-from test_cli import SPEC
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -21,12 +20,17 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
 ]
+SMALL = """
+skills = ["knowledge", "reasoning"]
+anchors = ["mmlu", "gsm8k"]
+benchmarks = ["mmlu", "hellaswag", "gsm8k", "ifeval", "bbh"]
+"""
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DOTALL))
 
 
 def test_the_readme_shows_commands_and_files():
     assert len(COMMANDS) >= 6
-    assert set(FILES) == {"obs.csv", "plan.csv"}
+    assert set(FILES) == {"obs.csv", "plan.csv", "new.csv", "llama.csv"}
 
 
 @pytest.mark.long
@@ -35,7 +39,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     shutil.copytree(ROOT / "benchmarks_data", tmp_path / "my_table")
-    (tmp_path / "small.toml").write_text(SPEC)
+    (tmp_path / "small.toml").write_text(SMALL)
     for program, *arguments in COMMANDS:
         assert program == "skillscale"
         # The commands are the README's; only the sampler is a quick one here.

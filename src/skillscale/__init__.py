@@ -8,10 +8,16 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | `data` | tables: reading, checking, selecting |
 | `law`, `hierarchy`, `likelihood` | the equation, the families, how scores scatter |
 | `priors`, `model` | the numbers believed beforehand, and all of it together |
+| `exploratory` | skills without names, and how they are sampled all the same |
 | `evidence` | what controlled runs say of size against tokens |
 | `inference` | how the posterior is found |
 | `fitting`, `storage` | `fit`, its result, and the file it is saved in |
 | `new_models`, `forecasting`, `checking` | what a posterior answers of models |
+| `reading`, `rotation`, `alignment` | the coordinates in which skills are read |
+| `skill_tables`, `item_curves` | what the skills are, and who has them |
+| `new_benchmarks` | benchmarks that the fit has not seen |
+| `difficulty`, `passes` | how items differ in difficulty, and what several attempts solve |
+| `next_evaluations` | what to evaluate or train next |
 | `production`, `objectives`, `costs` | one family's law, what to maximise, what it costs |
 | `optima`, `cheapest`, `regret`, `identification` | what to train, and how well that is known |
 | `runs` | controlled runs: loss surfaces, parabolas, optima by skill, forecasts of losses |
@@ -30,7 +36,11 @@ from skillscale.fitting import Fit, fit
 from skillscale.forecasting import forecast
 from skillscale.inference.gaussian import Svi
 from skillscale.inference.nuts import Nuts
+from skillscale.new_benchmarks import add_benchmark
+from skillscale.next_evaluations import next_evaluations
 from skillscale.optima import optimum
+from skillscale.passes import pass_at_k
+from skillscale.reading import read_skills
 from skillscale.regret import regret
 from skillscale.runs.isoflop import isoflop
 from skillscale.runs.skills import by_skill
@@ -44,6 +54,7 @@ __all__ = [
     "Spec",
     "Svi",
     "Table",
+    "add_benchmark",
     "by_skill",
     "cheapest",
     "check",
@@ -53,6 +64,9 @@ __all__ = [
     "load_runs",
     "load_skills",
     "load_table",
+    "next_evaluations",
     "optimum",
+    "pass_at_k",
+    "read_skills",
     "regret",
 ]

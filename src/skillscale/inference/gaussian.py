@@ -137,9 +137,8 @@ def fit_gaussian(
         precision = near.precision()
     means = []
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
-        noise = jax.random.normal(key_step, (POINTS // 2, size))
-        noise = jnp.concatenate([noise, -noise])
-        points = jax.vmap(gaussian.at)(noise)
+        half = gaussian.draw(key_step, POINTS // 2)
+        points = jnp.concatenate([half, 2 * gaussian.mean - half])
         gradient, hessian = _curvature(potential, observations, points)
         highest = _mean_energy(potential, observations, points) + size
         # Curvature of a few points may be of no use far from the mode: then it is believed less.
@@ -149,8 +148,9 @@ def fit_gaussian(
             (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
             shortened = whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max())
             moved = Gaussian(gaussian.mean - root @ shortened, root)
-            at = jax.vmap(moved.at)(noise)
-            if _mean_energy(potential, observations, at) < highest:
+            half = moved.draw(key_step, POINTS // 2)
+            ahead = jnp.concatenate([half, 2 * moved.mean - half])
+            if _mean_energy(potential, observations, ahead) < highest:
                 gaussian, precision = moved, mixed
                 break
         means.append(gaussian.mean)

@@ -120,9 +120,9 @@ from skillscale.plots.misspecification import plot_misspecification
 from skillscale.plots.model_skills import plot_model_skills
 from skillscale.plots.optima import plot_optimum
 from skillscale.plots.passes import plot_pass_at_k
+from skillscale.plots.ratios import plot_loss_forecast, plot_ratios
 from skillscale.plots.regret import plot_regret
 from skillscale.plots.runs import plot_isoflop, plot_runs_optimum
-from skillscale.plots.skills import plot_loss_forecast, plot_ratios
 
 __all__ = [
     "ACTUAL",
