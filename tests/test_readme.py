@@ -23,7 +23,7 @@ COMMANDS = [
 SMALL = """
 skills = ["knowledge", "reasoning"]
 anchors = ["mmlu", "gsm8k"]
-benchmarks = ["mmlu", "hellaswag", "gsm8k", "ifeval", "bbh"]
+benchmarks = ["mmlu", "hellaswag", "gsm8k", "ifeval", "bbh", "musr"]
 """
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DOTALL))
 

@@ -57,7 +57,7 @@ def format_points(value: float) -> str:
     >>> format_points(0.453), format_points(float("nan"))
     ('45.3', '-')
     """
-    return f"{100 * value:.1f}" if math.isfinite(value) else MISSING
+    return f"{100 * value:z.1f}" if math.isfinite(value) else MISSING
 
 
 def format_probability(value: float) -> str:

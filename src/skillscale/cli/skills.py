@@ -182,12 +182,12 @@ def _text(key: str, row: Row) -> str:
 
 
 def _value(key: str, row: Row) -> str:
-    return f"{number(row, key):.2f}"
+    return f"{number(row, key):z.2f}"
 
 
 def _ends(percent: int, prefix: str, row: Row) -> str:
     lower, upper = (number(row, f"{prefix}{end}_{percent}") for end in ("lower", "upper"))
-    return format_interval(lower, upper, "{:.2f}".format)
+    return format_interval(lower, upper, "{:z.2f}".format)
 
 
 def _loading(row: Row) -> str:
