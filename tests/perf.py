@@ -74,7 +74,12 @@ def main() -> None:
         _, seconds = timed(lambda: sk.forecast(fit, plan, seen))
         report.add_row("forecast, one model observed", f"{seconds:.3f}", note)
     mix = {"mmlu": 1, "gsm8k": 2}
+    shown = table.wide()["humaneval"].dropna().iloc[:10].reset_index()
     questions: dict[str, Callable[[], object]] = {
+        "skills, geomin": lambda: sk.read_skills(fit, "geomin"),
+        "add a benchmark, ten models": lambda: sk.add_benchmark(fit, shown),
+        "next evaluations": lambda: sk.next_evaluations(fit, plan, seen, sizes=[3e9]),
+        "pass@k": lambda: sk.pass_at_k(fit, plan, seen, benchmark="gsm8k"),
         "optimum, all skills": lambda: sk.optimum(fit, [1e24]),
         "optimum, a mix": lambda: sk.optimum(fit, [1e24], target=mix),
         "regret, a mix": lambda: sk.regret(fit, [1e24], target=mix),

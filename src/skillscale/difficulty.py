@@ -13,9 +13,10 @@ Which distribution does so better? Published figures disagree. On HumanEval (pas
 15 models, arXiv:2107.03374 and later, every pass@k at its own best temperature) the concentration
 is 0.26 to 0.79 whatever the accuracy and $\sigma$ falls from 14 to 4: one model's pass@100 forecast
 from the others' spread is 3.6 points off with the Beta and 5.5 with the logistic-normal. On MATH
-(arXiv:2407.21787, one temperature) $\sigma$ is 2.7 for a model of 0.3 % and about 2.8 for one of a
-quarter, but the concentration 61 and about 2: carried over, it would promise everything. The
-logistic-normal is the default, being never far off, and sampling at one temperature the usual case.
+(arXiv:2407.21787, one temperature) $\sigma$ is 2.7 for a model of 0.3 % and about 2.8 for one that
+solves, we take it, a quarter, but the concentration 61 and about 2: carried over, it would promise
+everything. The logistic-normal is the default, being never far off, and sampling at one temperature
+the usual case.
 """
 
 from __future__ import annotations
