@@ -144,7 +144,7 @@ def test_forecasts_of_simulated_scores_are_calibrated(approximate):
     for replicate in range(12):
         at = rng.integers(len(draws["tail"]))
         flat = jnp.asarray(prior.mean + prior.sd * rng.standard_normal(len(prior.sd)), jnp.float32)
-        params = named(flat, len(design.coords["skill"]))
+        params = named(flat, len(design.coords["skill"]), jnp.array(False))
         expected = scatter(params, draws["skill"][at], jnp.zeros(1), jnp.full(1, float(N_ITEMS)))
         scores = FamilyStudentT(draws["tail"][at], expected, True, design.observations.in_family)
         truth = np.clip(scores.sample(jax.random.key(replicate))[0], 0, 1)

@@ -197,8 +197,8 @@ def learn_prior(fit: Fit) -> NormalPrior:
         mean.append(middle)
         sd.append(np.sqrt(square - middle**2))
 
-    is_anchor = design.is_anchor.any(axis=1)
-    loading = posterior["loading"].to_numpy()[:, :, ~is_anchor]
+    is_free = design.is_free.all(axis=1)
+    loading = posterior["loading"].to_numpy()[:, :, is_free]
     for k in range(len(fit.spec.skills)):
         if fit.spec.exploratory:
             unit = posterior["unit"].to_numpy()[..., k].mean()
