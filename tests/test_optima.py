@@ -91,7 +91,7 @@ def test_below_the_middle_of_the_saddle_there_is_no_optimum(approximate):
 
 
 def test_slopes_from_the_prior_are_not_narrowed(approximate):
-    prior = slope_prior(len(approximate.spec.skills), approximate.spec)
+    prior = slope_prior(approximate.spec, np.ones(len(approximate.spec.skills)))
     rng = np.random.default_rng(7)
 
     def drawn(values: np.ndarray) -> np.ndarray:
