@@ -102,7 +102,7 @@ def rotated_alike(
     n_skills = loading.shape[2]
     starts = random_rotations(STARTS, n_skills, np.random.default_rng(0))
     found, value = rotate(np.broadcast_to(mean, (STARTS, *mean.shape)), rotation, starts)
-    best = found[value.argmin()]
+    best = found[np.argmin(value)]
     best = best @ by_importance(mixed_loading(mean[None], best[None])[0])
     reference = mixed_loading(mean[None], best[None])[0]
     start = turn @ (best if rotation is Rotation.GEOMIN else _orthogonal(best))
