@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import jax
 import pytest
@@ -50,8 +51,27 @@ SHARED_PROGRAMS = (
 )
 
 
+MOST_MAPS = 20_000
+"""Memory maps of a process beyond which its compiled programs are dropped."""
+
+
+class BoundedMaps:
+    """Drop compiled programs that nobody needs: at 65,530 memory maps, Linux ends the process.
+
+    JAX keeps those of plain functions for every shape that they were called with.
+    """
+
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        if nextitem is None or nextitem.path == item.path:
+            return
+        maps = Path("/proc/self/maps")
+        if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
+            jax.clear_caches()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs, one folder per worker: JAX does not write them atomically."""
+    config.pluginmanager.register(BoundedMaps())
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     folder = str(config.cache.mkdir(f"jax-{worker}"))  # type: ignore[union-attr]
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for commands that tests start

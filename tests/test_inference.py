@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import arviz_stats as azs
 import jax
 import jax.numpy as jnp
@@ -15,6 +18,7 @@ from conftest import NUTS, SVI
 from skillscale import Nuts, Svi, fit
 from skillscale.design import Observations
 from skillscale.inference.gaussian import fit_gaussian
+from skillscale.inference.nuts import BLOCK
 from skillscale.inference.potential import Potential
 from skillscale.model import make_model
 
@@ -115,6 +119,24 @@ def test_the_density_is_traced_once_for_all_masks_of_one_shape(method):
     second = method.run(REGRESSION, observations(HALF), jax.random.key(0), silent)
     assert len(CALLS) == traced, "another mask traced the log density again"
     assert not np.array_equal(first.flat, second.flat)
+
+
+def test_all_blocks_of_steps_share_one_compiled_program():
+    n_traces = []
+    for method in (Nuts(chains=4, stages=1, warmup=BLOCK, draws=0), METHOD):
+        before = len(CALLS)
+        method.run(regression(), observations(ALL), jax.random.key(0), silent)
+        n_traces.append(len(CALLS) - before)
+    assert n_traces[0] == n_traces[1], "a later block traced the log density again"
+
+
+def test_compiled_programs_go_with_their_posterior():
+    potential = regression()
+    METHOD.run(potential, observations(ALL), jax.random.key(0), silent)
+    energy = weakref.ref(potential.energy)
+    del potential
+    gc.collect()
+    assert energy() is None
 
 
 def test_progress_is_told_from_the_first_step_to_the_last():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -21,7 +20,7 @@ from jaxtyping import Array, Float
 from skillscale.design import Observations
 from skillscale.inference.arrow import Root, inverse_root
 from skillscale.inference.chains import Chains
-from skillscale.inference.potential import Flat, Potential
+from skillscale.inference.potential import Energy, Flat, Potential
 
 POINTS = 4
 BATCH = 64
@@ -129,18 +128,21 @@ def fit_gaussian(
     size = potential.start.size
     if near is None:
         key, key_field = jax.random.split(key)
-        mean, scale = _mean_field(potential, observations, key_field, gradient_steps)
+        mean_field = potential.program(_mean_field, steps=gradient_steps)
+        mean, scale = mean_field(potential.start, observations, key_field)
         precision = np.diag(np.asarray(scale, np.float64) ** -2)
         gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
     else:
         gaussian = near
         precision = near.precision()
+    curvature = potential.program(_curvature)
+    mean_energy = potential.program(_mean_energy)
     means = []
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
         half = gaussian.draw(key_step, POINTS // 2)
         points = jnp.concatenate([half, 2 * gaussian.mean - half])
-        gradient, hessian = _curvature(potential, observations, points)
-        highest = _mean_energy(potential, observations, points) + size
+        gradient, hessian = curvature(observations, points)
+        highest = mean_energy(observations, points) + size
         # Curvature of a few points may be of no use far from the mode: then it is believed less.
         for rate in max(0.25, 1 / (step + 1)) * BELIEF:
             mixed = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
@@ -150,7 +152,7 @@ def fit_gaussian(
             moved = Gaussian(gaussian.mean - root @ shortened, root)
             half = moved.draw(key_step, POINTS // 2)
             ahead = jnp.concatenate([half, 2 * moved.mean - half])
-            if _mean_energy(potential, observations, ahead) < highest:
+            if mean_energy(observations, ahead) < highest:
                 gaussian, precision = moved, mixed
                 break
         means.append(gaussian.mean)
@@ -176,7 +178,8 @@ def gaussian_around(
     """
     some = draws[:, :: draws.shape[1] // POINTS_PER_CHAIN][:, :POINTS_PER_CHAIN]
     batches = jnp.asarray(some).reshape(-1, POINTS, draws.shape[-1])
-    hessians = [_curvature(potential, observations, batch)[1] for batch in batches]
+    curvature = potential.program(_curvature)
+    hessians = [curvature(observations, batch)[1] for batch in batches]
     precision = np.mean([np.asarray(h, np.float64) for h in hessians], axis=0)
     mean = jnp.asarray(draws.mean(axis=(0, 1)))
     gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
@@ -186,45 +189,42 @@ def gaussian_around(
     return Gaussian(mean, gaussian.root.scaled(scale))
 
 
-@partial(jax.jit, static_argnames=("potential", "steps"))
 def _mean_field(
-    potential: Potential, observations: Observations, key: Array, steps: int
+    energy: Energy, start: Flat, observations: Observations, key: Array, *, steps: int
 ) -> tuple[Flat, Flat]:
     """Mean and scale of the best Gaussian with independent components, by Adam."""
     optimizer = optax.adam(optax.cosine_decay_schedule(0.03, steps))
-    energy = jax.vmap(potential.energy, in_axes=(0, None))
+    energies = jax.vmap(energy, in_axes=(0, None))
 
     def loss(params: tuple[Flat, Flat], key: Array) -> Float[Array, ""]:
         mean, log_scale = params
         noise = jax.random.normal(key, (POINTS, mean.size))
-        return jnp.mean(energy(mean + jnp.exp(log_scale) * noise, observations)) - log_scale.sum()
+        return jnp.mean(energies(mean + jnp.exp(log_scale) * noise, observations)) - log_scale.sum()
 
     def step(carry: tuple, key: Array) -> tuple[tuple, None]:
         params, state = carry
         updates, state = optimizer.update(jax.grad(loss)(params, key), state)
         return (optax.apply_updates(params, updates), state), None
 
-    params = (potential.start, jnp.full_like(potential.start, -3.0))
+    params = (start, jnp.full_like(start, -3.0))
     carry, _ = jax.lax.scan(step, (params, optimizer.init(params)), jax.random.split(key, steps))
     mean, log_scale = carry[0]
     return mean, jnp.exp(log_scale)
 
 
-@partial(jax.jit, static_argnames="potential")
 def _mean_energy(
-    potential: Potential, observations: Observations, points: Float[Array, "draw parameter"]
+    energy: Energy, observations: Observations, points: Float[Array, "draw parameter"]
 ) -> Float[Array, ""]:
     """The potential averaged over points; nowhere finite is nowhere low."""
-    energies = jax.vmap(potential.energy, in_axes=(0, None))(points, observations)
+    energies = jax.vmap(energy, in_axes=(0, None))(points, observations)
     return jnp.nan_to_num(energies, nan=jnp.inf).mean()
 
 
-@partial(jax.jit, static_argnames="potential")
 def _curvature(
-    potential: Potential, observations: Observations, points: Float[Array, "draw parameter"]
+    energy: Energy, observations: Observations, points: Float[Array, "draw parameter"]
 ) -> tuple[Flat, Float[Array, "parameter parameter"]]:
     """Gradient and Hessian of the potential, averaged over points."""
-    gradient = jax.grad(potential.energy)
+    gradient = jax.grad(energy)
 
     def at_point(point: Flat) -> tuple[Flat, Float[Array, "parameter parameter"]]:
         value, push = jax.linearize(lambda p: gradient(p, observations), point)

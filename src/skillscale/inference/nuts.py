@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ from numpyro.infer.hmc_util import dual_averaging
 from skillscale.design import Observations
 from skillscale.inference.chains import Chains
 from skillscale.inference.gaussian import Gaussian, fit_gaussian, gaussian_around
-from skillscale.inference.potential import Flat, Potential
+from skillscale.inference.potential import Energy, Flat, Potential
 
 BLOCK = 25
 """Steps between reports of progress."""
@@ -123,17 +122,23 @@ class Nuts:
         on_progress: Callable[[int], None],
     ) -> tuple[Chains, Chains]:
         """Steps of a warm-up from fresh points, and draws with the step size it finds."""
-        program = _Program(potential, self)
         key_start, key_chains = jax.random.split(key)
         start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
-        states = _begin(program, observations, gaussian, start, key_chains)
+        begin = potential.program(_begin, max_tree_depth=self.max_tree_depth)
+        states = begin(observations, gaussian, start, key_chains)
         tuning = _first_tuning()
         blocks = []
         done = 0
         for length in [*_blocks(self.warmup), *_blocks(draws)]:
             on_progress(done)
-            states, tuning, block = _advance(
-                program, observations, gaussian, states, tuning, done < self.warmup, length
+            advance = potential.program(
+                _advance,
+                target_accept=self.target_accept,
+                max_tree_depth=self.max_tree_depth,
+                length=length,
+            )
+            states, tuning, block = advance(
+                observations, gaussian, states, tuning, done < self.warmup
             )
             blocks.append(jax.tree.map(np.asarray, block))
             done += length
@@ -149,7 +154,7 @@ _start_tuning, _tune = dual_averaging()
 
 
 def _first_tuning() -> Tuning:
-    center = jnp.log(FIRST_STEP_SIZE)
+    center = jnp.log(jnp.float32(FIRST_STEP_SIZE))  # of the type it keeps: one compiled program
     _, *rest = _start_tuning(center)
     return center, *rest
 
@@ -158,22 +163,15 @@ def _blocks(steps: int) -> list[int]:
     return [min(BLOCK, steps - done) for done in range(0, steps, BLOCK)]
 
 
-class _Program(NamedTuple):
-    """What one compiled sampler depends on."""
-
-    potential: Potential
-    options: Nuts
-
-
 def _kernel(
-    program: _Program, observations: Observations, gaussian: Gaussian
+    energy: Energy, observations: Observations, gaussian: Gaussian, max_tree_depth: int
 ) -> tuple[Callable[[Flat, Array], HMCState], Callable[[HMCState], HMCState]]:
     """NumPyro's NUTS on whitened coordinates: how a chain begins, and how it steps."""
 
-    def energy(whitened: Flat) -> Float[Array, ""]:
-        return program.potential.energy(gaussian.at(whitened), observations)
+    def whitened_energy(whitened: Flat) -> Float[Array, ""]:
+        return energy(gaussian.at(whitened), observations)
 
-    init, step = hmc(energy, algo="NUTS")
+    init, step = hmc(whitened_energy, algo="NUTS")
 
     def begin(start: Flat, key: Array) -> HMCState:
         return init(
@@ -182,33 +180,36 @@ def _kernel(
             step_size=FIRST_STEP_SIZE,
             adapt_step_size=False,
             adapt_mass_matrix=False,
-            max_tree_depth=program.options.max_tree_depth,
+            max_tree_depth=max_tree_depth,
             rng_key=key,
         )
 
     return begin, step
 
 
-@partial(jax.jit, static_argnames="program")
 def _begin(
-    program: _Program,
+    energy: Energy,
     observations: Observations,
     gaussian: Gaussian,
     start: Float[Array, "chain parameter"],
     key: Array,
+    *,
+    max_tree_depth: int,
 ) -> HMCState:
-    begin, _ = _kernel(program, observations, gaussian)
+    begin, _ = _kernel(energy, observations, gaussian, max_tree_depth)
     return jax.vmap(begin)(start, jax.random.split(key, len(start)))
 
 
-@partial(jax.jit, static_argnames=("program", "length"))
 def _advance(
-    program: _Program,
+    energy: Energy,
     observations: Observations,
     gaussian: Gaussian,
     states: HMCState,
     tuning: Tuning,
     is_warmup: bool,
+    *,
+    target_accept: float,
+    max_tree_depth: int,
     length: int,
 ) -> tuple[HMCState, Tuning, Block]:
     """Run every chain ``length`` steps further.
@@ -216,7 +217,7 @@ def _advance(
     Chains advance together, so they share a step size: one with an unluckily small step would hold
     up the others. In the warm-up it follows their mean acceptance rate; then it is its average.
     """
-    begin, step = _kernel(program, observations, gaussian)
+    begin, step = _kernel(energy, observations, gaussian, max_tree_depth)
     begin(states.z[0], jax.random.key(0))  # NumPyro's step reads what its init has set up
 
     def one_step(carry: tuple[HMCState, Tuning], _: None) -> tuple[tuple[HMCState, Tuning], Block]:
@@ -227,7 +228,7 @@ def _advance(
             step_size=jnp.full_like(states.adapt_state.step_size, step_size)
         )
         states = jax.vmap(step)(states._replace(adapt_state=adapted))
-        tuned = _tune(program.options.target_accept - states.accept_prob.mean(), tuning)
+        tuned = _tune(target_accept - states.accept_prob.mean(), tuning)
         tuning = jax.tree.map(partial(jnp.where, is_warmup), tuned, tuning)
         stats = {
             "lp": -states.potential_energy,

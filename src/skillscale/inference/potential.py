@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,6 +23,7 @@ from skillscale.model import make_model, per_skill
 from skillscale.spec import Spec
 
 Flat = Float[Array, " parameter"]
+Energy = Callable[[Flat, Observations], Float[Array, ""]]
 
 GROUP_SIZE = 128
 """Lineages share a group up to this many parameters: a few larger products are the fastest."""
@@ -39,9 +42,25 @@ class Potential:
     """
 
     start: Flat
-    energy: Callable[[Flat, Observations], Float[Array, ""]]
+    energy: Energy
     constrain: Callable[[Flat, Observations], dict[str, Array]]
     groups: Groups = ()
+    _programs: dict[tuple, Callable] = field(default_factory=dict, init=False, repr=False)
+
+    def program(self, function: Callable, **options: Any) -> Callable:
+        """A function of the energy, compiled once and kept as long as this posterior is.
+
+        JAX keeps what it compiles for a static argument for good, in memory maps of which a process
+        may have 65,530 on Linux: a dozen fits would crash it.
+
+        Args:
+            function: of the energy, of arrays, and of options.
+            options: what the program is compiled for, hashable.
+        """
+        key = (function, *sorted(options.items()))
+        if key not in self._programs:
+            self._programs[key] = jax.jit(partial(function, self.energy, **options))
+        return self._programs[key]
 
 
 def make_potential(design: Design, spec: Spec) -> Potential:
