@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from threadpoolctl import threadpool_limits
 
 from simulated_runs import METHOD as RUNS_METHOD
 from simulated_runs import skilled_runs
@@ -72,6 +73,9 @@ class BoundedMaps:
 def pytest_configure(config: pytest.Config) -> None:
     """Keep compiled programs, one folder per worker: JAX does not write them atomically."""
     config.pluginmanager.register(BoundedMaps())
+    if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of BLAS would wait
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # in what tests start
+        threadpool_limits(1, user_api="blas")
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     folder = str(config.cache.mkdir(f"jax-{worker}"))  # type: ignore[union-attr]
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for commands that tests start
