@@ -12,9 +12,9 @@ from threadpoolctl import threadpool_limits
 from simulated_runs import METHOD as RUNS_METHOD
 from simulated_runs import skilled_runs
 from skillscale import Fit, Nuts, Spec, Svi, Table, fit, load_table
-from skillscale.design import Design, make_design
-from skillscale.inference.potential import Potential, make_potential
-from skillscale.runs.isoflop import IsoFlop, isoflop
+from skillscale.law.design import Design, make_design
+from skillscale.posterior.potential import Potential, make_potential
+from skillscale.runs.estimators import IsoFlop, isoflop
 
 FAMILIES = (
     "llama",

@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 import skillscale as sk
-from skillscale.checking import diagnostics
-from skillscale.design import make_design
-from skillscale.inference.potential import make_potential
+from skillscale.checks.fit import diagnostics
+from skillscale.law.design import make_design
+from skillscale.posterior.potential import make_potential
 
 REPEATS = 200
 

@@ -8,9 +8,9 @@ from numpy.testing import assert_array_less
 
 from skillscale import Nuts, fit, load_table
 from skillscale.backtest.folds import Fold, sloth_folds
+from skillscale.backtest.protocols import forecast_fold, plan_and_seen
 from skillscale.backtest.refits import Refits
-from skillscale.backtest.run import forecast_fold, plan_and_seen
-from skillscale.prediction import Prediction, predict
+from skillscale.forecasts.prediction import Prediction, predict
 
 FULL = Nuts(draws=1000)
 LEVELS = [0.5, 0.25, 0.75, 0.1, 0.9, 0.025, 0.975]

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.testing import assert_allclose
 
-from skillscale.inference.annealing import NormalPrior, draw_each
+from skillscale.posterior.annealing import NormalPrior, draw_each
 
 N = 2000
 PRIOR = NormalPrior(np.array([1.0, -2.0, 0.0]), np.array([2.0, 1.0, 0.5]))

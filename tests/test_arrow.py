@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.testing import assert_allclose
 
-from skillscale.inference import potential as potential_module
-from skillscale.inference.arrow import SMALLEST_PRECISION, inverse_root
-from skillscale.inference.potential import make_potential
+from skillscale.posterior import potential as potential_module
+from skillscale.posterior.arrow import SMALLEST_PRECISION, inverse_root
+from skillscale.posterior.potential import make_potential
 
 GROUPS = [np.array([6, 1]), np.array([4, 0, 2])]
 SHARED = [3, 5]

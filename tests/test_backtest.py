@@ -16,15 +16,15 @@ from typer.testing import CliRunner
 
 from skillscale import Spec, Svi, load_table
 from skillscale.backtest.folds import time_ordered_folds
+from skillscale.backtest.protocols import Study, backtest, run_studies
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report, pooled, pooled_paired
-from skillscale.backtest.run import Study, backtest, run_studies
 from skillscale.backtest.scores import score_draws, score_normal
-from skillscale.cli import app
 from skillscale.cli.backtest import on_cluster
+from skillscale.cli.commands import app
 from skillscale.errors import SkillscaleError
-from skillscale.plots import plot_calibration
-from skillscale.prediction import Prediction
+from skillscale.forecasts.prediction import Prediction
+from skillscale.plots.calibration import plot_calibration
 
 QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
 SMALL = ("meta-llama-3", "meta-llama-3-instruct", "llama", "llama-2", "pythia", "opt", "qwen1.5")

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from skillscale import Spec, Svi, fit, forecast, load_table
 from skillscale.backtest.baselines import standardised_mean
-from skillscale.backtest.new_benchmarks import (
+from skillscale.backtest.left_out_benchmarks import (
     backtest_new_benchmarks,
     by_n_models,
     new_benchmark_folds,
@@ -22,7 +22,7 @@ from skillscale.backtest.report import Report
 from skillscale.backtest.scores import score_normal
 from skillscale.cli.backtest import _print_new_benchmarks
 from skillscale.errors import SkillscaleError
-from skillscale.new_benchmarks import add_benchmark
+from skillscale.posterior.add_benchmark import add_benchmark
 
 QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
 SMALL = ("meta-llama-3", "llama", "llama-2", "pythia", "opt", "qwen1.5")

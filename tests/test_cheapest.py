@@ -7,8 +7,8 @@ import pytest
 
 from skillscale import Deployment, cheapest, optimum
 from skillscale.errors import SpecError
-from skillscale.objectives import expected_score, make_objectives
-from skillscale.production import production
+from skillscale.optima.objectives import expected_score, make_objectives
+from skillscale.posterior.one_family import production
 from tampered import with_laws
 
 LAWS = ((0.6, 0.5, 0.12), (0.7, 0.6, 0.15))
@@ -44,7 +44,7 @@ def test_nothing_cheaper_reaches_the_goal_in_any_draw(fit, named, served):
 
 
 def cheapest_by_draw(fit, goal, named, deployment, n_draws):
-    from skillscale.cheapest import _cheapest_per_draw
+    from skillscale.optima.cheapest import _cheapest_per_draw
 
     (objective,) = make_objectives(fit, **named)
     choice = _cheapest_per_draw(production(fit, n_draws=n_draws), objective, deployment, goal)

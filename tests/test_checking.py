@@ -10,7 +10,7 @@ from scipy import stats
 
 from conftest import NUTS
 from skillscale import check
-from skillscale.checking import (
+from skillscale.checks.fit import (
     Verdict,
     _grade,
     _prediction,

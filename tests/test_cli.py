@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 import skillscale as sk
-from skillscale.checking import Check, Verdict
-from skillscale.cli import app, main
+from skillscale.checks.fit import Check, Verdict
+from skillscale.cli.commands import app, main
 from skillscale.errors import SkillscaleError, SpecError, TableError, UnknownNameError
 
 ENDS = ("", "_lower", "_upper")

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from skillscale.cli import app
+from skillscale.cli.commands import app
 from skillscale.errors import RunsError, SpecError, TableError, UnknownNameError
-from skillscale.spec import Spec
+from skillscale.law.spec import Spec
 
 pytestmark = pytest.mark.long
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from skillscale import Deployment
-from skillscale.costs import GRID, Limit
 from skillscale.errors import SpecError
+from skillscale.optima.deployment import GRID, Limit
 
 
 @pytest.mark.parametrize("served", [0.0, 1e12, 1e14])

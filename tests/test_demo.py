@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 import skillscale as sk
-from skillscale.checking import Check, Verdict
+from skillscale.checks.fit import Check, Verdict
 from skillscale.cli import demo
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import (

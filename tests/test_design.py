@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skillscale import Spec, Table, load_table
-from skillscale.design import (
+from skillscale.errors import SpecError, UnknownNameError
+from skillscale.law.design import (
     centred_log_params,
     chosen_benchmarks,
     covariates,
@@ -18,7 +19,6 @@ from skillscale.design import (
     periods,
     token_prior,
 )
-from skillscale.errors import SpecError, UnknownNameError
 
 SHIPPED = load_table()
 

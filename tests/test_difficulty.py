@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
-from skillscale.difficulty import (
+from skillscale.forecasts.difficulty import (
     PRIORS,
     Difficulty,
     failure,

@@ -16,12 +16,12 @@ from numpyro.handlers import seed, trace
 from scipy import optimize, stats
 
 from skillscale import Fit, Spec, Svi, fit
-from skillscale.checking import Verdict, check
+from skillscale.checks.fit import Verdict, check
 from skillscale.errors import SpecError, UnknownNameError
-from skillscale.evidence import SlopeEvidence, at_reference_budget, log_likelihood
-from skillscale.inference.potential import make_potential
-from skillscale.model import make_model
-from skillscale.priors import describe_priors
+from skillscale.law.model import make_model
+from skillscale.law.priors import describe_priors
+from skillscale.law.slope_evidence import SlopeEvidence, at_reference_budget, log_likelihood
+from skillscale.posterior.potential import make_potential
 
 KNOWLEDGE = SlopeEvidence("knowledge", 1.6, 0.6, 0.95, 0.25)
 TABLES = """

@@ -10,17 +10,17 @@ from numpyro.infer import Predictive
 from scipy import stats
 
 from skillscale import Fit, Spec, Svi, fit, load_table
-from skillscale.checking import diagnostics
-from skillscale.design import make_design
+from skillscale.checks.fit import diagnostics
 from skillscale.errors import SpecError
-from skillscale.evidence import SlopeEvidence
-from skillscale.exploratory import squared_units
-from skillscale.model import make_model
-from skillscale.new_benchmarks import add_benchmark
-from skillscale.objectives import make_objectives
-from skillscale.priors import describe_priors
-from skillscale.production import production, with_prior_slopes
-from skillscale.reading import read_skills
+from skillscale.law.design import make_design
+from skillscale.law.exploratory import squared_units
+from skillscale.law.model import make_model
+from skillscale.law.priors import describe_priors
+from skillscale.law.slope_evidence import SlopeEvidence
+from skillscale.optima.objectives import make_objectives
+from skillscale.posterior.add_benchmark import add_benchmark
+from skillscale.posterior.one_family import production, with_prior_slopes
+from skillscale.skills.reading import read_skills
 
 BENCHMARKS = ["mmlu", "gsm8k", "bbh"]
 SAME = 1e-3

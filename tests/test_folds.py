@@ -8,11 +8,7 @@ import pytest
 
 from skillscale import load_table
 from skillscale.backtest import published
-from skillscale.backtest.folds import (
-    leave_benchmarks_folds,
-    sloth_folds,
-    time_ordered_folds,
-)
+from skillscale.backtest.folds import leave_benchmarks_folds, sloth_folds, time_ordered_folds
 from skillscale.backtest.scores import cells
 from skillscale.errors import SkillscaleError
 

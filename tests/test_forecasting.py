@@ -8,10 +8,10 @@ import pytest
 
 from conftest import NUTS, SVI
 from skillscale import Table, fit, forecast, load_table
+from skillscale.data.plan import describe
 from skillscale.errors import TableError
-from skillscale.forecasting import INTERVALS, SOURCES, forecast_rows
-from skillscale.plan import describe
-from skillscale.prediction import RELIABLE_PARETO_K
+from skillscale.forecasts.forecast import INTERVALS, SOURCES, forecast_rows
+from skillscale.forecasts.prediction import RELIABLE_PARETO_K
 
 PLAN = pd.DataFrame(
     {

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skillscale.hierarchy import FamilySlopeNormal, LineageNormal
+from skillscale.law.families import FamilySlopeNormal, LineageNormal
 
 LINEAGE = np.array([0, 0, 0, 1, 2, 2])
 MEMBERSHIP = np.eye(3, dtype=np.float32)[LINEAGE]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skillscale.costs import Limit
-from skillscale.identification import Choice, Verdict, describe_choice
+from skillscale.optima.deployment import Limit
+from skillscale.optima.identification import Choice, Verdict, describe_choice
 
 PRIOR = np.geomspace(1e8, 1e12, 1000)
 

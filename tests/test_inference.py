@@ -16,11 +16,11 @@ from numpyro.infer import NUTS as STOCK_NUTS
 
 from conftest import NUTS, SVI
 from skillscale import Nuts, Svi, fit
-from skillscale.design import Observations
-from skillscale.inference.gaussian import fit_gaussian
-from skillscale.inference.nuts import BLOCK
-from skillscale.inference.potential import Potential
-from skillscale.model import make_model
+from skillscale.law.design import Observations
+from skillscale.law.model import make_model
+from skillscale.posterior.gaussian import fit_gaussian
+from skillscale.posterior.nuts import BLOCK
+from skillscale.posterior.potential import Potential
 
 N, P = 30, 4
 FEATURES = np.random.default_rng(0).normal(size=(N, P)) * [1.0, 0.1, 2.0, 1.0]

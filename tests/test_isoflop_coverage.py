@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulated_runs import Truth, isoflop_grid, random_truths, runs_at
-from skillscale.runs.isoflop import Estimator, isoflop
+from skillscale.runs.estimators import Estimator, isoflop
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.surface import params_exponent
 

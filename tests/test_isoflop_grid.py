@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from scipy.optimize import least_squares
 
-from skillscale.runs.planned import forecast_losses
+from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.surfaces import fit_surfaces
 from skillscale.runs.table import Runs, load_runs
 

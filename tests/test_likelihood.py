@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skillscale.likelihood import FamilyStudentT, Scatter, given_siblings
+from skillscale.law.scores import FamilyStudentT, Scatter, given_siblings
 
 FAMILY = np.array([0, 0, 1, 0, 1])
 IN_FAMILY = np.eye(2, dtype=np.float32)[FAMILY]

@@ -16,10 +16,10 @@ from scipy import stats
 
 import twin
 from skillscale import Fit, Spec, Table, fit, forecast
-from skillscale.checking import diagnostics
-from skillscale.design import Observations, make_design
-from skillscale.inference.chains import Chains
-from skillscale.model import make_model, split_covariates
+from skillscale.checks.fit import diagnostics
+from skillscale.law.design import Observations, make_design
+from skillscale.law.model import make_model, split_covariates
+from skillscale.posterior.chains import Chains
 
 
 class Compiled:

@@ -16,12 +16,11 @@ from typer.testing import CliRunner
 
 import skillscale as sk
 from skillscale import load_table
-from skillscale.cli import app, main
+from skillscale.cli.commands import app, main
 from skillscale.data.new_scores import check_new_scores
 from skillscale.errors import TableError, UnknownNameError
-from skillscale.inference.annealing import draw_each
-from skillscale.likelihood import FamilyStudentT, scatter
-from skillscale.new_benchmarks import (
+from skillscale.law.scores import FamilyStudentT, scatter
+from skillscale.posterior.add_benchmark import (
     SUPPORT,
     Drawn,
     Shown,
@@ -31,6 +30,7 @@ from skillscale.new_benchmarks import (
     log_likelihood,
     named,
 )
+from skillscale.posterior.annealing import draw_each
 
 N_ITEMS = 164
 

@@ -10,8 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 import twin
-from skillscale.likelihood import Evidence, FamilyStudentT, scatter
-from skillscale.new_models import (
+from skillscale.forecasts.conditioning import (
     Inputs,
     Lineup,
     Normal,
@@ -24,7 +23,8 @@ from skillscale.new_models import (
     observe,
     skills_given_relatives,
 )
-from skillscale.prediction import INNER, _deviations, _resample
+from skillscale.forecasts.prediction import INNER, _deviations, _resample
+from skillscale.law.scores import Evidence, FamilyStudentT, scatter
 
 K = 2
 

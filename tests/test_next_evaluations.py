@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from skillscale import Spec, Svi, forecast, load_table
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.refits import Refits
-from skillscale.cli import app
+from skillscale.cli.commands import app
 from skillscale.errors import SkillscaleError, SpecError, TableError, UnknownNameError
-from skillscale.next_evaluations import next_evaluations, residuals
+from skillscale.forecasts.next_evaluations import next_evaluations, residuals
 from test_forecasting import PLAN, SEEN
 
 ONE = SEEN.iloc[:1].drop(columns=["gsm8k", "bbh"])

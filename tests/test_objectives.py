@@ -6,16 +6,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from skillscale import law
 from skillscale.errors import SpecError, UnknownNameError
-from skillscale.objectives import (
+from skillscale.law import equation
+from skillscale.optima.objectives import (
     criterion,
     criterion_at,
     expected_score,
     make_objectives,
     tokens_needed,
 )
-from skillscale.production import production
+from skillscale.posterior.one_family import production
 from tampered import with_laws, with_posterior
 
 SIZES = np.geomspace(1e9, 1e11, 7)
@@ -37,13 +37,15 @@ def test_scores_are_those_of_the_law(approximate, objectives):
     typical, size, tokens = production(approximate), 8e9, 3e12
     at = np.array([size]), np.array([tokens])
     log_params, log_tokens = (jnp.asarray(log, jnp.float32) for log in typical.logs(*at))
-    x = law.inputs(log_params, log_tokens)
+    x = equation.inputs(log_params, log_tokens)
     expected = []
     for d in range(3):
-        link = law.Link(*(part if part.ndim == 1 else part[d] for part in typical.link))
-        skill = law.expected_skill(typical.efficiency[d], typical.slope[d], x)
+        link = equation.Link(*(part if part.ndim == 1 else part[d] for part in typical.link))
+        skill = equation.expected_skill(typical.efficiency[d], typical.slope[d], x)
         mmlu, gsm8k, bbh = (
-            law.expected_score(skill, link)[approximate.design.coords["benchmark"].index(name), 0]
+            equation.expected_score(skill, link)[
+                approximate.design.coords["benchmark"].index(name), 0
+            ]
             for name in ("mmlu", "gsm8k", "bbh")
         )
         expected.append([mmlu, bbh, (mmlu + 2 * gsm8k + bbh) / 4])
@@ -71,7 +73,7 @@ def test_the_own_slope_of_a_family_is_that_of_its_models(approximate):
     in_family = np.asarray(fit.design.observations.in_family)
     log_params = np.asarray(fit.design.observations.log_params)
     draws = fit.draws()
-    x = law.inputs(*np.broadcast_arrays(log_params, fit.design.log_tokens(draws)))
+    x = equation.inputs(*np.broadcast_arrays(log_params, fit.design.log_tokens(draws)))
     skill = in_family @ np.asarray(draws["efficiency"]) + np.asarray(x) @ np.asarray(draws["slope"])
     skill += own * log_params[:, None]
     exact = with_posterior(

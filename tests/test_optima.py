@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from skillscale import Deployment, optimum
-from skillscale.costs import GRID
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.formatting import format_size_interval
-from skillscale.priors import slope_prior
+from skillscale.law.priors import slope_prior
+from skillscale.optima.deployment import GRID
 from tampered import with_laws, with_posterior, with_slopes
 
 BUDGETS = [1e22, 1e24]

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from skillscale import forecast
-from skillscale.cli import app
+from skillscale.cli.commands import app
 from skillscale.data.items import read_items, unbiased_pass_at_k
 from skillscale.errors import SpecError, TableError, UnknownNameError
-from skillscale.forecasting import INTERVALS
-from skillscale.passes import pass_at_k, pass_rows
-from skillscale.plots import plot_pass_at_k
+from skillscale.forecasts.forecast import INTERVALS
+from skillscale.forecasts.pass_at_k import pass_at_k, pass_rows
+from skillscale.plots.pass_at_k import plot_pass_at_k
 from test_forecasting import PLAN, SEEN
 
 K = (1, 10, 100)

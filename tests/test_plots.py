@@ -12,18 +12,15 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 import skillscale as sk
-from skillscale.design import make_design
 from skillscale.errors import UnknownNameError
-from skillscale.objectives import expected_score, make_objectives
-from skillscale.plots import (
-    ACTUAL,
-    plot_forecast,
-    plot_level_curves,
-    plot_optimum,
-    plot_regret,
-    plot_score_curves,
-)
-from skillscale.production import production
+from skillscale.law.design import make_design
+from skillscale.optima.objectives import expected_score, make_objectives
+from skillscale.plots.canvas import ACTUAL
+from skillscale.plots.forecasts import plot_forecast, plot_score_curves
+from skillscale.plots.levels import plot_level_curves
+from skillscale.plots.optima import plot_optimum
+from skillscale.plots.regret import plot_regret
+from skillscale.posterior.one_family import production
 
 BENCHMARKS = ["mmlu", "gsm8k", "ifeval"]
 MODELS = ["new-8b", "new-70b"]

@@ -11,19 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from skillscale.errors import RunsError, SpecError, UnknownNameError
-from skillscale.plots import (
-    plot_isoflop,
-    plot_loss_forecast,
-    plot_misspecification,
-    plot_ratios,
-    plot_runs_optimum,
-)
-from skillscale.runs.isoflop import IsoFlop, isoflop
-from skillscale.runs.misspecification import misspecification
-from skillscale.runs.planned import forecast_losses
+from skillscale.plots.misspecification import plot_misspecification
+from skillscale.plots.ratios import plot_loss_forecast, plot_ratios
+from skillscale.plots.runs import plot_isoflop, plot_runs_optimum
+from skillscale.runs.estimators import IsoFlop, isoflop
+from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.skills import ALL_GROUPS, ratios
 from skillscale.runs.table import load_runs
+from skillscale.runs.validation_sets import misspecification
 from test_plots import assert_text_is_legible, markers
 
 LOSSES = ["val_c4", "val_starcoder", "val_smollm"]

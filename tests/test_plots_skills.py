@@ -11,17 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from skillscale.errors import SpecError, UnknownNameError
-from skillscale.plots import (
-    plot_efficiencies,
-    plot_instruct_effect,
-    plot_item_curves,
-    plot_level_curves,
-    plot_loadings,
-    plot_model_skills,
-    plot_skill_correlations,
-)
-from skillscale.reading import Reading, read_skills
-from skillscale.skill_tables import GIVEN
+from skillscale.plots.families import plot_efficiencies, plot_instruct_effect
+from skillscale.plots.item_curves import plot_item_curves
+from skillscale.plots.levels import plot_level_curves
+from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
+from skillscale.plots.model_skills import plot_model_skills
+from skillscale.skills.reading import Reading, read_skills
+from skillscale.skills.tables import GIVEN
 from test_plots import assert_text_is_legible, markers
 
 SKILLS = ["knowledge", "reasoning", "commonsense", "instruction_following"]

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from skillscale.checking import Verdict
+from skillscale.checks.fit import Verdict
+from skillscale.checks.prior import _grade, check_prior, prior_predictive
 from skillscale.data.table import Table, load_table
-from skillscale.prior_predictive import _grade, check_prior, prior_predictive
-from skillscale.spec import LogNormalPrior, NormalPrior, Priors, Spec
+from skillscale.law.spec import LogNormalPrior, NormalPrior, Priors, Spec
 
 SPEC = Spec(
     skills=("knowledge", "reasoning"),

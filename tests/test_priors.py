@@ -9,9 +9,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skillscale.prior_predictive import check_prior, prior_predictive
-from skillscale.priors import describe_priors, make_priors
-from skillscale.spec import NormalPrior
+from skillscale.checks.prior import check_prior, prior_predictive
+from skillscale.law.priors import describe_priors, make_priors
+from skillscale.law.spec import NormalPrior
 
 SINGLE = {
     "free_loading": "loading",

@@ -9,10 +9,7 @@ from scipy.special import expit
 
 from skillscale.backtest import published
 from skillscale.backtest.folds import setting_benchmarks
-from skillscale.costs import Limit
-from skillscale.data.table import Table, load_table
-from skillscale.errors import SkillscaleError
-from skillscale.published_law import (
+from skillscale.backtest.sloth import (
     Bounds,
     Evaluated,
     PublishedLaw,
@@ -24,6 +21,9 @@ from skillscale.published_law import (
     rotations,
     whitened,
 )
+from skillscale.data.table import Table, load_table
+from skillscale.errors import SkillscaleError
+from skillscale.optima.deployment import Limit
 
 ANCHORS = ("gsm8k", "hellaswag", "ifeval")
 

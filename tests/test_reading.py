@@ -9,10 +9,10 @@ import xarray as xr
 
 import twin
 from skillscale import Fit
-from skillscale.alignment import match, turn_alike
 from skillscale.errors import SkillscaleError
-from skillscale.reading import NAMED, READ, Reading, mixed, read_skills, rotated_alike
-from skillscale.rotation import Rotation, mixed_loading, random_rotations
+from skillscale.skills.alignment import match, turn_alike
+from skillscale.skills.reading import NAMED, READ, Reading, mixed, read_skills, rotated_alike
+from skillscale.skills.rotation import Rotation, mixed_loading, random_rotations
 
 CHAINS, DRAWS = 4, 300
 

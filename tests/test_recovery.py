@@ -13,10 +13,10 @@ from numpyro.handlers import substitute, trace
 from scipy import stats
 
 from skillscale import Nuts, Spec, Table, fit
-from skillscale.design import Design, make_design
-from skillscale.inference.potential import Potential, make_potential
-from skillscale.model import make_model
-from skillscale.spec import NormalPrior
+from skillscale.law.design import Design, make_design
+from skillscale.law.model import make_model
+from skillscale.law.spec import NormalPrior
+from skillscale.posterior.potential import Potential, make_potential
 
 SITES = (
     "slope",

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from skillscale import Deployment, optimum, regret
-from skillscale.objectives import criterion, expected_score, make_objectives
-from skillscale.production import production
-from skillscale.regret import LADDER, SAFE_LOSS, _safe_range
+from skillscale.optima.objectives import criterion, expected_score, make_objectives
+from skillscale.optima.regret import LADDER, SAFE_LOSS, _safe_range
+from skillscale.posterior.one_family import production
 from tampered import with_laws, with_slopes
 
 SLOPE = (0.5, 0.4, 0.15)

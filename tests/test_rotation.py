@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import check_grad
 
-from skillscale.rotation import (
+from skillscale.skills.rotation import (
     Rotation,
     geomin,
     mixed_loading,

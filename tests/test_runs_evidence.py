@@ -10,11 +10,16 @@ import pandas as pd
 import pytest
 
 from skillscale.errors import RunsError
-from skillscale.runs.evidence import EXPONENT_DRIFT, SHARPNESS_DRIFT, evidence_toml, slope_evidence
-from skillscale.runs.isoflop import isoflop
+from skillscale.law.spec import Spec
+from skillscale.runs.as_evidence import (
+    EXPONENT_DRIFT,
+    SHARPNESS_DRIFT,
+    evidence_toml,
+    slope_evidence,
+)
+from skillscale.runs.estimators import isoflop
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.table import Runs
-from skillscale.spec import Spec
 
 BUDGETS = np.geomspace(1e18, 1e20, 5)
 ALPHA, BETA = 0.42, 0.38

@@ -21,14 +21,21 @@ from simulated_runs import (
     skilled_truths,
 )
 from skillscale.errors import RunsError, SpecError, UnknownNameError
+from skillscale.runs.best_sizes import (
+    BEYOND_BUDGETS,
+    BEYOND_SIZES,
+    INSIDE,
+    exponents,
+    optima,
+    summary,
+)
 from skillscale.runs.coupling import coupled_order, residual_correlation
-from skillscale.runs.isoflop import Estimator, IsoFlop
-from skillscale.runs.misspecification import misspecification, simplex, worst_cases
+from skillscale.runs.estimators import Estimator, IsoFlop
+from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.mixes import mix_effects
-from skillscale.runs.optima import BEYOND_BUDGETS, BEYOND_SIZES, INSIDE, exponents, optima, summary
-from skillscale.runs.planned import forecast_losses
 from skillscale.runs.skills import ALL_GROUPS, by_skill, ratios
 from skillscale.runs.table import load_skills
+from skillscale.runs.validation_sets import misspecification, simplex, worst_cases
 
 BUDGET = 3e18
 SKILLS = list(RATIOS)

@@ -9,10 +9,11 @@ import pytest
 import xarray as xr
 
 from conftest import NUTS
-from skillscale import Table, fit, skill_tables
-from skillscale.item_curves import item_curves
-from skillscale.reading import Reading, read_skills
-from skillscale.skill_tables import (
+from skillscale import Table, fit
+from skillscale.skills import tables
+from skillscale.skills.item_curves import item_curves
+from skillscale.skills.reading import Reading, read_skills
+from skillscale.skills.tables import (
     GIVEN,
     correlations,
     efficiencies,
@@ -219,5 +220,5 @@ def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, desig
         rate = np.mean((rows["lower_95"] < values) & (values < rows["upper_95"]))
         assert rate > 0.7, site
     matrix = np.corrcoef(truth["skill"].T)
-    whole = row(skill_tables.correlations(found, reading), given="nothing")
+    whole = row(tables.correlations(found, reading), given="nothing")
     assert whole["lower_95"] < matrix[0, 1] < whole["upper_95"]

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from skillscale.errors import SpecError, UnknownNameError
-from skillscale.spec import LogNormalPrior, NormalPrior, Priors, Spec
+from skillscale.law.spec import LogNormalPrior, NormalPrior, Priors, Spec
 
 PARTIAL = """
 skills = ["knowledge", "reasoning"]

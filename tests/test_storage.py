@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from skillscale import Fit
 from skillscale.errors import FitFileError
-from skillscale.storage import SCHEMA
+from skillscale.posterior.storage import SCHEMA
 
 
 @pytest.fixture(scope="module")

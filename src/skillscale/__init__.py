@@ -28,24 +28,24 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 # Before ArviZ, whose lazy import of NumPyro leaves numpyro.distributions incomplete.
 import numpyro  # noqa: F401
 
-from skillscale.cheapest import cheapest
-from skillscale.checking import check
-from skillscale.costs import Deployment
+from skillscale.checks.fit import check
 from skillscale.data.table import Table, load_table
-from skillscale.fitting import Fit, fit
-from skillscale.forecasting import forecast
-from skillscale.inference.gaussian import Svi
-from skillscale.inference.nuts import Nuts
-from skillscale.new_benchmarks import add_benchmark
-from skillscale.next_evaluations import next_evaluations
-from skillscale.optima import optimum
-from skillscale.passes import pass_at_k
-from skillscale.reading import read_skills
-from skillscale.regret import regret
-from skillscale.runs.isoflop import isoflop
+from skillscale.forecasts.forecast import forecast
+from skillscale.forecasts.next_evaluations import next_evaluations
+from skillscale.forecasts.pass_at_k import pass_at_k
+from skillscale.law.spec import Spec
+from skillscale.optima.cheapest import cheapest
+from skillscale.optima.deployment import Deployment
+from skillscale.optima.optimum import optimum
+from skillscale.optima.regret import regret
+from skillscale.posterior.add_benchmark import add_benchmark
+from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.gaussian import Svi
+from skillscale.posterior.nuts import Nuts
+from skillscale.runs.estimators import isoflop
 from skillscale.runs.skills import by_skill
 from skillscale.runs.table import load_runs, load_skills
-from skillscale.spec import Spec
+from skillscale.skills.reading import read_skills
 
 __all__ = [
     "Deployment",

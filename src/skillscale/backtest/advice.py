@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from skillscale.backtest.folds import Fold, setting_benchmarks
+from skillscale.backtest.protocols import plan_and_seen
 from skillscale.backtest.refits import Refits
-from skillscale.backtest.run import plan_and_seen
 from skillscale.backtest.scores import cells, score_draws
 from skillscale.data.table import Table
 from skillscale.errors import SkillscaleError, UnknownNameError
-from skillscale.fitting import Fit
-from skillscale.next_evaluations import next_evaluations
-from skillscale.prediction import predict
+from skillscale.forecasts.next_evaluations import next_evaluations
+from skillscale.forecasts.prediction import predict
+from skillscale.posterior.fit import Fit
 
 ORDERS = ("advised", "random")
 MOST = 10

@@ -18,12 +18,12 @@ import xarray as xr
 from joblib.externals.loky import process_executor
 
 from skillscale.data.table import Table
-from skillscale.design import Design, make_design
-from skillscale.fitting import Fit, name_draws
-from skillscale.inference.gaussian import Gaussian, Svi
-from skillscale.inference.nuts import Nuts
-from skillscale.inference.potential import Potential, make_potential
-from skillscale.spec import Spec
+from skillscale.law.design import Design, make_design
+from skillscale.law.spec import Spec
+from skillscale.posterior.fit import Fit, name_draws
+from skillscale.posterior.gaussian import Gaussian, Svi
+from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.potential import Potential, make_potential
 
 METHOD = Nuts(chains=4, warmup=100, draws=250, max_tree_depth=5)
 """Method of back-tests: NUTS as in a fit, with fewer draws and shorter trajectories."""

@@ -13,8 +13,8 @@ from scipy.special import logsumexp
 
 from skillscale.backtest.folds import Fold
 from skillscale.data.table import Table
-from skillscale.forecasting import INTERVALS
-from skillscale.prediction import Prediction
+from skillscale.forecasts.forecast import INTERVALS
+from skillscale.forecasts.prediction import Prediction
 
 OURS = "skillscale"
 

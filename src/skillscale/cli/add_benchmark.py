@@ -11,9 +11,9 @@ from skillscale.cli.commands import FitFile, Seed, Style, app
 from skillscale.cli.output import Format, Row, messages, number, print_rows
 from skillscale.data.new_scores import FEWEST, read_new_scores
 from skillscale.errors import SpecError
-from skillscale.fitting import Fit
 from skillscale.formatting import format_points
-from skillscale.new_benchmarks import add_benchmark, benchmark_rows
+from skillscale.posterior.add_benchmark import add_benchmark, benchmark_rows
+from skillscale.posterior.fit import Fit
 
 
 @app.command("add-benchmark")

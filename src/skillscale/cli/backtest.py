@@ -14,9 +14,9 @@ import typer
 from rich.console import Console
 
 from skillscale.backtest.folds import CUTS, KNOWN
-from skillscale.backtest.new_benchmarks import N_MODELS, by_n_models
+from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
+from skillscale.backtest.protocols import Covariates, Protocol, backtest, backtest_published
 from skillscale.backtest.report import Report, joined, pooled
-from skillscale.backtest.run import Covariates, Protocol, backtest, backtest_published
 from skillscale.backtest.scores import OURS
 from skillscale.cli.commands import (
     DataDir,
@@ -30,7 +30,7 @@ from skillscale.cli.commands import (
 from skillscale.cli.output import Format, Row, messages, or_none, progress
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_probability, rich_table
-from skillscale.plots import plot_calibration
+from skillscale.plots.calibration import plot_calibration
 
 N_WORST = 5
 PATIENCE = "10s"

@@ -14,22 +14,22 @@ import typer
 import xarray as xr
 from rich.console import Console
 
-from skillscale.checking import Verdict, check
+from skillscale.checks.fit import Verdict, check
 from skillscale.cli.demo import run_demo
 from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
 from skillscale.data.observed import read_observed, read_plan
 from skillscale.data.table import Table, load_table, validate
-from skillscale.design import chosen_benchmarks, make_design
 from skillscale.errors import SkillscaleError, SpecError
-from skillscale.fitting import Fit, fit
-from skillscale.forecasting import INTERVALS, REFIT, forecast, forecast_rows
+from skillscale.forecasts.forecast import INTERVALS, REFIT, forecast, forecast_rows
+from skillscale.forecasts.prediction import RELIABLE_PARETO_K
 from skillscale.formatting import MISSING, format_count, format_points
-from skillscale.inference.chains import Method
-from skillscale.inference.gaussian import Svi
-from skillscale.inference.nuts import Nuts
-from skillscale.prediction import RELIABLE_PARETO_K
-from skillscale.priors import describe_priors
-from skillscale.spec import Spec
+from skillscale.law.design import chosen_benchmarks, make_design
+from skillscale.law.priors import describe_priors
+from skillscale.law.spec import Spec
+from skillscale.posterior.chains import Method
+from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.gaussian import Svi
+from skillscale.posterior.nuts import Nuts
 
 T = TypeVar("T")
 

@@ -18,13 +18,12 @@ import xarray as xr
 from rich.console import Console
 from rich.text import Text
 
-from skillscale.checking import Check, Verdict, check
+from skillscale.checks.fit import Check, Verdict, check
 from skillscale.cli.output import progress
-from skillscale.costs import Deployment
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
-from skillscale.fitting import Fit, fit
-from skillscale.forecasting import forecast
+from skillscale.forecasts.forecast import forecast
+from skillscale.forecasts.prediction import RELIABLE_PARETO_K
 from skillscale.formatting import (
     format_count,
     format_flops,
@@ -34,11 +33,12 @@ from skillscale.formatting import (
     format_size_interval,
     rich_table,
 )
-from skillscale.inference.chains import Method
-from skillscale.optima import long_rows, optimum
-from skillscale.plots import plot_forecast
-from skillscale.prediction import RELIABLE_PARETO_K
-from skillscale.spec import Spec
+from skillscale.law.spec import Spec
+from skillscale.optima.deployment import Deployment
+from skillscale.optima.optimum import long_rows, optimum
+from skillscale.plots.forecasts import plot_forecast
+from skillscale.posterior.chains import Method
+from skillscale.posterior.fit import Fit, fit
 
 HELD_OUT_LINEAGE = "meta-llama-3"
 OBSERVED = "meta-llama-3-8b"

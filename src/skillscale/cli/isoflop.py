@@ -24,18 +24,18 @@ from skillscale.formatting import (
     format_interval,
     format_probability,
 )
-from skillscale.runs.evidence import evidence_toml, slope_evidence
+from skillscale.law.spec import Spec
+from skillscale.posterior.storage import write_text
+from skillscale.runs.as_evidence import evidence_toml, slope_evidence
+from skillscale.runs.best_sizes import INTERVAL, exponents, optima
+from skillscale.runs.estimators import IsoFlop, isoflop
+from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.grid import require_groups
-from skillscale.runs.isoflop import IsoFlop, isoflop
-from skillscale.runs.misspecification import misspecification, worst_cases
 from skillscale.runs.mixes import load_mixes, mix_effects
-from skillscale.runs.optima import INTERVAL, exponents, optima
-from skillscale.runs.planned import forecast_losses
 from skillscale.runs.skills import AGGREGATE, by_skill, ratios
 from skillscale.runs.surfaces import Surfaces
 from skillscale.runs.table import Runs, load_runs, load_skills
-from skillscale.spec import Spec
-from skillscale.storage import write_text
+from skillscale.runs.validation_sets import misspecification, worst_cases
 
 Columns = dict[str, Callable[[Row], str]]
 

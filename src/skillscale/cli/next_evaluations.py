@@ -29,10 +29,10 @@ from skillscale.cli.commands import (
 from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
 from skillscale.data.observed import read_observed, read_plan
 from skillscale.errors import SkillscaleError
-from skillscale.fitting import Fit
-from skillscale.forecasting import REFIT
+from skillscale.forecasts.forecast import REFIT
+from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import MISSING, format_points
-from skillscale.next_evaluations import INTERVAL, next_evaluations
+from skillscale.posterior.fit import Fit
 
 
 @app.command("next")

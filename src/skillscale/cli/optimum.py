@@ -10,12 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from skillscale.cheapest import cheapest
 from skillscale.cli.commands import FitFile, Style, app, comma_separated, names
 from skillscale.cli.output import Format, Row, number, print_rows
-from skillscale.costs import Deployment
 from skillscale.errors import SpecError
-from skillscale.fitting import Fit
 from skillscale.formatting import (
     MISSING,
     format_count,
@@ -25,8 +22,11 @@ from skillscale.formatting import (
     format_probability,
     format_size_interval,
 )
-from skillscale.optima import INTERVAL, long_rows, optimum
-from skillscale.regret import SAFE_LOSS, regret
+from skillscale.optima.cheapest import cheapest
+from skillscale.optima.deployment import Deployment
+from skillscale.optima.optimum import INTERVAL, long_rows, optimum
+from skillscale.optima.regret import SAFE_LOSS, regret
+from skillscale.posterior.fit import Fit
 
 Columns = dict[str, Callable[[Row], str]]
 

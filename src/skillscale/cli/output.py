@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import rich_table
-from skillscale.storage import whole_or_absent
+from skillscale.posterior.storage import whole_or_absent
 
 Row = Mapping[str, str | float | int | None]
 

@@ -24,11 +24,11 @@ from skillscale.cli.commands import (
 from skillscale.cli.output import Format, messages, number, print_rows, progress
 from skillscale.data.items import read_items
 from skillscale.data.observed import read_observed, read_plan
-from skillscale.difficulty import Difficulty
-from skillscale.fitting import Fit
-from skillscale.forecasting import INTERVALS, REFIT
+from skillscale.forecasts.difficulty import Difficulty
+from skillscale.forecasts.forecast import INTERVALS, REFIT
+from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
 from skillscale.formatting import format_points
-from skillscale.passes import ATTEMPTS, pass_at_k, pass_rows
+from skillscale.posterior.fit import Fit
 
 MEANING = {
     Difficulty.BETA: "concentration",

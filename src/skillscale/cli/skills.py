@@ -17,7 +17,6 @@ from matplotlib.figure import Figure
 from skillscale.cli.commands import FitFile, Style, app
 from skillscale.cli.output import Format, Row, number, or_none, print_rows, save_figures
 from skillscale.errors import SpecError
-from skillscale.fitting import Fit
 from skillscale.formatting import (
     MISSING,
     format_count,
@@ -25,19 +24,16 @@ from skillscale.formatting import (
     format_points,
     format_probability,
 )
-from skillscale.item_curves import item_curves
-from skillscale.plots import (
-    plot_efficiencies,
-    plot_instruct_effect,
-    plot_item_curves,
-    plot_level_curves,
-    plot_loadings,
-    plot_model_skills,
-    plot_skill_correlations,
-)
-from skillscale.reading import Reading, read_skills
-from skillscale.rotation import Rotation
-from skillscale.skill_tables import (
+from skillscale.plots.families import plot_efficiencies, plot_instruct_effect
+from skillscale.plots.item_curves import plot_item_curves
+from skillscale.plots.levels import plot_level_curves
+from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
+from skillscale.plots.model_skills import plot_model_skills
+from skillscale.posterior.fit import Fit
+from skillscale.skills.item_curves import item_curves
+from skillscale.skills.reading import Reading, read_skills
+from skillscale.skills.rotation import Rotation
+from skillscale.skills.tables import (
     correlations,
     efficiencies,
     instruct_effects,

@@ -21,7 +21,7 @@ Example:
 
     And what they will solve with several attempts:
 
-    >>> from skillscale.passes import pass_at_k
+    >>> from skillscale.forecasts.pass_at_k import pass_at_k
     >>> figure = plot_pass_at_k(pass_at_k(fit, plan, benchmark="gsm8k", n_draws=200))
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('attempts', 'gsm8k, solved (points)')
@@ -52,23 +52,23 @@ Example:
 
     What the skills are, of which models and families:
 
-    >>> from skillscale import skill_tables
-    >>> from skillscale.item_curves import item_curves
-    >>> from skillscale.reading import read_skills
+    >>> from skillscale.skills import tables
+    >>> from skillscale.skills.item_curves import item_curves
+    >>> from skillscale.skills.reading import read_skills
     >>> reading = read_skills(fit)
-    >>> figure = plot_loadings(skill_tables.loadings(fit, reading))
+    >>> figure = plot_loadings(tables.loadings(fit, reading))
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['mmlu', 'gsm8k']
-    >>> figure = plot_skill_correlations(skill_tables.correlations(fit, reading))
+    >>> figure = plot_skill_correlations(tables.correlations(fit, reading))
     >>> figure.axes[0].get_xlabel()
     'correlation over models'
-    >>> figure = plot_model_skills(skill_tables.model_skills(fit, reading))
+    >>> figure = plot_model_skills(tables.model_skills(fit, reading))
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('knowledge', 'reasoning')
-    >>> figure = plot_efficiencies(skill_tables.efficiencies(fit, reading))
+    >>> figure = plot_efficiencies(tables.efficiencies(fit, reading))
     >>> [ax.get_title() for ax in figure.axes]
     ['knowledge', 'reasoning']
-    >>> figure = plot_instruct_effect(skill_tables.instruct_effects(fit, reading))
+    >>> figure = plot_instruct_effect(tables.instruct_effects(fit, reading))
     >>> figure.axes[0].get_xlabel()
     'effect of instruction tuning (units of the skill)'
     >>> figure = plot_item_curves(item_curves(fit, ["mmlu"]))
@@ -77,8 +77,8 @@ Example:
 
 What controlled runs say of losses, of best sizes, and of runs to come:
 
-    >>> from skillscale.runs.isoflop import isoflop
-    >>> from skillscale.runs.planned import forecast_losses
+    >>> from skillscale.runs.estimators import isoflop
+    >>> from skillscale.runs.forecast import forecast_losses
     >>> from skillscale.runs.sampling import ManyNuts
     >>> from skillscale.runs.table import load_runs
     >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
@@ -113,13 +113,13 @@ from skillscale.plots.calibration import plot_calibration
 from skillscale.plots.canvas import ACTUAL
 from skillscale.plots.families import plot_efficiencies, plot_instruct_effect
 from skillscale.plots.forecasts import plot_forecast, plot_score_curves
-from skillscale.plots.items import plot_item_curves
+from skillscale.plots.item_curves import plot_item_curves
 from skillscale.plots.levels import plot_level_curves
 from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
 from skillscale.plots.misspecification import plot_misspecification
 from skillscale.plots.model_skills import plot_model_skills
 from skillscale.plots.optima import plot_optimum
-from skillscale.plots.passes import plot_pass_at_k
+from skillscale.plots.pass_at_k import plot_pass_at_k
 from skillscale.plots.ratios import plot_loss_forecast, plot_ratios
 from skillscale.plots.regret import plot_regret
 from skillscale.plots.runs import plot_isoflop, plot_runs_optimum

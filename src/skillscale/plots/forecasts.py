@@ -14,8 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from skillscale.errors import UnknownNameError
-from skillscale.fitting import Fit
-from skillscale.forecasting import forecast
+from skillscale.forecasts.forecast import forecast
 from skillscale.formatting import format_count
 from skillscale.plots.canvas import (
     ACTUAL,
@@ -27,6 +26,7 @@ from skillscale.plots.canvas import (
     log_axis,
     panels,
 )
+from skillscale.posterior.fit import Fit
 
 
 def plot_forecast(

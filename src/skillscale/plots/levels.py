@@ -11,15 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from skillscale import law
-from skillscale.costs import TRAINING_FLOPS
 from skillscale.errors import UnknownNameError
-from skillscale.fitting import Fit
 from skillscale.formatting import format_count, format_flops
-from skillscale.objectives import expected_score, make_objectives
+from skillscale.law import equation
+from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.optima.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
-from skillscale.production import production
-from skillscale.reading import NAMED, Reading
+from skillscale.posterior.fit import Fit
+from skillscale.posterior.one_family import production
+from skillscale.skills.reading import NAMED, Reading
 
 STEPS = 40
 LEVELS = np.arange(5.0, 100.0, 5.0)
@@ -129,7 +129,7 @@ def _growth(
     known = reading.draws["skill"].to_numpy().tolist()
     log_params = np.log(n_params / fit.spec.reference_params)
     log_tokens = np.log(n_tokens / fit.spec.reference_tokens)
-    x = np.asarray(law.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens)))
+    x = np.asarray(equation.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens)))
     found = {}
     for name in known if skills is None else skills:
         if name not in known:

@@ -13,16 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from skillscale.plots.canvas import (
-    INK,
-    OBSERVED,
-    cycle,
-    heading,
-    ink_on,
-    legend,
-    panels,
-)
-from skillscale.skill_tables import GIVEN, INDISTINCT
+from skillscale.plots.canvas import INK, OBSERVED, cycle, heading, ink_on, legend, panels
+from skillscale.skills.tables import GIVEN, INDISTINCT
 
 PERCENT = 80
 """Interval printed in a cell, and whose sign counts."""
@@ -41,7 +33,7 @@ def plot_loadings(table: pd.DataFrame) -> Figure:
     """How much every benchmark reads every skill.
 
     Args:
-        table: result of `skillscale.skill_tables.loadings`.
+        table: result of `skillscale.skills.tables.loadings`.
 
     Returns:
         A cell per benchmark and skill with the median of the standardised loading and, small, its
@@ -103,7 +95,7 @@ def plot_skill_correlations(table: pd.DataFrame) -> Figure:
     """Correlations of skills over models, and what is left of them given size, tokens and more.
 
     Args:
-        table: result of `skillscale.skill_tables.correlations`.
+        table: result of `skillscale.skills.tables.correlations`.
 
     Returns:
         One row per pair of skills, in it a median with 80 % (thick) and 95 % intervals for each

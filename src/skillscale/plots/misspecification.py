@@ -35,7 +35,7 @@ def plot_misspecification(table: pd.DataFrame, group: str, flops: float) -> Figu
     """What assuming one mix of skills costs where another matters, in parameters and in loss.
 
     Args:
-        table: result of `skillscale.runs.misspecification.misspecification`.
+        table: result of `skillscale.runs.validation_sets.misspecification`.
         group: the group (corpus) to show.
         flops: the budget to show, one of the table's.
 

@@ -25,7 +25,7 @@ def plot_model_skills(
     """Skills of all models against each other, with the uncertainty of both.
 
     Args:
-        table: result of `skillscale.skill_tables.model_skills`.
+        table: result of `skillscale.skills.tables.model_skills`.
         skills: names of two skills or more, a panel per pair; all by default.
         families: names of families to tell apart, six at most; by default those with most models.
 

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from skillscale.costs import TRAINING_FLOPS
 from skillscale.formatting import format_count, format_flops
-from skillscale.identification import Verdict
+from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.optima.identification import Verdict
 from skillscale.plots.canvas import (
     ACTUAL,
     INTERVAL_STYLES,

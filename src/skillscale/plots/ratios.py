@@ -26,7 +26,7 @@ from skillscale.plots.canvas import (
     log_axis,
     panels,
 )
-from skillscale.runs.optima import INTERVAL
+from skillscale.runs.best_sizes import INTERVAL
 from skillscale.runs.skills import AGGREGATE, ALL_GROUPS
 
 RATIO_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
@@ -90,7 +90,7 @@ def plot_loss_forecast(forecast: pd.DataFrame, actual: pd.DataFrame | None = Non
     """Forecast losses of planned runs, one panel per loss and one row per run.
 
     Args:
-        forecast: result of `skillscale.runs.planned.forecast_losses`, with 50, 80 or 95 %
+        forecast: result of `skillscale.runs.forecast.forecast_losses`, with 50, 80 or 95 %
             intervals.
         actual: losses that the runs really had, where known: one row per run (index, or column
             ``run``), one column per loss; a column ``group`` where runs of two groups share a name.

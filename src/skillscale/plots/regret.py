@@ -22,7 +22,7 @@ def plot_regret(regret: xr.Dataset) -> Figure:
     """Points lost against size, and the compute that makes up for them, by objective and budget.
 
     Args:
-        regret: result of `skillscale.regret`.
+        regret: result of `skillscale.optima.regret`.
 
     Returns:
         One row of panels per objective, one colour per budget: the expected loss and the median

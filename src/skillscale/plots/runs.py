@@ -16,22 +16,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from skillscale.costs import TRAINING_FLOPS
 from skillscale.errors import UnknownNameError
 from skillscale.formatting import format_count, format_flops
-from skillscale.plots.canvas import (
-    ACTUAL,
-    INK,
-    OBSERVED,
-    cycle,
-    heading,
-    legend,
-    log_axis,
-    panels,
-)
+from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.plots.canvas import ACTUAL, INK, OBSERVED, cycle, heading, legend, log_axis, panels
+from skillscale.runs.best_sizes import INTERVAL, summary
+from skillscale.runs.estimators import Estimator, IsoFlop
 from skillscale.runs.grid import require_sizes
-from skillscale.runs.isoflop import Estimator, IsoFlop
-from skillscale.runs.optima import INTERVAL, summary
 
 STEPS = 40
 MARGIN = 1.25
@@ -50,7 +41,7 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
     """Loss against size at every budget, with the size of least loss by both estimators.
 
     Args:
-        found: result of `skillscale.runs.isoflop.isoflop`.
+        found: result of `skillscale.runs.estimators.isoflop`.
         group: the group (corpus) whose runs to show.
         losses: names of losses, one panel each; all those fitted in the group by default.
 
@@ -121,7 +112,7 @@ def plot_runs_optimum(
     """Best size and tokens against budget by loss, one row of panels per group.
 
     Args:
-        found: result of `skillscale.runs.isoflop.isoflop`.
+        found: result of `skillscale.runs.estimators.isoflop`.
         groups: names of groups; all by default.
         losses: names of losses (skills), one line each; all by default.
         beyond: how far beyond the largest budget to go on, as a factor.

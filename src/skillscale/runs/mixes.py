@@ -19,8 +19,8 @@ from skillscale.data.rules import numbers
 from skillscale.data.schema import mixes_schema
 from skillscale.data.table import shipped_directory
 from skillscale.errors import RunsError, TableError, UnknownNameError
-from skillscale.runs.isoflop import IsoFlop
-from skillscale.runs.optima import INTERVAL, summary
+from skillscale.runs.best_sizes import INTERVAL, summary
+from skillscale.runs.estimators import IsoFlop
 from skillscale.runs.power_law import GROUP_SCATTER_SCALE, fit_power_law
 
 LEAST_GROUPS = 3

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from skillscale.errors import RunsError
-from skillscale.runs.isoflop import IsoFlop
-from skillscale.runs.optima import INTERVAL, summary
+from skillscale.runs.best_sizes import INTERVAL, summary
+from skillscale.runs.estimators import IsoFlop
 from skillscale.runs.power_law import fit_mean
 from skillscale.runs.table import Runs
 

@@ -13,8 +13,8 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float, Int
 
-from skillscale.costs import TRAINING_FLOPS
 from skillscale.errors import RunsError
+from skillscale.optima.deployment import TRAINING_FLOPS
 from skillscale.runs.coupling import coupled_order, residual_correlation
 from skillscale.runs.discrepancy import Basis, make_basis, places
 from skillscale.runs.posterior import (
@@ -27,11 +27,7 @@ from skillscale.runs.posterior import (
     weigh_and_pool,
 )
 from skillscale.runs.sampling import Draws, ManyNuts, sample_each
-from skillscale.runs.surface import (
-    Surface,
-    expected_loss,
-    optimal_log_params,
-)
+from skillscale.runs.surface import Surface, expected_loss, optimal_log_params
 from skillscale.runs.table import Runs
 
 LEAST_RUNS = 8

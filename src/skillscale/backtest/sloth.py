@@ -1,0 +1,255 @@
+r"""The published law, as published: a point estimate, rotated, and its optima (arXiv:2412.06540).
+
+$$\theta_i = \alpha_{f(i)} + \beta^\top(\log s_i,\ \log t_i,\ \log s_i \log t_i), \qquad
+\mu_{ij} = g_j + (1 - g_j)\,\sigma(\lambda_j^\top\theta_i + b_j)$$
+
+of size $s$ in billions and tokens $t$ in trillions, fitted by the Huber loss to the models with
+every score. That leaves the skills free to be mixed, $\theta \to T^\top\theta$ for any invertible
+$T$: the published skills are those of an oblique geomin rotation (their section A.1).
+
+Here to compare with, and to see what a point estimate can't say; forecasts and optima of this
+package come from `skillscale.law`. `baselines` has a fast variant of the fit.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment, minimize
+from scipy.special import expit
+from threadpoolctl import threadpool_limits
+
+from skillscale.data.table import Table
+from skillscale.errors import SkillscaleError
+from skillscale.optima.deployment import TRAINING_FLOPS, Limit
+from skillscale.skills.rotation import Rotation, random_rotations, rotate
+
+HUBER = 0.01
+"""Residuals above one point count linearly."""
+ROTATION_STARTS = 30
+UNIT_PARAMS = 1e9
+UNIT_TOKENS = 1e12
+
+
+class Evaluated(NamedTuple):
+    """Models with every score, and a token count."""
+
+    models: pd.DataFrame
+    score: Float[np.ndarray, "model benchmark"]
+    chance: Float[np.ndarray, " benchmark"]
+    benchmarks: tuple[str, ...]
+
+    def inputs(self) -> Float[np.ndarray, "model input"]:
+        """Logs of size and tokens, and their product."""
+        size = np.log(self.models["n_active_params"].to_numpy() / UNIT_PARAMS)
+        tokens = np.log(self.models["n_tokens"].to_numpy() / UNIT_TOKENS)
+        return np.stack([size, tokens, size * tokens], axis=1)
+
+    def families(self) -> tuple[tuple[str, ...], Int[np.ndarray, " model"]]:
+        """All families in alphabetical order, and that of every model."""
+        names, position = np.unique(self.models["family"], return_inverse=True)
+        return tuple(map(str, names)), position
+
+    def without(self, lineage: str) -> Evaluated:
+        """All models but those of a lineage."""
+        keep = (self.models["lineage"] != lineage).to_numpy()
+        return self._replace(models=self.models[keep], score=self.score[keep])
+
+
+class PublishedLaw(NamedTuple):
+    """A point estimate."""
+
+    slope: Float[np.ndarray, "input skill"]
+    efficiency: Float[np.ndarray, "family skill"]
+    loading: Float[np.ndarray, "benchmark skill"]
+    intercept: Float[np.ndarray, " benchmark"]
+    families: tuple[str, ...]
+    loss: float
+    """Sum over scores of the Huber loss."""
+
+
+class Bounds(NamedTuple):
+    """Sizes and tokens within which an optimum is looked for; the published ones by default."""
+
+    least_params: float = 0.16e9
+    most_params: float = 72e9
+    least_tokens: float = 0.18e12
+    most_tokens: float = 15e12
+
+
+def evaluated(table: Table, benchmarks: list[str]) -> Evaluated:
+    """Models with a token count and all scores on these benchmarks.
+
+    Raises:
+        SkillscaleError: there are none.
+    """
+    wide = table.wide()[benchmarks].dropna()
+    models = table.models.loc[wide.index]
+    models = models[models["n_tokens"].notna()]
+    if models.empty:
+        raise SkillscaleError(
+            f"no model has a token count and scores on all of {', '.join(benchmarks)}: "
+            "name fewer benchmarks."
+        )
+    chance = table.benchmarks.loc[benchmarks, "chance"].to_numpy(dtype=float)
+    return Evaluated(models, wide.loc[models.index].to_numpy(), chance, tuple(benchmarks))
+
+
+def fit_published(
+    data: Evaluated, n_skills: int = 3, *, start: PublishedLaw | None = None, seed: int = 0
+) -> PublishedLaw:
+    """Minimise the Huber loss by L-BFGS; the published fit used Adam.
+
+    Args:
+        data: models with every score.
+        n_skills: number of skills.
+        start: a fit of as many skills to the same families or more; random by default. Not every
+            random start ends in the best minimum, so try several.
+        seed: source of randomness of the start.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table()
+        >>> data = evaluated(table, ["mmlu", "gsm8k", "hellaswag"])
+        >>> law = fit_published(data, 1)
+        >>> law.slope.shape, law.loading.shape
+        ((3, 1), (3, 1))
+    """
+    families, family = data.families()
+    design = np.hstack([data.inputs(), np.eye(len(families))[family]])
+    n_benchmarks, n_inputs = len(data.benchmarks), data.inputs().shape[1]
+    shapes = ((design.shape[1], n_skills), (n_benchmarks, n_skills), (n_benchmarks,))
+    ends = np.cumsum([np.prod(shape) for shape in shapes])[:-1]
+
+    def unpack(values: np.ndarray) -> list[np.ndarray]:
+        parts = np.split(values, ends)
+        return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def loss_and_slope(values: np.ndarray) -> tuple[float, np.ndarray]:
+        weight, loading, intercept = unpack(values)
+        skill = design @ weight
+        rise = expit(skill @ loading.T + intercept)
+        residual = data.chance + (1 - data.chance) * rise - data.score
+        clipped = np.clip(residual, -HUBER, HUBER)
+        loss = (clipped * (residual - clipped / 2)).sum()
+        by_predictor = clipped * (1 - data.chance) * rise * (1 - rise)
+        slopes = (design.T @ (by_predictor @ loading), by_predictor.T @ skill, by_predictor.sum(0))
+        # Divided by the Huber width, so that the solver's tolerances are about whole points.
+        return loss / HUBER, np.concatenate([slope.ravel() for slope in slopes]) / HUBER
+
+    if start is None:
+        rng = np.random.default_rng(seed)
+        first = [rng.standard_normal(shape) for shape in shapes]
+        first[0][:n_inputs] = np.abs(first[0][:n_inputs])
+        first[1] = np.abs(first[1])
+    else:
+        efficiency = start.efficiency[[start.families.index(family) for family in families]]
+        first = [np.vstack([start.slope, efficiency]), start.loading, start.intercept]
+    packed = np.concatenate([part.ravel() for part in first])
+    # These matrices are so small that threads of BLAS only wait for each other.
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(
+            loss_and_slope,
+            packed,
+            jac=True,
+            method="L-BFGS-B",
+            options={
+                "maxiter": 20_000,
+                "maxfun": 40_000,
+                "maxcor": 30,
+                "ftol": 1e-12,
+                "gtol": 1e-7,
+            },
+        )
+    weight, loading, intercept = unpack(found.x)
+    slope, efficiency = weight[:n_inputs], weight[n_inputs:]
+    loss = float(found.fun * HUBER)
+    return PublishedLaw(slope, efficiency, loading, intercept, families, loss)
+
+
+def whitened(law: PublishedLaw, data: Evaluated) -> PublishedLaw:
+    """The same law with skills of unit variance, uncorrelated over the models."""
+    families, family = data.families()
+    if families != law.families:
+        raise SkillscaleError("the law was fitted to other families than those of the data.")
+    skill = data.inputs() @ law.slope + law.efficiency[family]
+    scale = np.linalg.cholesky(np.cov(skill, rowvar=False, ddof=1))
+    return mixed(law, np.linalg.inv(scale).T)
+
+
+def mixed(law: PublishedLaw, matrix: Float[np.ndarray, "skill new"]) -> PublishedLaw:
+    r"""The same law of other skills, $\theta \to T^\top\theta$: every score is as it was."""
+    return law._replace(
+        slope=law.slope @ matrix,
+        efficiency=law.efficiency @ matrix,
+        loading=law.loading @ np.linalg.inv(matrix).T,
+    )
+
+
+def rotations(
+    law: PublishedLaw, data: Evaluated, *, starts: int = ROTATION_STARTS, seed: int = 0
+) -> list[tuple[PublishedLaw, float]]:
+    """The law after geomin rotations from random starts, by criterion: the published one first."""
+    white = whitened(law, data)
+    first = random_rotations(starts, law.loading.shape[1], np.random.default_rng(seed))
+    loading = np.broadcast_to(white.loading, (starts, *white.loading.shape))
+    matrices, criterion = rotate(loading, Rotation.GEOMIN, first)
+    return [(mixed(white, matrices[i]), float(criterion[i])) for i in np.argsort(criterion)]
+
+
+def ordered(law: PublishedLaw, data: Evaluated, anchors: tuple[str, ...]) -> PublishedLaw:
+    """The same skills, in the order and with the sign of the benchmarks that name them.
+
+    Skills are assigned to anchors by the share of an anchor's loadings that each skill has.
+    """
+    rows = law.loading[[data.benchmarks.index(anchor) for anchor in anchors]]
+    share = np.abs(rows) / np.abs(rows).sum(axis=1, keepdims=True)
+    which, column = linear_sum_assignment(share, maximize=True)
+    sign = np.sign(rows[which, column])
+    return mixed(law, np.eye(law.loading.shape[1])[:, column] * sign)
+
+
+def best_allocation(
+    slope: Float[np.ndarray, " input"], flops: float, bounds: Bounds | None = None
+) -> tuple[float, float, Limit]:
+    r"""Size and tokens that maximise a skill at a budget, and the bound they are at.
+
+    Along a budget the skill is a parabola in log size, $-\beta_3$ its curvature: an interior
+    maximum needs a positive interaction, and a vertex within the bounds.
+
+    Raises:
+        SkillscaleError: no size and tokens within the bounds cost this.
+
+    Example:
+        >>> n_params, n_tokens, limit = best_allocation(np.array([0.1, 0.1, 0.05]), 6e21)
+        >>> f"{n_params:.3g} {n_tokens:.3g}", limit.value
+        ('1e+09 1e+12', '')
+    """
+    bounds = bounds or Bounds()
+    product = flops / TRAINING_FLOPS
+    smallest = max(bounds.least_params, product / bounds.most_tokens)
+    largest = min(bounds.most_params, product / bounds.least_tokens)
+    # The published budgets end where both bounds meet.
+    if smallest > largest * (1 + 1e-9):
+        raise SkillscaleError(f"no size and tokens within the bounds cost {flops:g} FLOP.")
+    by_size, by_tokens, interaction = slope
+    budget = np.log(product / UNIT_PARAMS / UNIT_TOKENS)
+
+    def skill(n_params: float) -> float:
+        size = np.log(n_params / UNIT_PARAMS)
+        tokens = budget - size
+        return by_size * size + by_tokens * tokens + interaction * size * tokens
+
+    if interaction > 0:
+        vertex = (by_size - by_tokens + interaction * budget) / (2 * interaction)
+        n_params = float(UNIT_PARAMS * np.exp(np.clip(vertex, -50, 50)))
+        if smallest < n_params < largest:
+            return n_params, product / n_params, Limit.NONE
+    if skill(smallest) >= skill(largest):
+        limit = Limit.TOKENS if smallest > bounds.least_params else Limit.LOWER
+        return smallest, product / smallest, limit
+    limit = Limit.SIZE if largest == bounds.most_params else Limit.UPPER
+    return largest, product / largest, limit

@@ -1,0 +1,1 @@
+"""Whether a fit, or a prior, may be trusted."""

@@ -1,0 +1,261 @@
+"""Is a fit to be trusted: convergence, fit to the data, influence, with values and advice."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+
+import arviz_stats as azs
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+from skillscale.formatting import format_count
+from skillscale.law.slope_evidence import at_reference_budget
+from skillscale.posterior.fit import Fit
+from skillscale.skills.reading import read_skills
+
+REPORTED = ("model_skill", "loading", "efficiency", "slope", "effect", "expected_score")
+PREDICTIVE_INTERVAL = 0.9
+DRAWS_FOR_SCORES = 2000
+AGREEMENT = 2.0
+"""How far a fit may be from what controlled runs say, in scales of the evidence."""
+
+
+class Verdict(StrEnum):
+    """Outcome of one check."""
+
+    PASS = "PASS"
+    REVIEW = "REVIEW"
+    FAIL = "FAIL"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a fit.
+
+    Attributes:
+        name: what was checked.
+        verdict: pass, review or fail.
+        value: what was measured.
+        threshold: what it takes to pass, in words.
+        advice: what to do if it does not pass.
+    """
+
+    name: str
+    verdict: Verdict
+    value: float
+    threshold: str
+    advice: str
+
+
+def check(fit: Fit) -> list[Check]:
+    """Check a fit: R-hat, effective sample size, divergences, posterior prediction, PSIS-LOO.
+
+    R-hat and effective sample size are the worst over every skill, loading, efficiency, slope,
+    effect and expected score; they are skipped for a fit without chains (``svi``). Where the
+    specification holds evidence of controlled runs, one check each says whether the fit agrees.
+
+    Returns:
+        One `Check` per question.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> [c.name for c in sk.check(fit)]
+        ['sampler', 'posterior predictive coverage', 'worst benchmark coverage', 'PSIS-LOO']
+    """
+    if "sample_stats" in fit.tree.children:
+        checks = _convergence(fit)
+    else:
+        advice = "A Gaussian approximation can't be diagnosed by chains. Fit with --method nuts."
+        checks = [Check("sampler", Verdict.REVIEW, float("nan"), "NUTS", advice)]
+    return [*checks, *_prediction(fit), _influence(fit), *_agreement(fit)]
+
+
+def diagnostics(fit: Fit) -> pd.DataFrame:
+    """Worst R-hat and effective sample sizes of every reported quantity.
+
+    Returns:
+        Indexed by quantity: ``rhat, ess_bulk, ess_tail, worst`` (where R-hat is largest).
+    """
+    draws = read_skills(fit).draws  # before they are read, exploratory skills have no orientation
+    shape = draws.sizes["chain"], draws.sizes["draw"]
+    scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
+    draws["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)
+    rows = {}
+    for name in REPORTED:
+        values = draws[name].astype(float)
+        entries = values.stack(entry=[str(d) for d in values.dims if d not in ("chain", "draw")])
+        entries = entries[..., entries.std(("chain", "draw")) > 0]  # anchors are constants
+        if not entries.sizes["entry"]:
+            continue
+        rhat = azs.rhat(entries)
+        rows[name] = {
+            "rhat": float(rhat.max()),
+            "ess_bulk": float(azs.ess(entries, method="bulk").min()),
+            "ess_tail": float(azs.ess(entries, method="tail").min()),
+            "worst": ", ".join(map(str, entries["entry"][int(rhat.argmax("entry"))].item())),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def predictive_coverage(fit: Fit) -> xr.DataArray:
+    """Share of observed scores inside their central 90 % posterior predictive interval.
+
+    The interval is that of the likelihood given the fitted skills: it says whether the noise model
+    fits, not how forecasts do. Dim ``benchmark``.
+    """
+    probability = _predictive_probability(fit)
+    benchmark, _ = fit.observed_index
+    tail = (1 - PREDICTIVE_INTERVAL) / 2
+    inside = (probability > tail) & (probability < 1 - tail)
+    names = fit.design.coords["benchmark"]
+    share = [inside[benchmark == j].mean() for j in range(len(names))]
+    return xr.DataArray(share, coords={"benchmark": names})
+
+
+def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
+    """Posterior predictive probability of scoring below what was observed, per observed score."""
+    mean, scale, tail = (np.asarray(part) for part in fit.likelihood(DRAWS_FOR_SCORES))
+    observed = np.asarray(fit.design.observations.score)[fit.observed_index]
+    at_rows = (slice(None), *fit.observed_index)
+    standard = (observed - mean[at_rows]) / scale[at_rows]
+    return np.mean(stats.t.cdf(standard, tail[:, None]), axis=0)
+
+
+def _convergence(fit: Fit) -> list[Check]:
+    table = diagnostics(fit)
+    rhat, bulk = float(table["rhat"].max()), float(table["ess_bulk"].min())
+    worst = table.sort_values("rhat").iloc[-1]
+    longer = f"Sample longer (--draws); worst: {worst.name} of {worst['worst']}."
+    sampler = fit.tree["sample_stats"].to_dataset()
+    diverging = float(sampler["diverging"].mean())
+    energy = _smallest_bfmi(sampler["energy"].to_numpy())
+    return [
+        Check("R-hat, worst", _grade(-rhat, -1.01, -1.05), rhat, "<= 1.01", longer),
+        Check("bulk ESS, smallest", _grade(bulk, 400, 100), bulk, ">= 400", longer),
+        Check(
+            "divergences, share of draws",
+            _grade(-diverging, -0.001, -0.02),
+            diverging,
+            "<= 0.001",
+            "Raise target_accept; check the priors.",
+        ),
+        Check(
+            "energy (BFMI), smallest",
+            _grade(energy, 0.3, 0.1),
+            energy,
+            ">= 0.3",
+            "The tails of the posterior are explored slowly: sample longer.",
+        ),
+    ]
+
+
+def _smallest_bfmi(energy: Float[np.ndarray, "chain draw"]) -> float:
+    energy = energy.astype(float)
+    return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / energy.var(axis=1)))
+
+
+def _prediction(fit: Fit) -> list[Check]:
+    coverage = predictive_coverage(fit)
+    n_scores = len(fit.observed_index[0])
+    benchmark, _ = fit.observed_index
+    weights = np.bincount(benchmark, minlength=coverage.size) / n_scores
+    overall = float(coverage.to_numpy() @ weights)
+    worst = abs(coverage - PREDICTIVE_INTERVAL).idxmax("benchmark").item()
+    return [
+        Check(
+            "posterior predictive coverage",
+            _grade_band(overall, 0.84, 0.98),
+            overall,
+            "0.84 to 0.98",
+            "The noise model does not fit: look at the worst benchmark.",
+        ),
+        Check(
+            "worst benchmark coverage",
+            _grade_band(float(coverage.sel(benchmark=worst)), 0.8, 1.0),
+            float(coverage.sel(benchmark=worst)),
+            "0.80 to 1.00",
+            f"Look at {worst}: its metric may have changed, or its link may not fit.",
+        ),
+    ]
+
+
+def _influence(fit: Fit) -> Check:
+    result = loo(fit)
+    share = float(np.mean(np.asarray(result.pareto_k) > result.good_k))
+    return Check(
+        "PSIS-LOO",
+        _grade(-share, -0.1, -0.3),
+        float(result.elpd),
+        f"Pareto k > {result.good_k:.2f} in at most 10 % of scores (here {share:.1%})",
+        f"elpd {result.elpd:.0f} +- {result.se:.0f}; scores with high k decide their own skill: "
+        "leave families out (backtest) to judge forecasts.",
+    )
+
+
+def _agreement(fit: Fit) -> list[Check]:
+    """How far the fitted optima are from those of controlled runs, where these are given."""
+    slope = fit.draws()["slope"]
+    checks = []
+    for known in fit.spec.evidence:
+        implied = at_reference_budget(slope[..., fit.spec.skill_index(known.skill)])
+        log_params, sharpness = (float(np.median(values)) for values in implied)
+        distance = max(
+            abs(log_params - known.log_params) / known.log_params_sd,
+            abs(sharpness - known.sharpness) / known.sharpness_sd,
+        )
+        best, given = (
+            format_count(fit.spec.reference_params * np.exp(at))
+            for at in (log_params, known.log_params)
+        )
+        checks.append(
+            Check(
+                f"controlled runs on {known.skill}",
+                Verdict.PASS if distance <= AGREEMENT else Verdict.REVIEW,
+                distance,
+                f"<= {AGREEMENT:g} scales",
+                "The fit departs from the controlled runs. At the reference budget the best size "
+                f"is {best}, there {given}; its sharpness {sharpness:.2f}, there "
+                f"{known.sharpness:.2f}. Take its optimum for unsettled.",
+            )
+        )
+    return checks
+
+
+def loo(fit: Fit) -> azs.ELPDData:
+    """PSIS-LOO of the pointwise log likelihood, one point per observed score."""
+    values = fit.log_likelihood()
+    posterior = fit.tree.posterior
+    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    tree = xr.DataTree.from_dict(
+        {
+            "posterior": posterior.to_dataset()[["intercept"]],
+            "log_likelihood": xr.Dataset(
+                {"score": (("chain", "draw", "observation"), values.reshape(*shape, -1))}
+            ),
+        }
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # high k is reported as a check
+        return azs.loo(tree, pointwise=True)
+
+
+def _grade(value: float, passes: float, fails: float) -> Verdict:
+    """Grade a value of which more is better."""
+    if value >= passes:
+        return Verdict.PASS
+    return Verdict.REVIEW if value >= fails else Verdict.FAIL
+
+
+def _grade_band(value: float, low: float, high: float) -> Verdict:
+    """Grade a coverage: skills are fitted to the same scores, so a little too much is expected."""
+    return _grade(-max(low - value, value - high, 0.0), 0.0, -0.1)

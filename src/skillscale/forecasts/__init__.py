@@ -1,0 +1,1 @@
+"""What models will score."""

@@ -1,0 +1,147 @@
+"""Forecast scores of models: of a family in the fit, of a new one, or of one never observed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from skillscale.forecasts.prediction import Prediction, predict
+from skillscale.posterior.chains import Method
+from skillscale.posterior.fit import Fit
+from skillscale.posterior.fit import fit as fit_table
+from skillscale.posterior.nuts import Nuts
+
+INTERVALS = (50, 80, 95)
+SOURCES = ("item_noise", "discrepancy", "family", "parameters")
+REFIT = Nuts(draws=500)
+"""Method of the fit that takes in observed scores which the law did not expect."""
+
+
+def forecast(
+    fit: Fit,
+    plan: pd.DataFrame,
+    observed: pd.DataFrame | None = None,
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+    refit: Method | None = REFIT,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> xr.Dataset:
+    """Forecast the scores of planned models.
+
+    Args:
+        fit: a fitted law.
+        plan: one row per model to forecast: ``model, n_params, n_tokens`` (counts), and where
+            known ``family, lineage, tuning, release, n_active_params``. A family or lineage that
+            is in the fit lends its efficiency; rows without a family belong to one new family.
+        observed: models of new (or fitted) families with scores: the columns of ``plan`` and one
+            per benchmark, fractions, NaN where not evaluated. A model that is also in ``plan``
+            is forecast on the benchmarks it was not evaluated on.
+        n_draws: draws of the law to use.
+        seed: source of randomness.
+        refit: how to fit again, with the observed models, where the draws of the law don't stretch
+            to their scores (a minute or two, where a forecast takes a fraction of a second).
+            None leaves the intervals approximate then.
+        on_progress: told the steps done and all steps of that fit.
+
+    Returns:
+        Dataset with dims ``model, benchmark``: ``mean, median, lower_50, upper_50, lower_80,
+        upper_80, lower_95, upper_95`` (fractions), ``variance_share`` (dim ``source``: item
+        noise, model discrepancy, family, shared parameters) and ``draws`` (dim ``draw``).
+        Attribute ``pareto_k`` tells how well the draws of the law stretch to the observed scores
+        (above 0.7 they don't), ``is_refit`` whether it was fitted again.
+
+    Raises:
+        TableError: the plan has no rows, or an observed model is in the fit already.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> plan = pd.DataFrame({"model": ["a-70b"], "n_params": [70e9], "n_tokens": [15e12]})
+        >>> result = sk.forecast(fit, plan, n_draws=200)
+        >>> bool(result["lower_95"].sel(model="a-70b", benchmark="mmlu") < result["mean"][0, 0])
+        True
+    """
+    again = None
+    if observed is not None and refit is not None:
+        again = partial(_fit_again, fit, observed, method=refit, seed=seed, on_progress=on_progress)
+    return _summarise(predict(fit, plan, observed, n_draws=n_draws, seed=seed, refit=again))
+
+
+def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+    """A forecast in long format: one row per model and benchmark, as the command line prints it."""
+    columns = ["mean", "median"]
+    columns += [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
+    rows = []
+    for model in result["model"].to_numpy():
+        for benchmark in result["benchmark"].to_numpy():
+            cell = result.sel(model=model, benchmark=benchmark)
+            row: dict[str, str | float] = {
+                "model": str(model),
+                "family": str(cell["family"].item()),
+                "benchmark": str(benchmark),
+            }
+            row |= {name: float(cell[name]) for name in columns}
+            row |= {
+                f"share_{source}": float(cell["variance_share"].sel(source=source))
+                for source in SOURCES
+            }
+            rows.append(row)
+    return rows
+
+
+def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean, median and the ends of all intervals over the first axis, as forecasts name them."""
+    found = {"mean": draws.mean(axis=0), "median": np.median(draws, axis=0)}
+    for interval in INTERVALS:
+        tail = (1 - interval / 100) / 2
+        lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+        found |= {f"lower_{interval}": lower, f"upper_{interval}": upper}
+    return found
+
+
+def _fit_again(
+    fit: Fit,
+    observed: pd.DataFrame,
+    described: pd.DataFrame,
+    *,
+    method: Method,
+    seed: int,
+    on_progress: Callable[[int, int], None],
+) -> Fit:
+    """Fit the table of a fit and the observed models, which are described as the table's are."""
+    benchmarks = [name for name in fit.design.coords["benchmark"] if name in observed]
+    table = fit.table.with_models(described, observed.set_index("model")[benchmarks])
+    return fit_table(table, fit.spec, method=method, seed=seed, on_progress=on_progress)
+
+
+def _summarise(prediction: Prediction) -> xr.Dataset:
+    values = prediction.score.swapaxes(1, 2)
+    cell = ("model", "benchmark")
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]]
+    data = {name: (cell, found) for name, found in summary(values).items()}
+    variance = np.stack([prediction.variance[source].T for source in SOURCES])
+    data["variance_share"] = (("source", *cell), variance / variance.sum(axis=0))
+    data["draws"] = (("draw", *cell), values)
+    return xr.Dataset(
+        data,
+        coords={
+            "model": list(prediction.models.index),
+            "benchmark": prediction.benchmarks,
+            "family": ("model", list(prediction.models["family"])),
+            "source": list(SOURCES),
+        },
+        attrs={
+            "pareto_k": prediction.pareto_k,
+            "n_observed": prediction.n_observed,
+            "is_refit": int(prediction.is_refit),
+        },
+    )

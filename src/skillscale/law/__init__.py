@@ -1,0 +1,1 @@
+"""What is believed: the equation, its parameters, and their priors."""

@@ -1,0 +1,194 @@
+"""From a table to the arrays the model is written in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Bool, Float, Int
+
+from skillscale.data.table import Table
+from skillscale.errors import SpecError, UnknownNameError
+from skillscale.law.exploratory import is_below_diagonal
+from skillscale.law.spec import Spec
+
+COVARIATES = ("instruct", "date")
+PERIOD = 0.5
+"""Years over which the pace of progress is taken for constant."""
+
+
+class Observations(NamedTuple):
+    """Arrays of a table. A fold is the same observations with another ``is_observed``."""
+
+    score: Float[Array, "benchmark model"]
+    """Observed scores, zero where there is none. Benchmarks come first because XLA's vector
+    code wants the long dimension last: a gradient takes a third of the time of gathered rows."""
+    is_observed: Bool[Array, "benchmark model"]
+    """False where there is no score, or a fold hides it."""
+    log_params: Float[Array, " model"]
+    """Log of active parameters, centred at the reference size."""
+    log_tokens: Float[Array, " model"]
+    """Log of tokens, centred; where not published, the mean of its prior."""
+    log_tokens_sd: Float[Array, " model"]
+    """Prior standard deviation of unpublished log tokens, zero where published."""
+    covariates: Float[Array, "model covariate"]
+    """Instruct (0 or 1), release date (years from the reference) and, relative to the reference,
+    the share of every period of the trend that has passed; per model."""
+    in_family: Float[Array, "model family"]
+    """One-hot: the family of every model."""
+    in_lineage: Float[Array, "family lineage"]
+    """One-hot: the lineage of every family."""
+    chance: Float[Array, " benchmark"]
+    n_items: Float[Array, " benchmark"]
+
+
+@dataclass(frozen=True)
+class Design:
+    """Observations with the names of everything they index.
+
+    Attributes:
+        observations: the arrays.
+        coords: names along every dimension.
+    """
+
+    observations: Observations
+    coords: dict[str, list[str]]
+    is_anchor: Bool[np.ndarray, "benchmark skill"]
+    """Where an anchor reads its own skill: named skills with loading one."""
+    is_free: Bool[np.ndarray, "benchmark skill"]
+    """Where it is a parameter."""
+
+    @property
+    def unpublished(self) -> Int[np.ndarray, " unpublished"]:
+        """Positions of the models whose token count is not published."""
+        return np.flatnonzero(np.asarray(self.observations.log_tokens_sd) > 0)
+
+    def log_tokens(self, draws: Mapping[str, Array]) -> Float[Array, "draw model"]:
+        """Centred log tokens of every model: those not published as every draw has them."""
+        log_tokens = np.tile(self.observations.log_tokens, (len(draws["slope"]), 1))
+        if self.unpublished.size:
+            log_tokens[:, self.unpublished] = draws["unpublished_log_tokens"]
+        return jnp.asarray(log_tokens)
+
+
+def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
+    """Benchmarks that a specification fits, in the table's order.
+
+    Raises:
+        UnknownNameError: one of them is not in the table.
+    """
+    known = table.benchmarks.index
+    for name in spec.benchmarks:
+        if name not in known:
+            raise UnknownNameError("benchmark", name, known, "this table")
+    if spec.benchmarks:
+        return [name for name in known if name in spec.benchmarks]
+    on_leaderboard = table.benchmarks["leaderboard"].notna()
+    return list(known[on_leaderboard] if on_leaderboard.any() else known)
+
+
+def make_design(table: Table, spec: Spec) -> Design:
+    """Arrays and names of the models that have a score on the chosen benchmarks.
+
+    Raises:
+        SpecError: an anchor is not among the benchmarks, or has no score.
+        UnknownNameError: a benchmark is not in the table.
+    """
+    table = table.select(benchmarks=chosen_benchmarks(table, spec))
+    scored = table.scores["benchmark"].unique()
+    unusable = [name for name in spec.anchors if name not in scored]
+    if unusable:
+        raise SpecError(
+            f"anchors without scores among the fitted benchmarks: {', '.join(unusable)}. "
+            f"Benchmarks with scores: {', '.join(sorted(scored))}."
+        )
+    models, benchmarks = table.models, table.benchmarks
+    families = models.groupby("family")["lineage"].first()
+    lineages = pd.Index(sorted(families.unique()))
+    grid = table.wide().T.to_numpy(dtype=float)
+    log_tokens, log_tokens_sd = token_prior(models, spec)
+    observations = Observations(
+        score=jnp.asarray(np.nan_to_num(grid), dtype=jnp.float32),
+        is_observed=jnp.asarray(~np.isnan(grid)),
+        log_params=centred_log_params(models, spec),
+        log_tokens=jnp.asarray(log_tokens),
+        log_tokens_sd=jnp.asarray(log_tokens_sd),
+        covariates=covariates(models, spec),
+        in_family=_one_hot(models["family"], families.index),
+        in_lineage=_one_hot(families, lineages),
+        chance=_floats(benchmarks["chance"]),
+        n_items=_floats(benchmarks["n_items"]),
+    )
+    rows = np.array([benchmarks.index.get_loc(name) for name in spec.anchors])
+    n_skill = len(spec.skills)
+    is_anchor = np.zeros((len(benchmarks), n_skill), dtype=bool)
+    is_anchor[rows, np.arange(n_skill)] = True
+    is_free = np.ones_like(is_anchor)
+    is_free[rows] = is_below_diagonal(n_skill) if spec.exploratory else False
+    return Design(
+        observations=observations,
+        coords={
+            "model": list(models.index),
+            "family": list(families.index),
+            "lineage": list(lineages),
+            "benchmark": list(benchmarks.index),
+            "skill": list(spec.skills),
+            "period": [f"{begin:g}" for begin in periods(spec)],
+        },
+        is_anchor=is_anchor,
+        is_free=is_free,
+    )
+
+
+def centred_log_params(models: pd.DataFrame, spec: Spec) -> Float[Array, " model"]:
+    """Log of active parameters over the reference size."""
+    return _floats(np.log(models["n_active_params"] / spec.reference_params))
+
+
+def covariates(models: pd.DataFrame, spec: Spec) -> Float[Array, "model covariate"]:
+    """Instruct (0 or 1), years since the reference date, and periods of the trend passed since.
+
+    Over a period the trend leaves its mean rate by a step of its own, taken evenly.
+    """
+    is_instruct = (models["tuning"] == "instruct").to_numpy(dtype=float)
+    years = models["release_year"].to_numpy(dtype=float) - spec.reference_year
+    begins = np.array(periods(spec)) - spec.reference_year
+    passed = np.clip((years[:, None] - begins) / PERIOD, 0, 1) - np.clip(-begins / PERIOD, 0, 1)
+    return jnp.asarray(np.column_stack([is_instruct, years, passed]), jnp.float32)
+
+
+def periods(spec: Spec) -> list[float]:
+    """Dates at which the periods of the trend begin."""
+    return np.arange(spec.trend_from, spec.trend_until, PERIOD).tolist()
+
+
+def token_prior(
+    models: pd.DataFrame, spec: Spec
+) -> tuple[Float[np.ndarray, " model"], Float[np.ndarray, " model"]]:
+    """Centred log tokens and their standard deviation: zero where published.
+
+    An unpublished count is expected at the mean of the published ones of the same family and, for
+    a family that publishes none, at the reference count grown with the release date.
+    """
+    log_tokens = np.log(models["n_tokens"] / spec.reference_tokens)
+    in_family = log_tokens.groupby(models["family"]).transform("mean")
+    trend = spec.priors.tokens_growth * (models["release_year"] - spec.reference_year)
+    sd = np.where(in_family.notna(), spec.priors.tokens_sd_within_family, spec.priors.tokens_sd)
+    mean = log_tokens.fillna(in_family).fillna(trend)
+    return (
+        mean.to_numpy(dtype=np.float32),
+        np.where(log_tokens.notna(), 0.0, sd).astype(np.float32),
+    )
+
+
+def _one_hot(names: pd.Series, groups: pd.Index) -> Float[Array, "member group"]:
+    return jax.nn.one_hot(groups.get_indexer(pd.Index(names)), len(groups))
+
+
+def _floats(values: pd.Series) -> Float[Array, " n"]:
+    return jnp.asarray(values.to_numpy(dtype=np.float32))

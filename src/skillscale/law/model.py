@@ -1,0 +1,146 @@
+r"""The generative model: efficiencies to skills to scores, and the priors over all of it.
+
+$$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year}
++ \kappa_k \sum_{q \le \text{year}} z_{qk}, \qquad
+\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i + w_{f(i)k}\log\tfrac{N_i}{N_0}
++ \varepsilon_{ik}$$
+
+$$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad \gamma_{fj} \sim \mathcal N(0, 1),$$
+
+$$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, \qquad
+\operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
++ \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
+
+with Student-t tails (see `likelihood`). Progress is a random walk around its mean rate, with a step
+$z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep their prior, so later
+families are as uncertain as the pace of progress. A missing score is masked: it is simply absent.
+What controlled runs say of slopes, if the specification has any, is data too (see `evidence`).
+
+| symbol | site | dims |
+|---|---|---|
+| $\lambda_j$ | `free_loading` (anchors are fixed), `loading` | benchmark, skill |
+| $u_k^2$ | `squared_unit`, of exploratory skills only (see `exploratory`) | skill |
+| $b_j$, $k_j$, $u_j$ | `intercept`, `asymmetry`, `ceiling_gap` | benchmark |
+| $\beta_k$ | `slope` | input, skill |
+| $\delta_k, \rho_k$ | `effect` | covariate, skill |
+| $\kappa_k$, $z_{qk}$ | `trend_scale`, `innovation` | skill; period, skill |
+| $\alpha_f$ | `efficiency` | family, skill |
+| $\theta_i$ | `skill` | model, skill |
+| $s_L, s_F, s_S, \tau$ | `lineage_scale`, `family_scale`, `slope_scale`, `model_scale` | skill |
+| $\phi_j, \psi_j$ | `overdispersion`, `discrepancy_spread` | benchmark |
+| $\chi_j, \varsigma_j$ | `affinity_overdispersion`, `affinity_spread` | benchmark |
+| $\nu$ | `tail` | |
+| $\log D$ | `unpublished_log_tokens` | unpublished |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from skillscale.law import equation
+from skillscale.law.design import Design, Observations
+from skillscale.law.exploratory import squared_units, units
+from skillscale.law.families import FamilySlopeNormal, LineageNormal
+from skillscale.law.priors import make_priors
+from skillscale.law.scores import FamilyStudentT, scatter
+from skillscale.law.slope_evidence import log_likelihood
+from skillscale.law.spec import Spec
+
+SCALES = ("trend_scale", "lineage_scale", "family_scale", "slope_scale", "model_scale")
+
+
+def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
+    """NumPyro model of a design, as a function of the observations alone.
+
+    Folds share its compiled program: they differ in ``Observations.is_observed`` only.
+    """
+    one = jnp.ones(len(spec.skills))
+    unpublished = design.unpublished
+    of_skill = [(known, spec.skill_index(known.skill)) for known in spec.evidence]
+
+    def draw(site: str, distribution: dist.Distribution) -> Array:
+        shape = distribution.shape()
+        if 0 in shape:  # all benchmarks are anchors, or all token counts published
+            return jnp.zeros(shape)
+        return numpyro.sample(site, distribution)
+
+    def model(observations: Observations) -> None:
+        unit, own_loading = one, one
+        if spec.exploratory:
+            unit, own_loading = units(draw("squared_unit", squared_units(spec)))
+        priors = make_priors(design, spec, unit)
+        params = {prior.site: draw(prior.site, prior.distribution) for prior in priors}
+        params |= per_skill(params, unit)
+        log_tokens = draw(
+            "unpublished_log_tokens",
+            dist.Normal(
+                observations.log_tokens[unpublished], observations.log_tokens_sd[unpublished]
+            ),
+        )
+        params["unpublished_log_tokens"] = log_tokens
+        effects = equation.effects(params["effect"], params["trend_scale"], params["innovation"])
+        family_covariates, own_covariates = split_covariates(observations)
+        efficiency = numpyro.sample(
+            "efficiency",
+            LineageNormal(
+                family_covariates @ effects,
+                params["lineage_scale"],
+                params["family_scale"],
+                observations.in_lineage,
+            ),
+        )
+        x = equation.inputs(
+            observations.log_params, observations.log_tokens.at[unpublished].set(log_tokens)
+        )
+        expected = equation.expected_skill(observations.in_family @ efficiency, params["slope"], x)
+        skill = numpyro.sample(
+            "skill",
+            FamilySlopeNormal(
+                expected + own_covariates @ effects,
+                params["model_scale"],
+                params["slope_scale"],
+                observations.log_params,
+                observations.in_family,
+            ),
+        )
+        loading = loading_matrix(params["free_loading"], own_loading, design)
+        params["loading"] = numpyro.deterministic("loading", loading)
+        expected_scores = scatter(params, skill, observations.chance, observations.n_items)
+        scores = FamilyStudentT(
+            params["tail"], expected_scores, observations.is_observed, observations.in_family
+        )
+        numpyro.sample("score", scores, obs=observations.score)
+        if of_skill:
+            slope = params["slope"]
+            terms = [log_likelihood(known, slope[:, skill]) for known, skill in of_skill]
+            numpyro.factor("evidence", sum(terms))
+
+    return model
+
+
+def split_covariates(
+    observations: Observations,
+) -> tuple[Float[Array, "family covariate"], Float[Array, "model covariate"]]:
+    """Covariates of a family (the mean of its models') and what each model differs from them."""
+    member = observations.in_family
+    of_family = member.T @ observations.covariates / member.sum(axis=0)[:, None]
+    return of_family, observations.covariates - member @ of_family
+
+
+def loading_matrix(
+    free: Float[Array, " free"], own: Float[Array, " skill"], design: Design
+) -> Float[Array, "benchmark skill"]:
+    """Loadings of all benchmarks: of anchors on their own skill, and the free ones."""
+    return jnp.where(design.is_anchor, own, 0.0).at[design.is_free.nonzero()].set(free)
+
+
+def per_skill(
+    params: Mapping[str, Array], unit: Float[Array, " skill"]
+) -> dict[str, Float[Array, " skill"]]:
+    """Scales of every skill in its unit: those of exploratory skills are one number by itself."""
+    return {site: params[site] * unit for site in SCALES}

@@ -1,0 +1,212 @@
+r"""How scores scatter around what the law expects, and what a family's other scores say of one.
+
+A family may be better or worse at a benchmark than its skills say: it has an affinity
+$\gamma_{fj}$ for it, shared by its models.
+
+$$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad
+\gamma_{fj} \sim \mathcal N(0, 1), \quad e_{ij} \sim \mathcal N(0, v_{ij}),$$
+
+$\gamma$ and $e$ of one family and benchmark divided by the root of a common $\chi^2_\nu/\nu$,
+so that their scores are jointly Student-t. The affinities are integrated out: given the skills
+they enter linearly, and sampling them would double the number of parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro.distributions as dist
+from jax.scipy.special import gammaln
+from jaxtyping import Array, Bool, Float
+from numpyro.distributions import constraints
+
+from skillscale.law import equation
+
+
+class Scatter(NamedTuple):
+    """Expected scores of models, and how far actual ones may fall from them."""
+
+    mean: Float[Array, "benchmark model"]
+    item: Float[Array, "benchmark model"]
+    """Variance of item sampling."""
+    discrepancy: Float[Array, "benchmark model"]
+    """Variance of what is particular to one model and benchmark."""
+    affinity: Float[Array, "benchmark model"]
+    """Standard deviation of the family's affinity, in score."""
+
+    @property
+    def own(self) -> Float[Array, "benchmark model"]:
+        """Variance that the models of a family do not share."""
+        return self.item + self.discrepancy
+
+
+class Evidence(NamedTuple):
+    """What the observed scores of a family say of its affinity for each benchmark."""
+
+    square: Float[Array, "benchmark family"]
+    pull: Float[Array, "benchmark family"]
+    information: Float[Array, "benchmark family"]
+    log_variance: Float[Array, "benchmark family"]
+    n: Float[Array, "benchmark family"]
+
+    def __add__(self, other: Evidence) -> Evidence:  # type: ignore[override]
+        """Evidence of two sets of scores."""
+        return Evidence(*(a + b for a, b in zip(self, other, strict=True)))
+
+    @property
+    def mahalanobis(self) -> Float[Array, "benchmark family"]:
+        """Squared distance of the scores from their expectation."""
+        return jnp.maximum(self.square - self.pull**2 / (1 + self.information), 0)
+
+
+def scatter(
+    params: Mapping[str, Array],
+    skill: Float[Array, "model skill"],
+    chance: Float[Array, " benchmark"],
+    n_items: Float[Array, " benchmark"],
+) -> Scatter:
+    """Expected scores of models with these skills, and their scatter, for one draw of the law."""
+    link = equation.Link(
+        loading=params["loading"],
+        intercept=params["intercept"],
+        asymmetry=params["asymmetry"],
+        chance=chance,
+        ceiling=1 - params["ceiling_gap"] * (1 - chance),
+    )
+    mean, slope = equation.expected_score_and_slope(skill, link)
+
+    def unexplained(overdispersion: str, spread: str) -> Float[Array, "benchmark model"]:
+        return equation.discrepancy_variance(mean, slope, params[overdispersion], params[spread])
+
+    return Scatter(
+        mean,
+        equation.item_variance(mean, n_items),
+        unexplained("overdispersion", "discrepancy_spread"),
+        jnp.sqrt(unexplained("affinity_overdispersion", "affinity_spread")),
+    )
+
+
+def pool(
+    expected: Scatter,
+    score: Float[Array, "benchmark model"],
+    is_observed: Bool[Array, "benchmark model"],
+    belongs: Float[Array, "model family"],
+) -> Evidence:
+    """Gather the observed scores of every family.
+
+    Args:
+        expected: scatter of the models.
+        score: their scores.
+        is_observed: which of them count.
+        belongs: one where a model's scores speak for a family, else zero.
+    """
+    residual = score - expected.mean
+    weight = is_observed / expected.own
+    return Evidence(
+        (weight * residual**2) @ belongs,
+        (weight * expected.affinity * residual) @ belongs,
+        (weight * expected.affinity**2) @ belongs,
+        (is_observed * jnp.log(expected.own)) @ belongs,
+        is_observed.astype(expected.mean.dtype) @ belongs,
+    )
+
+
+def log_prob(evidence: Evidence, tail: Float[Array, ""]) -> Float[Array, "benchmark family"]:
+    """Log density of all scores of a family on a benchmark, a multivariate Student-t."""
+    half = (tail + evidence.n) / 2
+    return (
+        gammaln(half)
+        - gammaln(tail / 2)
+        - evidence.n / 2 * jnp.log(tail * jnp.pi)
+        - (evidence.log_variance + jnp.log1p(evidence.information)) / 2
+        - half * jnp.log1p(evidence.mahalanobis / tail)
+    )
+
+
+def given(
+    expected: Scatter, evidence: Evidence, tail: Float[Array, ""]
+) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"], Array]:
+    """Location, scale and degrees of freedom of a score, given other scores of its family.
+
+    Args:
+        expected: scatter of the models.
+        evidence: for every model and benchmark, that of the family's other scores.
+        tail: degrees of freedom before any score is seen.
+    """
+    known = 1 + evidence.information
+    degrees = tail + evidence.n
+    variance = expected.own + expected.affinity**2 / known
+    inflation = (tail + evidence.mahalanobis) / degrees
+    location = expected.mean + expected.affinity * evidence.pull / known
+    return location, jnp.sqrt(variance * inflation), degrees
+
+
+def given_siblings(
+    expected: Scatter,
+    score: Float[Array, "benchmark model"],
+    is_observed: Bool[Array, "benchmark model"],
+    in_family: Float[Array, "model family"],
+    tail: Float[Array, ""],
+) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"], Array]:
+    """Location, scale and degrees of freedom of every score given the others of its family."""
+    siblings = in_family @ in_family.T - jnp.eye(len(in_family))
+    return given(expected, pool(expected, score, is_observed, siblings), tail)
+
+
+class FamilyStudentT(dist.Distribution):
+    """Scores of all models on all benchmarks, with the families' affinities integrated out.
+
+    Args:
+        tail: degrees of freedom.
+        expected: scatter of the models.
+        is_observed: which scores count in the density.
+        in_family: one-hot matrix of the family of every model.
+
+    >>> one = Scatter(*(jnp.full((1, 1), value) for value in (0.5, 0.01, 0.0, 0.0)))
+    >>> alone = FamilyStudentT(jnp.array(3.0), one, jnp.ones((1, 1), bool), jnp.ones((1, 1)))
+    >>> bool(jnp.isclose(alone.log_prob(0.6), dist.StudentT(3.0, 0.5, 0.1).log_prob(0.6))[()])
+    True
+    """
+
+    support = constraints.real_matrix
+    pytree_data_fields = ("tail", "expected", "is_observed", "in_family")
+
+    def __init__(
+        self,
+        tail: Float[Array, ""],
+        expected: Scatter,
+        is_observed: Bool[Array, "benchmark model"],
+        in_family: Float[Array, "model family"],
+    ):
+        self.tail = tail
+        self.expected = expected
+        self.is_observed = is_observed
+        self.in_family = in_family
+        super().__init__(batch_shape=(), event_shape=jnp.shape(expected.mean))
+
+    def sample(
+        self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
+    ) -> Float[Array, "*s benchmark model"]:
+        """Draw affinities, then scores around them."""
+        if key is None:
+            raise ValueError("FamilyStudentT.sample needs a key.")
+        key_affinity, key_own, key_tail = jax.random.split(key, 3)
+        n_benchmark, n_model = self.event_shape
+        families = (*sample_shape, n_benchmark, self.in_family.shape[1])
+        affinity = jax.random.normal(key_affinity, families) @ self.in_family.T
+        own = jax.random.normal(key_own, (*sample_shape, n_benchmark, n_model))
+        chi2 = 2 * jax.random.gamma(key_tail, self.tail / 2, families)
+        stretch = jnp.sqrt(self.tail / chi2) @ self.in_family.T
+        expected = self.expected
+        deviation = expected.affinity * affinity + jnp.sqrt(expected.own) * own
+        return expected.mean + stretch * deviation
+
+    def log_prob(
+        self, value: Float[Array, "benchmark model"], intermediates: None = None
+    ) -> Float[Array, ""]:
+        """Log density of the observed scores."""
+        evidence = pool(self.expected, value, self.is_observed, self.in_family)
+        return log_prob(evidence, self.tail).sum()

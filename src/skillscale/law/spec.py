@@ -1,0 +1,293 @@
+"""The specification of a fit: which skills, which benchmarks, which priors. Plain scalars only."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from skillscale.errors import SpecError, UnknownNameError
+from skillscale.law.slope_evidence import SlopeEvidence
+
+
+@dataclass(frozen=True)
+class LogNormalPrior:
+    """A positive parameter: its median, and the standard deviation of its logarithm."""
+
+    median: float
+    sigma: float
+
+
+@dataclass(frozen=True)
+class NormalPrior:
+    """A parameter of either sign: its mean and standard deviation."""
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
+class Priors:
+    """Numbers of every prior. Skills are in units of the linear predictor of their anchor.
+
+    A slope of 0.6 moves a score at the middle of its range by six (asymmetry 0.1) to fifteen points
+    (asymmetry 1) per e-fold of size or tokens; efficiencies and their spreads share that unit.
+
+    The date effect per year is what a skill gains from an e-fold of compute, half of it spent on
+    size and half on tokens (0.6 by these slopes), times the e-folds of compute that a year of
+    progress saves: one, between 0.6 and 1.7 (arXiv:2403.05812).
+    """
+
+    loading: LogNormalPrior = LogNormalPrior(0.25, 1.0)
+    intercept: NormalPrior = NormalPrior(0.0, 1.5)
+    asymmetry: LogNormalPrior = LogNormalPrior(0.5, 0.7)
+    ceiling_gap_logit: NormalPrior = NormalPrior(-3.0, 0.5)
+    exploratory_loading_sd: float = 0.5
+    slope: NormalPrior = NormalPrior(0.6, 0.6)
+    interaction: NormalPrior = NormalPrior(0.0, 0.15)
+    instruct: NormalPrior = NormalPrior(0.0, 1.0)
+    date: NormalPrior = NormalPrior(0.7, 0.35)
+    trend_scale: LogNormalPrior = LogNormalPrior(1.0, 0.4)
+    lineage_scale: LogNormalPrior = LogNormalPrior(0.6, 0.5)
+    family_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
+    slope_scale: LogNormalPrior = LogNormalPrior(0.15, 0.5)
+    model_scale: LogNormalPrior = LogNormalPrior(0.3, 0.25)
+    overdispersion: LogNormalPrior = LogNormalPrior(0.02, 0.5)
+    discrepancy_spread: LogNormalPrior = LogNormalPrior(0.3, 0.7)
+    affinity_overdispersion: LogNormalPrior = LogNormalPrior(0.015, 0.5)
+    affinity_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
+    tail: LogNormalPrior = LogNormalPrior(8.0, 0.5)
+    tokens_growth: float = 1.2
+    """Expected growth of log tokens per year: where a token count is not published."""
+    tokens_sd: float = 0.7
+    tokens_sd_within_family: float = 0.2
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to fit.
+
+    Attributes:
+        skills: names of the latent skills.
+        anchors: per skill, the benchmark that reads this skill alone, with loading one. Anchors
+            name the skills and fix their scale and rotation; forecasts hardly depend on them.
+        benchmarks: benchmarks to fit; empty for all those of a leaderboard (all of the table
+            if it names no leaderboard).
+        reference_params: size at which inputs are centred (a count).
+        reference_tokens: token count at which inputs are centred.
+        reference_year: release date at which the date effect is zero, a decimal year.
+        trend_from: date from which progress may change its pace, every half year.
+        trend_until: date from which its pace is that of the mean again.
+        priors: the numbers of every prior.
+        evidence: what controlled runs say of the slopes of skills, at the reference size and token
+            count; none by default. A skill may have several, each from runs of its own.
+        exploratory: whether skills are left free to turn, with loadings of either sign and one
+            prior for all directions. Anchors then only stop the sampler from turning: each reads no
+            skill after its own, and the first sets the unit. See `explore`.
+
+    Example:
+        >>> Spec().skills
+        ('knowledge', 'reasoning', 'commonsense', 'instruction_following')
+        >>> Spec(skills=("knowledge",), anchors=())
+        Traceback (most recent call last):
+        skillscale.errors.SpecError: 1 skills need 1 anchors, found 0.
+    """
+
+    skills: tuple[str, ...] = ("knowledge", "reasoning", "commonsense", "instruction_following")
+    anchors: tuple[str, ...] = ("mmlu", "gsm8k", "hellaswag", "ifeval")
+    benchmarks: tuple[str, ...] = ()
+    reference_params: float = 7e9
+    reference_tokens: float = 1.3e12
+    reference_year: float = 2023.5
+    trend_from: float = 2022.0
+    trend_until: float = 2027.0
+    priors: Priors = field(default_factory=Priors)
+    evidence: tuple[SlopeEvidence, ...] = ()
+    exploratory: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.skills) != len(self.anchors):
+            raise SpecError(
+                f"{len(self.skills)} skills need {len(self.skills)} anchors, "
+                f"found {len(self.anchors)}."
+            )
+        for what in ("skills", "anchors", "benchmarks"):
+            names = getattr(self, what)
+            if len(set(names)) < len(names):
+                raise SpecError(f"{what} repeat a name: {', '.join(names)}.")
+        if not self.skills:
+            raise SpecError("a specification needs at least one skill.")
+        for name in ("reference_params", "reference_tokens"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise SpecError(f"{name} must be positive, found {value}.")
+        for name in ("reference_year", "trend_from", "trend_until"):
+            if not math.isfinite(getattr(self, name)):
+                raise SpecError(f"{name} must be finite, found {getattr(self, name)}.")
+        if self.trend_from >= self.trend_until:
+            raise SpecError(
+                f"trend_from must lie before trend_until, found {self.trend_from} and "
+                f"{self.trend_until}."
+            )
+        for prior in dataclasses.fields(self.priors):
+            _check_prior(prior.name, getattr(self.priors, prior.name))
+        if self.exploratory and self.evidence:
+            raise SpecError("exploratory skills have no names that evidence could be about.")
+        for known in self.evidence:
+            self.skill_index(known.skill)
+
+    def explore(self, n_skills: int, benchmarks: Sequence[str]) -> Spec:
+        """The same specification with exploratory skills, ``skill_1`` and so on.
+
+        Args:
+            n_skills: how many.
+            benchmarks: benchmarks to be fitted; those that are anchors already come first.
+
+        Raises:
+            SpecError: there are fewer benchmarks than skills, or no skills.
+
+        >>> Spec().explore(2, ["bbh", "gsm8k", "mmlu"]).anchors
+        ('mmlu', 'gsm8k')
+        """
+        if not 0 < n_skills <= len(benchmarks):
+            raise SpecError(
+                f"the number of skills must be between 1 and that of benchmarks, "
+                f"{len(benchmarks)}; found {n_skills}."
+            )
+        first = [name for name in self.anchors if name in benchmarks]
+        rest = [name for name in benchmarks if name not in first]
+        return dataclasses.replace(
+            self,
+            skills=tuple(f"skill_{k}" for k in range(1, n_skills + 1)),
+            anchors=tuple([*first, *rest][:n_skills]),
+            exploratory=True,
+        )
+
+    def skill_index(self, skill: str) -> int:
+        """Position of a skill.
+
+        Raises:
+            UnknownNameError: no skill of this name.
+        """
+        if skill not in self.skills:
+            raise UnknownNameError("skill", skill, self.skills, "this specification")
+        return self.skills.index(skill)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Nested plain values, for JSON and TOML."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Spec:
+        """Build a specification from nested plain values.
+
+        Raises:
+            SpecError: a key is unknown or a value does not fit.
+            UnknownNameError: evidence is of a skill that is not among the skills.
+        """
+        values = dict(values)
+        _known_keys(values, cls, "the specification")
+        evidence = _evidence(values.pop("evidence", ()))
+        numbers = values.pop("priors", {})
+        if not isinstance(numbers, dict):
+            raise SpecError(f"priors is a table of priors, found {numbers!r}.")
+        _known_keys(numbers, Priors, "priors")
+        default = Priors()
+        priors: dict[str, Any] = {}
+        for name, value in numbers.items():
+            kind = type(getattr(default, name))
+            if kind is float:
+                priors[name] = _number(name, value)
+                continue
+            if not isinstance(value, dict):
+                raise SpecError(f"prior {name} is a table of {_names(kind)}, found {value!r}.")
+            _known_keys(value, kind, f"prior {name}")
+            given = {key: _number(f"{name}.{key}", number) for key, number in value.items()}
+            priors[name] = dataclasses.replace(getattr(default, name), **given)
+        for name, value in values.items():
+            if name == "exploratory":
+                if not isinstance(value, bool):
+                    raise SpecError(f"exploratory is true or false, found {value!r}.")
+            elif isinstance(getattr(cls, name), tuple):
+                if not isinstance(value, (list, tuple)) or not all(
+                    isinstance(item, str) for item in value
+                ):
+                    raise SpecError(f"{name} is a list of names, found {value!r}.")
+                values[name] = tuple(value)
+            else:
+                values[name] = _number(name, value)
+        return cls(**values, priors=Priors(**priors), evidence=evidence)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Spec:
+        """Read a specification from a TOML file; what it leaves out keeps its default.
+
+        Raises:
+            SpecError: the file is missing, is not TOML, or holds an unknown key.
+            UnknownNameError: evidence is of a skill that is not among the skills.
+        """
+        path = Path(path)
+        try:
+            values = tomllib.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise SpecError(f"{path} can't be read: {error.strerror}.") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SpecError(f"{path} is not TOML: {error}.") from error
+        return cls.from_dict(values)
+
+
+def _check_prior(name: str, value: LogNormalPrior | NormalPrior | float) -> None:
+    numbers: tuple[float, ...]
+    if isinstance(value, LogNormalPrior):
+        valid = value.median > 0 and value.sigma > 0
+        needs, numbers = "median > 0 and sigma > 0", (value.median, value.sigma)
+    elif isinstance(value, NormalPrior):
+        valid, needs, numbers = value.sd > 0, "sd > 0", (value.mean, value.sd)
+    else:
+        valid = name == "tokens_growth" or value > 0
+        needs, numbers = "to be positive", (value,)
+    if not valid:
+        raise SpecError(f"prior {name} needs {needs}, found {value}.")
+    if not all(map(math.isfinite, numbers)):
+        raise SpecError(f"prior {name} needs finite numbers, found {value}.")
+
+
+def _evidence(tables: object) -> tuple[SlopeEvidence, ...]:
+    if not isinstance(tables, (list, tuple)) or not all(isinstance(t, dict) for t in tables):
+        raise SpecError(f"evidence is a list of tables, found {tables!r}: begin each [[evidence]].")
+    return tuple(map(_slope_evidence, tables))
+
+
+def _slope_evidence(values: dict[str, Any]) -> SlopeEvidence:
+    _known_keys(values, SlopeEvidence, "evidence")
+    missing = [name for name in _names(SlopeEvidence) if name not in values]
+    if missing:
+        raise SpecError(f"evidence needs {', '.join(missing)}, found {values!r}.")
+    skill = values["skill"]
+    if not isinstance(skill, str):
+        raise SpecError(f"evidence.skill is a name, found {skill!r}.")
+    numbers = {name: value for name, value in values.items() if name != "skill"}
+    return SlopeEvidence(
+        skill, **{name: _number(f"evidence.{name}", value) for name, value in numbers.items()}
+    )
+
+
+def _known_keys(values: dict[str, Any], kind: type, where: str) -> None:
+    names = _names(kind)
+    for key in values:
+        if key not in names:
+            raise SpecError(str(UnknownNameError("key", key, names, where)))
+
+
+def _names(kind: type) -> list[str]:
+    return [f.name for f in dataclasses.fields(kind)]
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SpecError(f"{name} is a number, found {value!r}.")
+    return float(value)

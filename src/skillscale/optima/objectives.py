@@ -1,0 +1,268 @@
+r"""What is maximised: a skill, the expected score of a benchmark, or a weighted mean of scores.
+
+A skill and the linear predictor $\lambda_j^\top\theta + b_j$ of a single benchmark are linear in
+log tokens at a given size. A score rises with its predictor, so the optimum of a single benchmark
+is that of $\lambda_j^\top\beta$, whatever the family's efficiency, and the tokens that reach a
+value have a closed form. A weighted mean of several scores has neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from skillscale.errors import SpecError, UnknownNameError
+from skillscale.law import equation
+from skillscale.posterior.fit import Fit
+from skillscale.posterior.one_family import Production
+
+TARGET = "target"
+"""Name of the weighted mean of several benchmarks."""
+BISECTIONS = 12
+"""Halvings before the last step, which is a straight line: tokens are then right to 1 in 10^5."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is maximised, by positions in the fit.
+
+    Attributes:
+        name: the skill, the benchmark, or ``target``.
+        skill: the skill maximised; None where a score is.
+        weights: share of every benchmark in the score. A skill is scored by its anchor.
+    """
+
+    name: str
+    skill: int | None
+    weights: Mapping[int, float]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether a linear predictor ranks models as the objective does."""
+        return len(self.weights) == 1
+
+    def reading(self, production: Production) -> Float[np.ndarray, "draw skill"]:
+        """How much every skill counts in the linear predictor."""
+        if self.skill is None:
+            return np.asarray(production.link.loading[:, next(iter(self.weights))], float)
+        reading = np.zeros_like(production.efficiency)
+        reading[:, self.skill] = 1
+        return reading
+
+
+def make_objectives(
+    fit: Fit,
+    skills: Sequence[str] | None = None,
+    benchmarks: Sequence[str] | None = None,
+    target: Mapping[str, float] | None = None,
+) -> list[Objective]:
+    """Objectives by name: all skills if nothing is named.
+
+    Args:
+        fit: a fitted law.
+        skills: names of skills.
+        benchmarks: names of benchmarks, an objective each.
+        target: weights of benchmarks, of any sum, in one objective: their mean expected score.
+
+    Raises:
+        SpecError: a name is repeated, a weight is not positive, or skills are exploratory.
+        UnknownNameError: a skill or benchmark is not in the fit.
+    """
+    known = fit.design.coords["benchmark"]
+    if skills is None and benchmarks is None and target is None:
+        skills = fit.spec.skills
+    if skills and fit.spec.exploratory:
+        raise SpecError(
+            "skills of an exploratory fit can be read in any rotation, so that none of them is "
+            "there to be maximised: name benchmarks or a target."
+        )
+
+    def position(benchmark: str) -> int:
+        if benchmark not in known:
+            raise UnknownNameError("benchmark", benchmark, known)
+        return known.index(benchmark)
+
+    anchors = [known.index(anchor) for anchor in fit.spec.anchors]
+    objectives = [
+        Objective(name, k, {anchors[k]: 1.0})
+        for name in skills or ()
+        for k in [fit.spec.skill_index(name)]
+    ]
+    objectives += [Objective(name, None, {position(name): 1.0}) for name in benchmarks or ()]
+    if target is not None:
+        objectives.append(Objective(TARGET, None, _shares(target, position)))
+    names = [objective.name for objective in objectives]
+    if len(set(names)) < len(names):
+        raise SpecError(f"objectives repeat a name: {', '.join(names)}.")
+    if not names:
+        raise SpecError("there is nothing to maximise: name a skill, a benchmark or a target.")
+    return objectives
+
+
+def criterion(
+    production: Production,
+    objective: Objective,
+    n_params: Float[np.ndarray, " size"],
+    n_tokens: Float[np.ndarray, "*draw size"],
+) -> Float[np.ndarray, "draw size"]:
+    """What ranks models: the linear predictor where there is one, else the expected score.
+
+    Args:
+        production: the law of one family.
+        objective: what is maximised.
+        n_params: sizes, active parameters.
+        n_tokens: training tokens at every size, the same for all draws or not.
+    """
+    if not objective.is_linear:
+        return expected_score(production, objective, n_params, n_tokens)
+    log_params, log_tokens = np.broadcast_arrays(*production.logs(n_params, n_tokens))
+    x = equation.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens))
+    reading = objective.reading(production)
+    growth = np.einsum("dik,dk->di", production.slope, reading)
+    start = np.einsum("dk,dk->d", production.efficiency, reading)
+    if objective.skill is None:
+        start += production.link.intercept[:, next(iter(objective.weights))]
+    return start[:, None] + (np.asarray(x, float) @ growth[:, :, None])[..., 0]
+
+
+def expected_score(
+    production: Production,
+    objective: Objective,
+    n_params: Float[np.ndarray, " size"],
+    n_tokens: Float[np.ndarray, "*draw size"],
+) -> Float[np.ndarray, "draw size"]:
+    """Expected score, a fraction: of a skill's anchor, a benchmark, or the mean of several."""
+    log_params, log_tokens = production.logs(n_params, n_tokens)
+    log_tokens = np.broadcast_to(log_tokens, (len(production.slope), len(log_params)))
+    return np.asarray(_scores(*_compiled(production, objective), log_params, log_tokens), float)
+
+
+def tokens_needed(
+    production: Production,
+    objective: Objective,
+    n_params: Float[np.ndarray, " size"],
+    wanted: Float[np.ndarray, "draw one"],
+    tokens_range: tuple[float, float],
+) -> Float[np.ndarray, "draw size"]:
+    """Fewest tokens within a range that lift the criterion to a value, at every size.
+
+    In closed form where the criterion is linear in log tokens, else by bisection. Infinite where
+    the value is out of reach, or more tokens don't help.
+    """
+    fewest, most = (np.full_like(n_params, count) for count in tokens_range)
+    if objective.is_linear:
+        low, high = (criterion(production, objective, n_params, count) for count in (fewest, most))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = (wanted - low) / (high - low)
+    else:
+        (log_params, start), (_, end) = (production.logs(n_params, n) for n in (fewest, most))
+        found = _bisected(*_compiled(production, objective), log_params, start, end, wanted)
+        share, low, high = (np.asarray(part, float) for part in found)
+    is_between = (low < wanted) & (wanted <= high)
+    span = np.log(tokens_range[1] / tokens_range[0])
+    needed = fewest * np.exp(span * np.where(is_between, share, 0.0))
+    return np.where(is_between | (low >= wanted), needed, np.inf)
+
+
+def criterion_at(
+    production: Production, objective: Objective, value: float
+) -> Float[np.ndarray, " draw"]:
+    """The criterion where the objective has a value: a skill, or a score as a fraction."""
+    if objective.skill is not None or not objective.is_linear:
+        return np.full(len(production.slope), value)
+    link = _compiled(production, objective)[2]
+    return np.asarray(_predictors(value, link), float)[:, 0]
+
+
+def _shares(target: Mapping[str, float], position: Callable[[str], int]) -> dict[int, float]:
+    if not target:
+        raise SpecError("a target needs at least one benchmark, such as mmlu=1.")
+    for benchmark, weight in target.items():
+        if not (weight > 0 and math.isfinite(weight)):
+            raise SpecError(f"weights of a target must be positive, found {benchmark}={weight:g}.")
+    total = sum(target.values())
+    return {position(benchmark): weight / total for benchmark, weight in target.items()}
+
+
+Compiled = tuple[
+    Float[np.ndarray, "draw skill"],
+    Float[np.ndarray, "draw input skill"],
+    equation.Link,
+    Float[np.ndarray, " benchmark"],
+]
+"""Efficiency, slope, the link of the benchmarks that count, and their shares."""
+PER_DRAW = equation.Link._make((0, 0, 0, None, 0))
+"""Axes of a link over draws."""
+
+
+def _compiled(production: Production, objective: Objective) -> Compiled:
+    read = list(objective.weights)
+    loading, intercept, asymmetry, chance, ceiling = production.link
+    link = equation.Link(
+        loading[:, read], intercept[:, read], asymmetry[:, read], chance[read], ceiling[:, read]
+    )
+    return production.efficiency, production.slope, link, np.array([*objective.weights.values()])
+
+
+def _score(
+    efficiency: Float[Array, " skill"],
+    slope: Float[Array, "input skill"],
+    link: equation.Link,
+    weights: Float[Array, " benchmark"],
+    log_params: Float[Array, " size"],
+    log_tokens: Float[Array, " size"],
+) -> Float[Array, " size"]:
+    skill = equation.expected_skill(efficiency, slope, equation.inputs(log_params, log_tokens))
+    return weights @ equation.expected_score(skill, link)
+
+
+_per_draw = jax.vmap(_score, in_axes=(0, 0, PER_DRAW, None, None, 0))
+_scores = jax.jit(_per_draw)
+_predictors = jax.jit(jax.vmap(equation.predictor_of_score, in_axes=(None, PER_DRAW)))
+
+
+@jax.jit
+def _bisected(
+    efficiency: Float[Array, "draw skill"],
+    slope: Float[Array, "draw input skill"],
+    link: equation.Link,
+    weights: Float[Array, " benchmark"],
+    log_params: Float[Array, " size"],
+    start: Float[Array, " size"],
+    end: Float[Array, " size"],
+    wanted: Float[Array, "draw one"],
+) -> tuple[Float[Array, "draw size"], ...]:
+    """Where between two log token counts, as a share, the score is what is wanted.
+
+    Returns:
+        That share, and the scores at both ends of the last bracket.
+    """
+
+    def value(share: Float[Array, "draw size"]) -> Float[Array, "draw size"]:
+        log_tokens = start + share * (end - start)
+        return _per_draw(efficiency, slope, link, weights, log_params, log_tokens)
+
+    def step(i: int, bracket: tuple[Array, ...]) -> tuple[Array, ...]:
+        low, high, at_low, at_high = bracket
+        # Both ends first, in the same loop: a second copy of the law takes as long to compile.
+        share = jnp.select([i == 0, i == 1], [low, high], (low + high) / 2)
+        at_share = value(share)
+        is_low = jnp.where(i < 2, i == 0, at_share < wanted)
+        return (
+            jnp.where(is_low, share, low),
+            jnp.where(is_low, high, share),
+            jnp.where(is_low, at_share, at_low),
+            jnp.where(is_low, at_high, at_share),
+        )
+
+    none = jnp.zeros((len(efficiency), len(log_params)))
+    bracket = (none, none + 1, none, none)
+    low, high, at_low, at_high = jax.lax.fori_loop(0, 2 + BISECTIONS, step, bracket)
+    rise = jnp.where(at_high > at_low, at_high - at_low, 1)
+    return low + (high - low) * jnp.clip((wanted - at_low) / rise, 0, 1), at_low, at_high

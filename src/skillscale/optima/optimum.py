@@ -1,0 +1,164 @@
+r"""Compute optima: the best size and token count at a budget, if the data can tell.
+
+A budget leaves every size its tokens, so an objective is a function of size alone; its maximum is
+found per posterior draw on a grid. Under the translog a skill has an interior optimum only in
+draws with a positive interaction; otherwise the best size is whichever end of the search is
+better, and says nothing but "larger" or "smaller".
+
+With a positive interaction the translog is a saddle. Below its middle more compute does harm, and
+the best size at a budget is no more than the law bent out of shape; such draws have no optimum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from skillscale.errors import SpecError
+from skillscale.optima.deployment import Deployment, Limit, Path
+from skillscale.optima.identification import Choice, describe_choice
+from skillscale.optima.objectives import Objective, criterion, make_objectives
+from skillscale.posterior.fit import Fit
+from skillscale.posterior.one_family import Production, production, with_prior_slopes
+
+INTERVAL = 0.8
+MORE_TOKENS = 1.1
+"""Tokens, relative to those at an optimum, that ought to be better there."""
+
+
+def optimum(
+    fit: Fit,
+    flops: Sequence[float],
+    skills: Sequence[str] | None = None,
+    *,
+    benchmarks: Sequence[str] | None = None,
+    target: Mapping[str, float] | None = None,
+    family: str | None = None,
+    deployment: Deployment | None = None,
+    interval: float = INTERVAL,
+) -> xr.Dataset:
+    """Best size and token count for each objective at each budget.
+
+    Args:
+        fit: a fitted law.
+        flops: budgets in FLOP: for training, ``6 * n_params * n_tokens``, and for serving if the
+            deployment serves tokens.
+        skills: names of skills to maximise; all of them if nothing else is named.
+        benchmarks: names of benchmarks whose expected score to maximise, each on its own.
+        target: weights of benchmarks whose mean expected score to maximise, such as
+            ``{"mmlu": 1, "gsm8k": 2}``; named ``target`` in the result.
+        family: a family of the fit, whose efficiency and own slope in size count; by default a
+            typical base family released in the last month of the fit. Efficiency moves the
+            optimum of a ``target`` only.
+        deployment: tokens to serve, caps, and sizes allowed; none by default.
+        interval: probability inside the intervals reported.
+
+    Returns:
+        Dataset with dims ``objective, flops``: ``n_params, n_tokens, tokens_per_param`` (medians
+        over the draws with an optimum within reach, NaN where these are fewer than nine in ten),
+        their ``_lower`` and ``_upper`` ends over all draws; ``prob_interior, prob_lower_bound,
+        prob_upper_bound`` (of size), ``prob_cap`` (at a cap that was given) and ``prob_harm``
+        (where the law says that more compute does harm); ``narrowing``,
+        how much narrower the interval of log size is than with slopes from the prior (0 not at
+        all, 1 wholly); ``n_total_params`` and ``flops_spent`` at the median;
+        the sizes searched as ``searched_lower, searched_upper`` and the tokens as
+        ``searched_tokens_lower, searched_tokens_upper``; a ``verdict`` (see
+        `skillscale.optima.identification`) and the ``limit`` at which the optimum is, if any.
+
+    Raises:
+        SpecError: a budget or weight is not positive, or a budget leaves no size enough tokens.
+        UnknownNameError: a skill, benchmark or family is not in the fit.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> best = sk.optimum(fit, [1e23], ["knowledge"], target={"mmlu": 1, "gsm8k": 2})
+        >>> best["prob_interior"].dims, best["objective"].to_numpy().tolist()
+        (('objective', 'flops'), ['knowledge', 'target'])
+    """
+    objectives = make_objectives(fit, skills, benchmarks, target)
+    deployment = deployment or Deployment()
+    fitted = production(fit, family)
+    prior = with_prior_slopes(fitted, fit)
+
+    def cell(objective: Objective, budget: float) -> dict[str, Any]:
+        path = deployment.path(budget)
+        posterior, before = (best_on_path(law, objective, path) for law in (fitted, prior))
+        found = describe_choice(posterior, before, interval)
+        n_params, n_tokens = found["n_params"], found["n_tokens"]
+        return found | {
+            "n_total_params": n_params * deployment.total_per_active,
+            "flops_spent": deployment.flops(n_params, n_tokens),
+            "searched_lower": path.n_params[0],
+            "searched_upper": path.n_params[-1],
+            "searched_tokens_lower": path.n_tokens[-1],
+            "searched_tokens_upper": path.n_tokens[0],
+        }
+
+    result = tabulate(objectives, "flops", flops, cell)
+    return result.assign_attrs(interval=interval, serve_tokens=deployment.serve_tokens)
+
+
+def best_on_path(production: Production, objective: Objective, path: Path) -> Choice:
+    """The best size of every draw among those of a budget.
+
+    A draw in which more tokens would do harm at its best size has no optimum there: a smaller
+    budget would be better still.
+    """
+    value, richer = (
+        criterion(production, objective, path.n_params, factor * path.n_tokens)
+        for factor in (1, MORE_TOKENS)
+    )
+    best = value.argmax(axis=1)
+    draw = np.arange(len(best))
+    limit = path.limit[best]
+    is_harmed = (richer <= value)[draw, best] & (limit == Limit.NONE)
+    return Choice(path.n_params[best], path.n_tokens[best], np.where(is_harmed, Limit.HARM, limit))
+
+
+def tabulate(
+    objectives: Sequence[Objective],
+    along: str,
+    values: Sequence[float],
+    cell: Callable[[Objective, float], Mapping[str, Any]],
+    **within: Float[np.ndarray, " n"],
+) -> xr.Dataset:
+    """What is known of every objective at every budget or goal, as a dataset.
+
+    Args:
+        objectives: the first dimension.
+        along: name of the second.
+        values: budgets or goals along it.
+        cell: numbers, words or curves by name.
+        within: name and coordinates of the dimension of curves, if there are any.
+
+    Raises:
+        SpecError: there are no values.
+    """
+    if not len(values):
+        raise SpecError(f"{along} is empty: name at least one value.")
+    cells = [[cell(objective, value) for value in values] for objective in objectives]
+    dims = ("objective", along, *within)
+    arrays = {name: np.array([[one[name] for one in row] for row in cells]) for name in cells[0][0]}
+    return xr.Dataset(
+        {name: (dims[: array.ndim], array) for name, array in arrays.items()},
+        coords={
+            "objective": [objective.name for objective in objectives],
+            along: [float(value) for value in values],
+            **within,
+        },
+    )
+
+
+def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+    """A result in long format: one row per cell, as the command line prints it."""
+    frame = result.to_dataframe().reset_index()
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

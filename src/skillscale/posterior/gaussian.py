@@ -1,0 +1,236 @@
+r"""A Gaussian approximation of the posterior: cheap by itself, and what NUTS is preconditioned by.
+
+Mean-field gradient steps find the region; then Newton-like steps fit a full covariance. At the
+best Gaussian $q = \mathcal N(m, P^{-1})$ the expected gradient of the potential vanishes and the
+expected Hessian is $P$ (Opper and Archambeau 2009), so each step averages both over draws of $q$.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from skillscale.law.design import Observations
+from skillscale.posterior.arrow import Root, inverse_root
+from skillscale.posterior.chains import Chains
+from skillscale.posterior.potential import Energy, Flat, Potential
+
+POINTS = 4
+BATCH = 64
+POINTS_PER_CHAIN = 4
+"""Draws of every chain whose curvature is averaged."""
+BELIEF = 4.0 ** -np.arange(4)
+"""How much less curvature is believed with every step that it fails."""
+SHRINKAGE = 50
+"""Draws that the curvature's word on a scale is worth."""
+
+
+class Gaussian(NamedTuple):
+    """A normal distribution over flat parameters."""
+
+    mean: Flat
+    root: Root
+
+    def at(self, whitened: Flat) -> Flat:
+        """The point that has these independent standard coordinates."""
+        return self.mean + self.root @ whitened
+
+    def whiten(
+        self, points: Float[np.ndarray, "point parameter"]
+    ) -> Float[np.ndarray, "point parameter"]:
+        """The independent standard coordinates of points."""
+        centred = np.asarray(points, np.float64) - np.asarray(self.mean, np.float64)
+        return np.linalg.solve(self.root.dense(), centred.T).T
+
+    def precision(self) -> Float[np.ndarray, "parameter parameter"]:
+        """The inverse of the covariance."""
+        inverse = np.linalg.inv(self.root.dense())
+        return np.asarray(inverse.T @ inverse)
+
+    def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
+        """Draw ``n`` points."""
+        return jax.vmap(self.at)(jax.random.normal(key, (n, self.mean.size)))
+
+
+@dataclass(frozen=True)
+class Svi:
+    """Approximate the posterior by a Gaussian: seconds, with intervals a little too narrow.
+
+    Attributes:
+        draws: independent draws kept.
+        gradient_steps: mean-field steps.
+        newton_steps: full-covariance steps.
+    """
+
+    draws: int = 2000
+    gradient_steps: int = 1500
+    newton_steps: int = 10
+
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        near: Gaussian | None = None,
+    ) -> Gaussian:
+        """Fit the Gaussian, from that of a similar posterior if there is one."""
+        return fit_gaussian(
+            potential,
+            observations,
+            key,
+            gradient_steps=self.gradient_steps,
+            newton_steps=self.newton_steps,
+            near=near,
+        )
+
+    def run(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
+    ) -> Chains:
+        """Fit the Gaussian, from that of a similar posterior if there is one, and draw from it."""
+        on_progress(0, 1)
+        key_fit, key_draw = jax.random.split(key)
+        gaussian = self.approximate(potential, observations, key_fit, near)
+        on_progress(1, 1)
+        return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
+
+
+def fit_gaussian(
+    potential: Potential,
+    observations: Observations,
+    key: Array,
+    *,
+    gradient_steps: int,
+    newton_steps: int,
+    near: Gaussian | None = None,
+) -> Gaussian:
+    """Fit a Gaussian with full covariance to the posterior.
+
+    Args:
+        potential: the posterior.
+        observations: what it is conditioned on.
+        key: source of randomness.
+        gradient_steps: mean-field steps.
+        newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
+        near: a Gaussian of a similar posterior to start from, instead of mean-field steps.
+    """
+    size = potential.start.size
+    if near is None:
+        key, key_field = jax.random.split(key)
+        mean_field = potential.program(_mean_field, steps=gradient_steps)
+        mean, scale = mean_field(potential.start, observations, key_field)
+        precision = np.diag(np.asarray(scale, np.float64) ** -2)
+        gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
+    else:
+        gaussian = near
+        precision = near.precision()
+    curvature = potential.program(_curvature)
+    mean_energy = potential.program(_mean_energy)
+    means = []
+    for step, key_step in enumerate(jax.random.split(key, newton_steps)):
+        half = gaussian.draw(key_step, POINTS // 2)
+        points = jnp.concatenate([half, 2 * gaussian.mean - half])
+        gradient, hessian = curvature(observations, points)
+        highest = mean_energy(observations, points) + size
+        # Curvature of a few points may be of no use far from the mode: then it is believed less.
+        for rate in max(0.25, 1 / (step + 1)) * BELIEF:
+            mixed = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
+            root = inverse_root(mixed, potential.groups)
+            (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
+            shortened = whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max())
+            moved = Gaussian(gaussian.mean - root @ shortened, root)
+            half = moved.draw(key_step, POINTS // 2)
+            ahead = jnp.concatenate([half, 2 * moved.mean - half])
+            if mean_energy(observations, ahead) < highest:
+                gaussian, precision = moved, mixed
+                break
+        means.append(gaussian.mean)
+    late = jnp.stack(means[newton_steps // 2 :])  # each has the noise of the few draws behind it
+    return Gaussian(late.mean(axis=0), gaussian.root)
+
+
+def gaussian_around(
+    potential: Potential,
+    observations: Observations,
+    draws: Float[np.ndarray, "chain draw parameter"],
+) -> Gaussian:
+    """Gaussian with the mean of some posterior draws, their average curvature, and their scales.
+
+    Curvature needs few draws to tell how parameters depend on each other. It understates how far
+    a skewed posterior reaches, so each of its independent coordinates is given the spread of the
+    draws, shrunk towards one.
+
+    Args:
+        potential: the posterior.
+        observations: what it is conditioned on.
+        draws: draws of all chains, at least four of each.
+    """
+    some = draws[:, :: draws.shape[1] // POINTS_PER_CHAIN][:, :POINTS_PER_CHAIN]
+    batches = jnp.asarray(some).reshape(-1, POINTS, draws.shape[-1])
+    curvature = potential.program(_curvature)
+    hessians = [curvature(observations, batch)[1] for batch in batches]
+    precision = np.mean([np.asarray(h, np.float64) for h in hessians], axis=0)
+    mean = jnp.asarray(draws.mean(axis=(0, 1)))
+    gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
+    whitened = gaussian.whiten(draws.reshape(-1, draws.shape[-1]))
+    n = len(whitened)
+    scale = np.sqrt((n * whitened.var(axis=0) + SHRINKAGE) / (n + SHRINKAGE))
+    return Gaussian(mean, gaussian.root.scaled(scale))
+
+
+def _mean_field(
+    energy: Energy, start: Flat, observations: Observations, key: Array, *, steps: int
+) -> tuple[Flat, Flat]:
+    """Mean and scale of the best Gaussian with independent components, by Adam."""
+    optimizer = optax.adam(optax.cosine_decay_schedule(0.03, steps))
+    energies = jax.vmap(energy, in_axes=(0, None))
+
+    def loss(params: tuple[Flat, Flat], key: Array) -> Float[Array, ""]:
+        mean, log_scale = params
+        noise = jax.random.normal(key, (POINTS, mean.size))
+        return jnp.mean(energies(mean + jnp.exp(log_scale) * noise, observations)) - log_scale.sum()
+
+    def step(carry: tuple, key: Array) -> tuple[tuple, None]:
+        params, state = carry
+        updates, state = optimizer.update(jax.grad(loss)(params, key), state)
+        return (optax.apply_updates(params, updates), state), None
+
+    params = (start, jnp.full_like(start, -3.0))
+    carry, _ = jax.lax.scan(step, (params, optimizer.init(params)), jax.random.split(key, steps))
+    mean, log_scale = carry[0]
+    return mean, jnp.exp(log_scale)
+
+
+def _mean_energy(
+    energy: Energy, observations: Observations, points: Float[Array, "draw parameter"]
+) -> Float[Array, ""]:
+    """The potential averaged over points; nowhere finite is nowhere low."""
+    energies = jax.vmap(energy, in_axes=(0, None))(points, observations)
+    return jnp.nan_to_num(energies, nan=jnp.inf).mean()
+
+
+def _curvature(
+    energy: Energy, observations: Observations, points: Float[Array, "draw parameter"]
+) -> tuple[Flat, Float[Array, "parameter parameter"]]:
+    """Gradient and Hessian of the potential, averaged over points."""
+    gradient = jax.grad(energy)
+
+    def at_point(point: Flat) -> tuple[Flat, Float[Array, "parameter parameter"]]:
+        value, push = jax.linearize(lambda p: gradient(p, observations), point)
+        rows = -(-point.size // BATCH) * BATCH  # whole batches: a rest would be compiled apart
+        hessian = jax.lax.map(push, jnp.eye(rows, point.size), batch_size=BATCH)
+        return value, hessian[: point.size]
+
+    gradients, hessians = jax.lax.map(at_point, points)
+    return gradients.mean(axis=0), hessians.mean(axis=0)

@@ -1,0 +1,244 @@
+"""No-U-Turn sampling in the coordinates that a Gaussian approximation makes nearly round.
+
+Chains are vectorised. The program is compiled once per potential and shared by all observations
+of the same shape. Draws come in blocks, so that progress can be shown and a run interrupted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from numpyro.infer.hmc import HMCState, hmc
+from numpyro.infer.hmc_util import dual_averaging
+
+from skillscale.law.design import Observations
+from skillscale.posterior.chains import Chains
+from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
+from skillscale.posterior.potential import Energy, Flat, Potential
+
+BLOCK = 25
+"""Steps between reports of progress."""
+
+FIRST_STEP_SIZE = 0.2
+
+Tuning = tuple[Array, ...]
+"""State of dual averaging: the logarithm of a step size, that of its average, and more."""
+
+Block = tuple[Float[Array, "chain step parameter"], dict[str, Array]]
+
+
+@dataclass(frozen=True)
+class Nuts:
+    """Sample the posterior by NUTS, in coordinates taken from where the chains have been.
+
+    A Gaussian approximation places the chains and is their first coordinate system; the draws of
+    every stage of the warm-up give the next one. The last stage only finds the step size.
+
+    Attributes:
+        chains: number of chains, vectorised.
+        stages: stages of the warm-up, one at least.
+        warmup: steps per chain of every stage, eight at least.
+        draws: draws kept per chain.
+        target_accept: acceptance rate that the step size adapts to.
+        max_tree_depth: longest trajectory, ``2 ** max_tree_depth`` gradients.
+    """
+
+    chains: int = 4
+    stages: int = 3
+    warmup: int = 100
+    draws: int = 1500
+    target_accept: float = 0.8
+    max_tree_depth: int = 7
+
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int], None] = lambda done: None,
+    ) -> Gaussian:
+        """The Gaussian in whose coordinates to sample, found in all stages but the last."""
+        key_gaussian, *keys = jax.random.split(key, self.stages)
+        on_progress(0)
+        gaussian = fit_gaussian(
+            potential, observations, key_gaussian, gradient_steps=1500, newton_steps=6
+        )
+        for stage, key_stage in enumerate(keys):
+
+            def told(steps: int, before: int = stage * self.warmup) -> None:
+                on_progress(before + steps)
+
+            warmup, _ = self._stage(potential, observations, gaussian, key_stage, 0, told)
+            late = warmup.flat[:, self.warmup // 2 :]
+            gaussian = gaussian_around(potential, observations, late)
+        return gaussian
+
+    def run(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
+    ) -> Chains:
+        """Draw from the posterior.
+
+        Args:
+            potential: the posterior.
+            observations: what it is conditioned on.
+            key: source of randomness.
+            on_progress: told the steps done and all steps.
+            near: approximation of a similar posterior, which spares all stages but the last.
+        """
+        key_near, key_main = jax.random.split(key)
+        before = 0 if near else (self.stages - 1) * self.warmup
+        total = before + self.warmup + self.draws
+        gaussian = near or self.approximate(
+            potential, observations, key_near, lambda done: on_progress(done, total)
+        )
+        _, chains = self._stage(
+            potential,
+            observations,
+            gaussian,
+            key_main,
+            self.draws,
+            lambda done: on_progress(before + done, total),
+        )
+        return chains
+
+    def _stage(
+        self,
+        potential: Potential,
+        observations: Observations,
+        gaussian: Gaussian,
+        key: Array,
+        draws: int,
+        on_progress: Callable[[int], None],
+    ) -> tuple[Chains, Chains]:
+        """Steps of a warm-up from fresh points, and draws with the step size it finds."""
+        key_start, key_chains = jax.random.split(key)
+        start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
+        begin = potential.program(_begin, max_tree_depth=self.max_tree_depth)
+        states = begin(observations, gaussian, start, key_chains)
+        tuning = _first_tuning()
+        blocks = []
+        done = 0
+        for length in [*_blocks(self.warmup), *_blocks(draws)]:
+            on_progress(done)
+            advance = potential.program(
+                _advance,
+                target_accept=self.target_accept,
+                max_tree_depth=self.max_tree_depth,
+                length=length,
+            )
+            states, tuning, block = advance(
+                observations, gaussian, states, tuning, done < self.warmup
+            )
+            blocks.append(jax.tree.map(np.asarray, block))
+            done += length
+        on_progress(done)
+        steps = Chains(*jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *blocks))
+        return (
+            jax.tree.map(lambda values: values[:, : self.warmup], steps),
+            jax.tree.map(lambda values: values[:, self.warmup :], steps),
+        )
+
+
+_start_tuning, _tune = dual_averaging()
+
+
+def _first_tuning() -> Tuning:
+    center = jnp.log(jnp.float32(FIRST_STEP_SIZE))  # of the type it keeps: one compiled program
+    _, *rest = _start_tuning(center)
+    return center, *rest
+
+
+def _blocks(steps: int) -> list[int]:
+    return [min(BLOCK, steps - done) for done in range(0, steps, BLOCK)]
+
+
+def _kernel(
+    energy: Energy, observations: Observations, gaussian: Gaussian, max_tree_depth: int
+) -> tuple[Callable[[Flat, Array], HMCState], Callable[[HMCState], HMCState]]:
+    """NumPyro's NUTS on whitened coordinates: how a chain begins, and how it steps."""
+
+    def whitened_energy(whitened: Flat) -> Float[Array, ""]:
+        return energy(gaussian.at(whitened), observations)
+
+    init, step = hmc(whitened_energy, algo="NUTS")
+
+    def begin(start: Flat, key: Array) -> HMCState:
+        return init(
+            start,
+            num_warmup=0,
+            step_size=FIRST_STEP_SIZE,
+            adapt_step_size=False,
+            adapt_mass_matrix=False,
+            max_tree_depth=max_tree_depth,
+            rng_key=key,
+        )
+
+    return begin, step
+
+
+def _begin(
+    energy: Energy,
+    observations: Observations,
+    gaussian: Gaussian,
+    start: Float[Array, "chain parameter"],
+    key: Array,
+    *,
+    max_tree_depth: int,
+) -> HMCState:
+    begin, _ = _kernel(energy, observations, gaussian, max_tree_depth)
+    return jax.vmap(begin)(start, jax.random.split(key, len(start)))
+
+
+def _advance(
+    energy: Energy,
+    observations: Observations,
+    gaussian: Gaussian,
+    states: HMCState,
+    tuning: Tuning,
+    is_warmup: bool,
+    *,
+    target_accept: float,
+    max_tree_depth: int,
+    length: int,
+) -> tuple[HMCState, Tuning, Block]:
+    """Run every chain ``length`` steps further.
+
+    Chains advance together, so they share a step size: one with an unluckily small step would hold
+    up the others. In the warm-up it follows their mean acceptance rate; then it is its average.
+    """
+    begin, step = _kernel(energy, observations, gaussian, max_tree_depth)
+    begin(states.z[0], jax.random.key(0))  # NumPyro's step reads what its init has set up
+
+    def one_step(carry: tuple[HMCState, Tuning], _: None) -> tuple[tuple[HMCState, Tuning], Block]:
+        states, tuning = carry
+        log_step_size, log_average = tuning[:2]
+        step_size = jnp.exp(jnp.where(is_warmup, log_step_size, log_average))
+        adapted = states.adapt_state._replace(
+            step_size=jnp.full_like(states.adapt_state.step_size, step_size)
+        )
+        states = jax.vmap(step)(states._replace(adapt_state=adapted))
+        tuned = _tune(target_accept - states.accept_prob.mean(), tuning)
+        tuning = jax.tree.map(partial(jnp.where, is_warmup), tuned, tuning)
+        stats = {
+            "lp": -states.potential_energy,
+            "energy": states.energy,
+            "diverging": states.diverging,
+            "n_steps": states.num_steps,
+            "acceptance_rate": states.accept_prob,
+            "step_size": states.adapt_state.step_size,
+        }
+        return (states, tuning), (jax.vmap(gaussian.at)(states.z), stats)
+
+    carry, block = jax.lax.scan(one_step, (states, tuning), None, length=length)
+    return *carry, jax.tree.map(lambda values: jnp.swapaxes(values, 0, 1), block)

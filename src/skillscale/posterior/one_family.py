@@ -1,0 +1,147 @@
+r"""The law of one family per posterior draw: its efficiency, its slopes, and how it is scored.
+
+Optima and regret ask how the skills of *one* family grow with size and tokens,
+$\theta_k = \alpha_k + (\beta_k + w_k e_1)^\top x$, where $w_k$ is the family's own slope in size.
+A family of the fit brings its efficiency and its own slope. The law integrates own slopes out, so
+they are drawn here, given the skills of the family's models:
+
+$$w_k \mid \theta \sim \mathcal N\!\left(\frac{\sum_i r_{ik} \log (N_i/N_0)}{\tau_k^2 p_k},
+\frac{1}{p_k}\right), \qquad
+p_k = \frac{\sum_i \log^2 (N_i/N_0)}{\tau_k^2} + \frac{1}{s_{Sk}^2},$$
+
+with $r_i$ what is left of a model's skill after efficiency, slopes and covariates. A typical new
+family is of average efficiency at the last date in the fit, with no slope of its own. Affinities of
+families for single benchmarks are left out: they say nothing of size against tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float
+
+from skillscale.data.plan import describe
+from skillscale.errors import UnknownNameError
+from skillscale.law import equation
+from skillscale.law.design import Observations, covariates
+from skillscale.law.model import split_covariates
+from skillscale.law.priors import slope_prior
+from skillscale.posterior.fit import Fit
+
+N_DRAWS = 1000
+"""Draws of the law that a query uses, evenly spaced: a tail of one in ten then rests on 100."""
+
+
+class Production(NamedTuple):
+    """How the skills of one family grow, and how benchmarks read them; per draw of the law."""
+
+    efficiency: Float[np.ndarray, "draw skill"]
+    slope: Float[np.ndarray, "draw input skill"]
+    link: equation.Link
+    """Every part with a leading draw axis, except chance."""
+    reference_params: float
+    reference_tokens: float
+
+    def logs(
+        self, n_params: Float[np.ndarray, "*s"], n_tokens: Float[np.ndarray, "*s"]
+    ) -> tuple[Float[np.ndarray, "*s"], Float[np.ndarray, "*s"]]:
+        """Logs of size and tokens, centred at the reference."""
+        return np.log(n_params / self.reference_params), np.log(n_tokens / self.reference_tokens)
+
+
+def production(
+    fit: Fit, family: str | None = None, *, n_draws: int = N_DRAWS, seed: int = 0
+) -> Production:
+    """The law of one family.
+
+    Args:
+        fit: a fitted law.
+        family: a family of the fit; by default a typical base family released in the last month
+            of the fit.
+        n_draws: at most so many draws of the law.
+        seed: source of randomness of a fitted family's own slope.
+
+    Raises:
+        UnknownNameError: the family is not in the fit.
+    """
+    draws = fit.draws(n_draws)
+    slope = np.asarray(draws["slope"], np.float64)
+    if family is None:
+        efficiency = _typical_efficiency(fit, draws)
+    else:
+        position = _family_index(fit, family)
+        efficiency = np.asarray(draws["efficiency"], np.float64)[:, position]
+        slope[:, 0] += _own_slope(fit, draws, position, np.random.default_rng(seed))
+    chance = fit.design.observations.chance
+    sites = (draws[site] for site in ("loading", "intercept", "asymmetry"))
+    ceiling = 1 - np.asarray(draws["ceiling_gap"]) * (1 - np.asarray(chance))
+    link = equation.Link._make(map(np.asarray, (*sites, chance, ceiling)))
+    return Production(efficiency, slope, link, fit.spec.reference_params, fit.spec.reference_tokens)
+
+
+def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Production:
+    """The same law with slopes that have seen no data: what an optimum is compared with.
+
+    Efficiencies and links stay as fitted, so that the comparison is of what the data say of size
+    against tokens, and of nothing else.
+    """
+    n_draw, _, n_skill = fitted.slope.shape
+    prior = slope_prior(fit.spec, jnp.ones(n_skill))
+    unit = np.asarray(fit.draws(n_draw).get("unit", np.ones((1, n_skill))))
+    # NumPy's normals: JAX would compile for half a second.
+    rng = np.random.default_rng(seed)
+    slope = rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
+    return fitted._replace(slope=unit[:, None] * slope)
+
+
+def _typical_efficiency(fit: Fit, draws: Mapping[str, Array]) -> Float[np.ndarray, "draw skill"]:
+    reference = {"n_params": fit.spec.reference_params, "n_tokens": fit.spec.reference_tokens}
+    typical = describe(pd.DataFrame([{"model": "typical", **reference}]), fit.table.models)
+    sites = (draws[site] for site in ("effect", "trend_scale", "innovation"))
+    effects = np.asarray(jax.vmap(equation.effects)(*sites), np.float64)
+    return np.einsum("c,dck->dk", covariates(typical, fit.spec)[0], effects)
+
+
+def _family_index(fit: Fit, family: str) -> int:
+    families = fit.design.coords["family"]
+    if family not in families:
+        raise UnknownNameError("family", family, families)
+    return families.index(family)
+
+
+def _own_slope(
+    fit: Fit, draws: Mapping[str, Array], family: int, rng: np.random.Generator
+) -> Float[np.ndarray, "draw skill"]:
+    """Draw how much more the family gains from size than others, given its models' skills."""
+    observations = fit.design.observations
+    is_member = np.asarray(observations.in_family)[:, family]
+    log_params = is_member * np.asarray(observations.log_params, np.float64)
+    residual = np.asarray(_residuals(draws, fit.design.log_tokens(draws), observations), np.float64)
+    model_scale, slope_scale = (
+        np.asarray(draws[site], np.float64) for site in ("model_scale", "slope_scale")
+    )
+    precision = (log_params**2).sum() / model_scale**2 + 1 / slope_scale**2
+    mean = np.einsum("m,dmk->dk", log_params, residual) / model_scale**2 / precision
+    return mean + rng.standard_normal(mean.shape) / np.sqrt(precision)
+
+
+@jax.jit
+def _residuals(
+    draws: Mapping[str, Array], log_tokens: Float[Array, "draw model"], observations: Observations
+) -> Float[Array, "draw model skill"]:
+    """What is left of fitted models' skills after efficiency, slopes and covariates."""
+    _, own_covariates = split_covariates(observations)
+
+    def one(draw: Mapping[str, Array], log_tokens: Float[Array, " model"]) -> Array:
+        x = equation.inputs(observations.log_params, log_tokens)
+        efficiency = observations.in_family @ draw["efficiency"]
+        effects = equation.effects(draw["effect"], draw["trend_scale"], draw["innovation"])
+        expected = equation.expected_skill(efficiency, draw["slope"], x) + own_covariates @ effects
+        return draw["skill"] - expected
+
+    return jax.vmap(one)(draws, log_tokens)

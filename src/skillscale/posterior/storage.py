@@ -1,0 +1,121 @@
+"""One netCDF file per fit: the ArviZ tree, with the table, specification and provenance inside."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+from skillscale.data.table import Table
+from skillscale.errors import FitFileError, SpecError
+from skillscale.law.spec import Spec
+
+SCHEMA = 4
+"""Raised whenever a file written before could no longer be read correctly."""
+
+
+def write(
+    path: Path, tree: xr.DataTree, table: Table, spec: Spec, provenance: Mapping[str, object]
+) -> None:
+    """Write to a temporary name beside the target, then rename: a file is whole or absent.
+
+    Raises:
+        FitFileError: the file can't be written.
+    """
+    frames = {
+        "models": table.models.reset_index(),
+        "scores": table.scores,
+        "benchmarks": table.benchmarks.reset_index(),
+    }
+    texts = {name: ((), json.dumps(frame.to_dict("list"))) for name, frame in frames.items()}
+    stored = tree.copy()
+    stored["table"] = xr.DataTree(xr.Dataset(texts))
+    stored.attrs = {
+        "skillscale_schema": SCHEMA,
+        "spec": json.dumps(spec.to_dict()),
+        "provenance": json.dumps(dict(provenance)),
+    }
+    compressed = {"zlib": True, "complevel": 1}
+    encoding = {"/posterior": dict.fromkeys(map(str, tree["posterior"].data_vars), compressed)}
+    with whole_or_absent(path) as temporary:
+        stored.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all.
+
+    Raises:
+        FitFileError: the file can't be written.
+    """
+    with whole_or_absent(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
+@contextmanager
+def whole_or_absent(path: Path) -> Iterator[Path]:
+    """A temporary file beside a path, which takes its place once it is written.
+
+    Raises:
+        FitFileError: the file can't be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(suffix=".tmp", prefix=path.name, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise FitFileError(f"{path} can't be written: {error.strerror}.") from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise FitFileError(f"{path} can't be written: {error}.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
+    """Read what `write` has written.
+
+    Raises:
+        FitFileError: the file is missing, truncated, no fit, or of another schema.
+    """
+    if not path.is_file():
+        raise FitFileError(f"{path}: no such file. Make one with: skillscale fit -o {path.name}")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:
+        raise FitFileError(
+            f"{path} can't be read as netCDF ({type(error).__name__}): it is truncated, "
+            "or was not written by skillscale fit. Fit again."
+        ) from error
+    schema = tree.attrs.get("skillscale_schema")
+    if schema is None:
+        raise FitFileError(f"{path} is a netCDF file, but no skillscale fit.")
+    if str(schema) != str(SCHEMA):
+        raise FitFileError(
+            f"{path} has schema {schema}, this version of skillscale reads schema {SCHEMA}. "
+            "Fit again, or install the version that wrote it."
+        )
+    try:
+        spec = Spec.from_dict(json.loads(tree.attrs["spec"]))
+        provenance = json.loads(tree.attrs["provenance"])
+        models, scores, benchmarks = (
+            pd.DataFrame(json.loads(tree["table"][name].item()))
+            for name in ("models", "scores", "benchmarks")
+        )
+        table = Table(models.set_index("model"), scores, benchmarks.set_index("benchmark"))
+        posterior = tree["posterior"]
+    except (KeyError, ValueError, SpecError) as error:
+        raise FitFileError(f"{path} is incomplete ({error}). Fit again.") from error
+    if provenance.get("data_hash") != table.hash or not posterior.data_vars:
+        raise FitFileError(f"{path}: its data does not match the hash stored with it. Fit again.")
+    kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
+    return xr.DataTree.from_dict(kept), table, spec, provenance

@@ -1,0 +1,151 @@
+"""What controlled runs say of optima: sizes, tokens and exponents, by two estimators, as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from skillscale.errors import SpecError
+from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.runs.estimators import Estimator, IsoFlop
+from skillscale.runs.surface import params_exponent
+
+INTERVAL = 0.9
+INSIDE = "inside"
+BEYOND_SIZES = "outside the sizes tried"
+BEYOND_BUDGETS = "at a budget not run"
+
+
+def optima(
+    found: IsoFlop, flops: Sequence[float] | None = None, *, interval: float = INTERVAL
+) -> pd.DataFrame:
+    """Size and tokens of least loss for every group, loss, budget and estimator.
+
+    Args:
+        found: result of `isoflop`.
+        flops: budgets in FLOP; those that were run by default.
+        interval: probability inside the intervals.
+
+    Returns:
+        One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (medians) with
+        ``_lower`` and ``_upper``; ``prob_inside``, that the optimum is among the sizes tried at the
+        budget (NaN where it was not run); ``place``, a sentence that says whether the interval is,
+        or the answer is extrapolated; and ``ratio``, by how much the size exceeds that of the
+        surface, with its interval.
+
+    Raises:
+        SpecError: a budget is not positive.
+
+    Example:
+        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.sampling import ManyNuts
+        >>> from skillscale.runs.table import load_runs
+        >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
+        >>> table = optima(isoflop(runs, method=ManyNuts(warmup=50, draws=50)), [1e19, 1e21])
+        >>> table[["flops", "estimator", "place"]]
+                  flops estimator                place
+        0  1.000000e+19   surface               inside
+        1  1.000000e+19  parabola               inside
+        2  1.000000e+21   surface  at a budget not run
+        3  1.000000e+21  parabola  at a budget not run
+    """
+    budgets = found.runs.budgets()
+    chosen = sorted(budgets.unique()) if flops is None else list(flops)
+    for budget in chosen:
+        if not budget > 0:
+            raise SpecError(f"a budget must be positive, found {budget:g} FLOP.")
+    rows = []
+    for position, (group, loss) in enumerate(found.keys):
+        measured = (found.runs.runs["group"] == group) & found.runs.losses[loss].notna()
+        for budget in chosen:
+            at = measured & np.isclose(budgets, budget, rtol=0.01)
+            tried = found.runs.runs.loc[at, "n_params"].to_numpy(dtype=float)
+            base = found.optimum(position, budget)
+            for estimator in Estimator:
+                sizes = found.optimum(position, budget, estimator)
+                if np.isnan(sizes).all():
+                    continue
+                rows.append(
+                    {
+                        "group": group,
+                        "loss": loss,
+                        "flops": float(budget),
+                        "estimator": str(estimator),
+                        **_optimum_row(sizes, base, budget, tried, interval),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
+    r"""Exponents of $N^* \propto C^a$ and $D^* \propto C^{1-a}$, and those of the surfaces.
+
+    Args:
+        found: result of `isoflop`.
+        interval: probability inside the intervals.
+
+    Returns:
+        One row per group, loss and estimator: ``params_exponent`` and ``tokens_exponent`` with
+        ``_lower`` and ``_upper``; of surfaces also ``alpha, beta, floor``.
+    """
+    surface = found.surfaces.surface
+    rows = []
+    for position, (group, loss) in enumerate(found.keys):
+        law = found.power_laws[position]
+        draws = {Estimator.SURFACE: np.asarray(params_exponent(surface))[position]}
+        if law is not None:
+            draws[Estimator.PARABOLA] = law.exponent
+        for estimator, exponent in draws.items():
+            row: dict[str, object] = {"group": group, "loss": loss, "estimator": str(estimator)}
+            row |= summary("params_exponent", exponent, interval)
+            row |= summary("tokens_exponent", 1 - exponent, interval)
+            if estimator is Estimator.SURFACE:
+                for name, values in (
+                    ("alpha", surface.size_exponent),
+                    ("beta", surface.tokens_exponent),
+                    ("floor", surface.floor),
+                ):
+                    row |= summary(name, np.asarray(values)[position], interval)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def summary(
+    name: str, draws: Float[np.ndarray, " draw"], interval: float = INTERVAL
+) -> dict[str, float]:
+    """Median and ends of the central interval of some draws, as columns.
+
+    >>> summary("x", np.arange(101.0))
+    {'x': 50.0, 'x_lower': 5.0, 'x_upper': 95.0}
+    """
+    tail = (1 - interval) / 2
+    # No interpolation: between infinite draws it would give NaN.
+    lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], method="nearest")
+    return {name: float(median), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
+
+
+def _optimum_row(
+    sizes: Float[np.ndarray, " draw"],
+    base: Float[np.ndarray, " draw"],
+    budget: float,
+    tried: Float[np.ndarray, " run"],
+    interval: float,
+) -> dict[str, object]:
+    of_size = summary("n_params", sizes, interval)
+    pairs = budget / TRAINING_FLOPS
+    row: dict[str, object] = dict(of_size)
+    for tokens, size in (("", ""), ("_lower", "_upper"), ("_upper", "_lower")):
+        value = of_size[f"n_params{size}"]
+        row[f"n_tokens{tokens}"] = pairs / value if value > 0 else np.inf
+    row["prob_inside"] = np.nan
+    row["place"] = BEYOND_BUDGETS
+    if len(tried):
+        row["prob_inside"] = float(((sizes >= tried.min()) & (sizes <= tried.max())).mean())
+        is_inside = (
+            of_size["n_params_lower"] >= tried.min() and of_size["n_params_upper"] <= tried.max()
+        )
+        row["place"] = INSIDE if is_inside else BEYOND_SIZES
+    return row | summary("ratio", sizes / base, interval)

@@ -1,0 +1,144 @@
+r"""The cost of a wrong validation set: the optimum of one mix of skills, judged by another.
+
+A validation set mixes skills with weights $v$ on the simplex. The size that is best for it,
+
+$$N_v = \arg\min_N \sum_k v_k L_k(N, C/6N),$$
+
+is off by $N_v / N_w - 1$ when the mix that matters is $w$, and costs
+$\sum_k w_k \left[L_k(N_v) - L_k(N_w)\right]$ (Roberts et al. 2025, arXiv:2503.10061, who find up to
+nearly half of the parameters).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from skillscale.errors import SpecError
+from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.runs.best_sizes import INTERVAL, summary
+from skillscale.runs.estimators import IsoFlop
+from skillscale.runs.surface import Surface, expected_loss
+
+PARTS = 4
+"""Steps in which the simplex of mixes is walked, from none to all of a skill."""
+GRID = 401
+"""Sizes searched, 1.7 % apart over three decades."""
+DECADES = 1.5
+MOST_DRAWS = 400
+
+
+def misspecification(
+    found: IsoFlop,
+    flops: Sequence[float],
+    *,
+    skills: Sequence[str] | None = None,
+    truths: Sequence[Sequence[float]] | None = None,
+    parts: int = PARTS,
+    interval: float = INTERVAL,
+) -> pd.DataFrame:
+    """What assuming any mix of skills costs when any other is the one that matters.
+
+    Args:
+        found: result of `isoflop` on runs with one loss per skill.
+        flops: budgets in FLOP.
+        skills: losses to mix; all by default.
+        truths: mixes that matter, weights in the order of the skills; the whole simplex by default.
+        parts: steps in which the simplex is walked.
+        interval: probability inside the intervals.
+
+    Returns:
+        One row per group, budget, true and assumed mix: ``true_<skill>`` and ``assumed_<skill>``
+        weights; ``error``, the relative error in parameters, and ``loss_paid``, as a fraction of
+        the least loss, with ``_lower`` and ``_upper``.
+
+    Raises:
+        SpecError: fewer than two skills, or weights that are no mix of them.
+        UnknownNameError: a skill is not among the losses.
+    """
+    skills = list(found.runs.loss_names if skills is None else skills)
+    if len(skills) < 2:
+        raise SpecError(f"a mix needs two skills at least, found {', '.join(skills) or 'none'}.")
+    assumed = simplex(len(skills), parts)
+    true = assumed if truths is None else _mixes(truths, len(skills))
+    rows = []
+    for group in found.runs.groups:
+        positions = [found.index(group, skill) for skill in skills]
+        for budget in flops:
+            losses, sizes = _along_budget(found, positions, budget)
+            best_assumed = _argmin(losses, assumed)
+            best_true = _argmin(losses, true)
+            everyone = np.arange(len(losses))[:, None]
+            for t, weights in enumerate(true):
+                mixed = np.einsum("dkn,k->dn", losses, weights)
+                least = mixed[everyone[:, 0], best_true[:, t]][:, None]
+                paid = mixed[everyone, best_assumed] / least - 1
+                error = sizes[best_assumed] / sizes[best_true[:, [t]]] - 1
+                for a, guess in enumerate(assumed):
+                    rows.append(
+                        {
+                            "group": group,
+                            "flops": float(budget),
+                            **{f"true_{s}": w for s, w in zip(skills, weights, strict=True)},
+                            **{f"assumed_{s}": w for s, w in zip(skills, guess, strict=True)},
+                            **summary("error", error[:, a], interval),
+                            **summary("loss_paid", paid[:, a], interval),
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def simplex(n: int, parts: int) -> Float[np.ndarray, "mix skill"]:
+    """All mixes of some skills in whole parts.
+
+    >>> simplex(2, 2).tolist()
+    [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    """
+    counts = [c for c in product(range(parts + 1), repeat=n) if sum(c) == parts]
+    return np.array(counts) / parts
+
+
+def worst_cases(table: pd.DataFrame) -> pd.DataFrame:
+    """The mixes that are off the most, up and down, by group and budget.
+
+    Args:
+        table: result of `misspecification`.
+
+    Returns:
+        The two rows of every group and budget with the largest and the smallest ``error``.
+    """
+    grouped = table.groupby(["group", "flops"], sort=False)["error"]
+    rows = pd.concat([grouped.idxmax(), grouped.idxmin()])
+    return table.loc[rows.to_numpy()].sort_values(["group", "flops"], kind="stable")
+
+
+def _along_budget(
+    found: IsoFlop, positions: list[int], budget: float
+) -> tuple[Float[np.ndarray, "draw skill size"], Float[np.ndarray, " size"]]:
+    """Losses of skills at the sizes a budget allows, about the middle of their optima."""
+    own = np.concatenate([found.optimum(p, budget) for p in positions])
+    sizes = np.median(own) * np.geomspace(10**-DECADES, 10**DECADES, GRID)
+    log_params, log_tokens = found.surfaces.centred(sizes, budget / TRAINING_FLOPS / sizes)
+    kept = np.linspace(0, found.surfaces.n_draws - 1, MOST_DRAWS).astype(int)
+    of_draws = Surface(*(part[positions][:, kept, None] for part in found.surfaces.surface))
+    losses = np.asarray(expected_loss(of_draws, log_params, log_tokens))
+    return losses.swapaxes(0, 1), sizes
+
+
+def _argmin(
+    losses: Float[np.ndarray, "draw skill size"], mixes: Float[np.ndarray, "mix skill"]
+) -> np.ndarray:
+    return np.stack([np.einsum("dkn,k->dn", losses, mix).argmin(axis=1) for mix in mixes], axis=1)
+
+
+def _mixes(weights: Sequence[Sequence[float]], n: int) -> Float[np.ndarray, "mix skill"]:
+    mixes = np.atleast_2d(np.asarray(weights, float))
+    if mixes.shape[1] != n or (mixes < 0).any() or not np.allclose(mixes.sum(axis=1), 1):
+        raise SpecError(
+            f"a mix has one weight per skill ({n}), none negative, with sum one; found {weights}."
+        )
+    return mixes

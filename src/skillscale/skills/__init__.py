@@ -1,0 +1,1 @@
+"""What the skills are: which benchmarks read them, and which models have them."""
