@@ -11,46 +11,14 @@ from threadpoolctl import threadpool_limits
 
 from simulated_runs import METHOD as RUNS_METHOD
 from simulated_runs import skilled_runs
-from skillscale import Fit, Nuts, Spec, Svi, Table, fit, load_table
+from skillscale import Fit, Spec, Table, fit, load_table
 from skillscale.law.design import Design, make_design
 from skillscale.posterior.potential import Potential, make_potential
 from skillscale.runs.estimators import IsoFlop, isoflop
+from small import FAMILIES, NUTS, SPEC, SVI
 
-FAMILIES = (
-    "llama",
-    "llama-2",
-    "llama-2-chat",
-    "pythia",
-    "qwen1.5",
-    "qwen1.5-chat",
-    "gpt2",
-    "gpt2-large",
-)
-SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-NUTS = Nuts(draws=750, target_accept=0.9)
-SVI = Svi(draws=400, newton_steps=60)
-
-SHARED_PROGRAMS = (
-    "test_cheapest",
-    "test_checking",
-    "test_evidence",
-    "test_exploratory",
-    "test_forecasting",
-    "test_inference",
-    "test_new_benchmarks",
-    "test_next_evaluations",
-    "test_objectives",
-    "test_optima",
-    "test_passes",
-    "test_plots",
-    "test_plots_skills",
-    "test_reading",
-    "test_recovery",
-    "test_regret",
-    "test_skill_tables",
-    "test_storage",
-)
-
+SHARED_FITS = ("checks", "forecasts", "optima", "plots", "posterior", "skills")
+"""Rooms whose tests ask the same fits."""
 
 MOST_MAPS = 20_000
 """Memory maps of a process beyond which its compiled programs are dropped."""
@@ -92,11 +60,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             file = nodeid.split("::")[0]
             if "test_notebooks" in file:
                 return nodeid
-            if any(name in file for name in SHARED_PROGRAMS):
+            room = Path(file).parent.name
+            if room in SHARED_FITS:
                 return "shared fits"
-            if any(name in file for name in ("test_cli", "test_readme")):
+            if room == "cli" or "test_readme" in file:
                 return "commands"
-            if any(name in file for name in ("test_surfaces", "test_runs_optima")):
+            if room == "runs":
                 return "controlled runs"
             return "examples" if "src/" in file or file.endswith(".md") else file
 

@@ -81,9 +81,9 @@ def main() -> None:
         "next evaluations": lambda: sk.next_evaluations(fit, plan, seen, sizes=[3e9]),
         "pass@k": lambda: sk.pass_at_k(fit, plan, seen, benchmark="gsm8k"),
         "optimum, all skills": lambda: sk.optimum(fit, [1e24]),
-        "optimum, a mix": lambda: sk.optimum(fit, [1e24], target=mix),
-        "regret, a mix": lambda: sk.regret(fit, [1e24], target=mix),
-        "cheapest, a mix": lambda: sk.cheapest(fit, [0.7], target=mix),
+        "optimum, a mix": lambda: sk.optimum(fit, [1e24], sk.Goal(target=mix)),
+        "regret, a mix": lambda: sk.regret(fit, [1e24], sk.Goal(target=mix)),
+        "cheapest, a mix": lambda: sk.cheapest(fit, [0.7], sk.Goal(target=mix)),
     }
     for what, ask in questions.items():
         for note in ("compilation included", "again"):

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 import skillscale as sk
-from skillscale.cli.commands import app
+from skillscale.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -36,20 +36,22 @@ from skillscale.forecasts.pass_at_k import pass_at_k
 from skillscale.law.spec import Spec
 from skillscale.optima.cheapest import cheapest
 from skillscale.optima.deployment import Deployment
+from skillscale.optima.goal import Goal
 from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import regret
 from skillscale.posterior.add_benchmark import add_benchmark
 from skillscale.posterior.fit import Fit, fit
-from skillscale.posterior.gaussian import Svi
 from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.svi import Svi
 from skillscale.runs.estimators import isoflop
-from skillscale.runs.skills import by_skill
-from skillscale.runs.table import load_runs, load_skills
+from skillscale.runs.skills import by_skill, load_skills
+from skillscale.runs.table import load_runs
 from skillscale.skills.reading import read_skills
 
 __all__ = [
     "Deployment",
     "Fit",
+    "Goal",
     "Nuts",
     "Spec",
     "Svi",

@@ -54,3 +54,61 @@ class UnknownNameError(SkillscaleError):
         super().__init__(
             f"{kind} {name!r} is not in {where}. {label}: {shown}. {len(known)} in all."
         )
+
+
+def known_names(
+    kind: str, names: str | Iterable[str] | None, known: Iterable[str], where: str = "this fit"
+) -> list[str]:
+    """The names asked for, each checked; all that are known if none are.
+
+    Args:
+        kind: what the names are.
+        names: what was asked for; one name, or several.
+        known: the valid names.
+        where: where they are valid.
+
+    Raises:
+        UnknownNameError: a name is not among those known.
+
+    Example:
+        >>> known_names("family", None, ["llama-3", "yi"])
+        ['llama-3', 'yi']
+        >>> known_names("family", ["llama3"], ["llama-3", "yi"])
+        Traceback (most recent call last):
+        skillscale.errors.UnknownNameError: family 'llama3' is not in this fit. Nearest: ...
+    """
+    known = list(known)
+    if names is None:
+        return known
+    names = [names] if isinstance(names, str) else list(names)
+    valid = set(known)
+    for name in names:
+        if name not in valid:
+            raise UnknownNameError(kind, name, known, where)
+    return names
+
+
+def require_at_least(owner: object, **least: float) -> None:
+    """Check options of an object against the least that each may be.
+
+    Args:
+        owner: the object, with an attribute for every option.
+        **least: the smallest value of every option.
+
+    Raises:
+        SpecError: an option is smaller, or no number; the error names all of them.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> require_at_least(SimpleNamespace(draws=0), draws=1)
+        Traceback (most recent call last):
+        skillscale.errors.SpecError: SimpleNamespace: draws must be at least 1, found 0.
+    """
+    values = {name: getattr(owner, name) for name in least}
+    wrong = [
+        f"{name} must be at least {least[name]:g}, found {value!r}"
+        for name, value in values.items()
+        if not (isinstance(value, int | float) and value >= least[name])
+    ]
+    if wrong:
+        raise SpecError(f"{type(owner).__name__}: {'; '.join(wrong)}.")

@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-
-from rich import box
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Callable, Mapping
 
 MISSING = "-"
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
-STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red"}
-"""Styles of whole cells; the words alone say the same where there is no colour."""
-
-_NUMBER = re.compile(r"[<>~+-]? ?\d|\[-?\d|-$")
 
 
 def format_count(value: float, digits: int = 3) -> str:
@@ -113,39 +104,6 @@ def format_size_interval(row: Mapping[str, object]) -> str:
     if math.isnan(lower):
         return MISSING
     return f"{below}{format_count(lower)} to {above}{format_count(upper)}"
-
-
-def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
-    """Lay out rows as a table for the terminal, numbers to the right.
-
-    Args:
-        rows: one mapping of column name to cell per row, all with the keys of the first. A cell
-            is shown by ``str``; ``rich`` texts keep their style, and PASS, REVIEW and FAIL have
-            one of their own.
-
-    Example:
-        >>> from rich.console import Console
-        >>> Console(width=40).print(rich_table([{"model": "a", "mmlu": "45.3"}]))
-        model  mmlu
-        ───────────
-        a      45.3
-    """
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for name in rows[0] if rows else ():
-        cells = [str(row[name]) for row in rows]
-        is_number = all(_NUMBER.match(cell) for cell in cells if cell)
-        is_first = not table.columns
-        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=is_first)
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
-    return table
-
-
-def _cell(value: object) -> Text:
-    if isinstance(value, Text):
-        return value
-    # Not markup: a name in brackets must print as it is.
-    return Text(str(value), style=STYLES.get(str(value), ""))
 
 
 def _plain(value: float) -> str:

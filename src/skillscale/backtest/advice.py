@@ -15,13 +15,14 @@ import numpy as np
 import pandas as pd
 
 from skillscale.backtest.folds import Fold, setting_benchmarks
-from skillscale.backtest.protocols import plan_and_seen
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.scores import cells, score_draws
+from skillscale.backtest.studies import plan_and_seen
 from skillscale.data.table import Table
-from skillscale.errors import SkillscaleError, UnknownNameError
+from skillscale.errors import SkillscaleError, known_names
 from skillscale.forecasts.next_evaluations import next_evaluations
 from skillscale.forecasts.prediction import predict
+from skillscale.forecasts.question import ask
 from skillscale.posterior.fit import Fit
 
 ORDERS = ("advised", "random")
@@ -97,12 +98,9 @@ def run_advice(
     cases = advice_cases(refits.table)
     if not cases:
         raise SkillscaleError("no lineage has a family of two sizes with most of the scores.")
-    known_lineages = [case.lineage for case in cases]
-    for name in lineages or ():
-        if name not in known_lineages:
-            where = "the lineages with two sizes and most of the scores"
-            raise UnknownNameError("lineage", name, known_lineages, where)
-    cases = [case for case in cases if lineages is None or case.lineage in lineages]
+    where = "the lineages with two sizes and most of the scores"
+    lineages = known_names("lineage", lineages, [case.lineage for case in cases], where)
+    cases = [case for case in cases if case.lineage in lineages]
     parts = []
     on_progress(0, len(cases))
     for done, case in enumerate(cases, start=1):
@@ -167,7 +165,10 @@ def _reveal(
     while True:
         fold = Fold(case.lineage, frozenset(), scores[known], targets)
         plan, observed = plan_and_seen(fold, table)
-        yield revealed, score_draws(cells(fold, table), predict(fit, plan, observed, seed=seed))
+        yield (
+            revealed,
+            score_draws(cells(fold, table), predict(fit, ask(fit, plan, observed), seed=seed)),
+        )
         left = [name for name in _scored(case.smallest, table) if name not in known]
         if not left:
             return

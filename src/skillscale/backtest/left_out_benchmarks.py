@@ -7,23 +7,23 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
 
-from skillscale.backtest.baselines import OF_NEW_BENCHMARKS, make_problem, standardised_mean
+from skillscale.backtest.baselines import OF_NEW_BENCHMARKS, standardised_mean
 from skillscale.backtest.folds import Fold, setting_benchmarks
-from skillscale.backtest.refits import METHOD, Refits, of_this_process
+from skillscale.backtest.problem import make_problem
+from skillscale.backtest.refits import METHOD, Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import OURS, cells, score_draws, score_normal
+from skillscale.backtest.workers import spread
 from skillscale.data.table import Table
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.prediction import Prediction
 from skillscale.law.spec import Spec
 from skillscale.posterior.add_benchmark import add_benchmark
 from skillscale.posterior.fit import Fit
-from skillscale.posterior.gaussian import Svi
-from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.method import Method, name_and_options
 
 N_MODELS = (5, 10, 20)
 """Numbers of models with a score on the new benchmark."""
@@ -77,7 +77,7 @@ def backtest_new_benchmarks(
     benchmarks: Sequence[str] = (),
     n_models: Sequence[int] = N_MODELS,
     replicates: int = REPLICATES,
-    method: Nuts | Svi = METHOD,
+    method: Method = METHOD,
     seed: int = 0,
     jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -127,22 +127,20 @@ def backtest_new_benchmarks(
         by_benchmark |= dict.fromkeys(lost, Refits(table, others, method, seed))
     for needed in set(by_benchmark.values()):
         _ = needed.near  # found once, here, and sent along
-    tasks = (
-        joblib.delayed(_run)(by_benchmark[name], name, of_benchmark)
-        for name, of_benchmark in folds.items()
-    )
+    tasks = ((by_benchmark[name], name, of_benchmark) for name, of_benchmark in folds.items())
     parts = []
     on_progress(0, len(benchmarks))
-    for part in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
+    for part in spread(_run, tasks, jobs):
         parts.append(part)
         on_progress(len(parts), len(benchmarks))
     found = pd.concat(parts).sort_values(["fold", "model", "method"], ignore_index=True)
+    method_name, method_options = name_and_options(method)
     options = {
         "n_models": list(n_models),
         "replicates": replicates,
         "seed": seed,
-        "method": type(method).__name__.lower(),
-        **dataclasses.asdict(method),
+        "method": method_name,
+        **method_options,
     }
     return Report("new-benchmark", options, found, None, time.perf_counter() - begun)
 
@@ -163,7 +161,7 @@ def forecast_others(fit: Fit, fold: Fold, seed: int = 0) -> Prediction:
         np.asarray(part, np.float64)[:, [row]] for part in extended.given_siblings()
     )
     noise = np.random.default_rng(seed).standard_t(degrees)
-    models = extended.table.models.loc[extended.design.coords["model"]]
+    models = extended.models
     score = np.clip(location + scale * noise, 0, 1)
     return Prediction(models, [name], score, location, scale, degrees, {}, np.nan, len(shown))
 
@@ -200,7 +198,6 @@ def by_n_models(report: Report) -> dict[str, dict[str, Any]]:
 
 def _run(refits: Refits, benchmark: str, folds: Sequence[Fold]) -> pd.DataFrame:
     """All forecasts of a benchmark that is left out."""
-    refits = of_this_process(refits)
     return run_folds(refits.without_benchmark(benchmark), refits.table, folds, refits.seed)
 
 

@@ -3,46 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from functools import lru_cache
-from typing import NamedTuple, TypeVar, cast
-
-import joblib
-import pandas as pd
+from typing import TypeVar
 
 from skillscale.backtest import published
-from skillscale.backtest.baselines import BASELINES, make_problem
+from skillscale.backtest.baselines import BASELINES
 from skillscale.backtest.folds import (
     CUTS,
     KNOWN,
-    Fold,
     leave_benchmarks_folds,
     setting_benchmarks,
     sloth_folds,
     time_ordered_folds,
 )
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks
-from skillscale.backtest.refits import METHOD, Refits, of_this_process
+from skillscale.backtest.refits import METHOD, Refits
 from skillscale.backtest.report import Report
-from skillscale.backtest.scores import cells, score_draws, score_normal
+from skillscale.backtest.studies import Protocol, Study, run_studies
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
-from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.law.spec import Spec
-from skillscale.posterior.fit import Fit
-from skillscale.posterior.gaussian import Svi
-from skillscale.posterior.nuts import Nuts
-
-
-class Protocol(StrEnum):
-    """Which folds."""
-
-    SLOTH = "sloth"
-    TIME_ORDERED = "time-ordered"
-    LEAVE_BENCHMARKS = "leave-benchmarks"
-    NEW_BENCHMARK = "new-benchmark"
+from skillscale.posterior.method import Method
 
 
 class Covariates(StrEnum):
@@ -63,7 +45,7 @@ def backtest(
     n_models: Sequence[int] = N_MODELS,
     table: Table | None = None,
     spec: Spec | None = None,
-    method: Nuts | Svi = METHOD,
+    method: Method = METHOD,
     baselines: Sequence[str] = tuple(BASELINES),
     seed: int = 0,
     jobs: int = 1,
@@ -159,7 +141,7 @@ def backtest_published(
     covariates: Covariates | str | None = None,
     table: Table | None = None,
     spec: Spec | None = None,
-    method: Nuts | Svi = METHOD,
+    method: Method = METHOD,
     baselines: Sequence[str] = tuple(BASELINES),
     seed: int = 0,
     jobs: int = 1,
@@ -203,20 +185,6 @@ def _with_covariates(table: Table | None, covariates: Covariates | str) -> tuple
     return table, covariates
 
 
-CHUNK = 6
-"""Folds of one task at most, so that processes finish together."""
-
-
-class Study(NamedTuple):
-    """Folds that are reported together."""
-
-    protocol: str
-    options: dict[str, object]
-    folds: list[Fold]
-    benchmarks: list[str]
-    """What baselines are fitted to."""
-
-
 def _sloth_study(table: Table, n_seen: int, setting: str, options: Mapping[str, object]) -> Study:
     return Study(
         str(Protocol.SLOTH),
@@ -224,104 +192,3 @@ def _sloth_study(table: Table, n_seen: int, setting: str, options: Mapping[str, 
         sloth_folds(table, n_seen, setting),
         setting_benchmarks(table, setting),
     )
-
-
-def run_studies(
-    studies: Sequence[Study],
-    refits: Refits,
-    *,
-    baselines: Sequence[str] = tuple(BASELINES),
-    jobs: int = 1,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Report]:
-    """Run the folds of several studies: those that hold the same models out share a posterior."""
-    begun = time.perf_counter()
-    total = sum(len(study.folds) for study in studies)
-    on_progress(0, total)
-    groups: dict[frozenset[str], list[tuple[int, Fold]]] = {}
-    for position, study in enumerate(studies):
-        for fold in study.folds:
-            groups.setdefault(fold.held_out, []).append((position, fold))
-    benchmarks = [study.benchmarks for study in studies]
-    _ = refits.near  # found once, here, and sent along
-    tasks = (
-        joblib.delayed(_run_group)(refits, group[i : i + CHUNK], benchmarks, tuple(baselines))
-        for group in groups.values()
-        for i in range(0, len(group), CHUNK)
-    )
-    parts: list[pd.DataFrame] = []
-    done = 0
-    for part, n_folds in joblib.Parallel(jobs, return_as="generator_unordered")(tasks):
-        parts.append(part)
-        done += n_folds
-        on_progress(done, total)
-    found = pd.concat(parts).sort_values(["study", "fold", "model", "benchmark", "method"])
-    seconds = time.perf_counter() - begun
-    method = {"method": type(refits.method).__name__.lower(), **dataclasses.asdict(refits.method)}
-    return [
-        Report(
-            protocol=study.protocol,
-            options=study.options | method,
-            cells=found[found["study"] == position].drop(columns="study").reset_index(drop=True),
-            published=_published_errors(study),
-            seconds=seconds,
-        )
-        for position, study in enumerate(studies)
-    ]
-
-
-def _published_errors(study: Study) -> pd.DataFrame | None:
-    if study.protocol != Protocol.SLOTH:
-        return None
-    return published.errors(cast("int", study.options["n_seen"]), str(study.options["benchmarks"]))
-
-
-@lru_cache(maxsize=1)
-def _without(refits: Refits, held_out: frozenset[str]) -> Fit:
-    """The posterior of the folds at hand: folds that share it follow each other."""
-    return refits.without(held_out)
-
-
-def _run_group(
-    refits: Refits,
-    folds: Sequence[tuple[int, Fold]],
-    benchmarks: Sequence[list[str]],
-    baselines: Sequence[str],
-) -> tuple[pd.DataFrame, int]:
-    """All forecasts of folds that share a posterior."""
-    table = refits.table
-    refits = of_this_process(refits)
-    fit = _without(refits, folds[0][1].held_out)
-    parts = []
-    for study, fold in folds:
-        rows = cells(fold, table).assign(study=study)
-        parts.append(score_draws(rows, forecast_fold(fit, fold, refits)))
-        names = benchmarks[study]
-        problem = make_problem(fold, table, names)
-        at = (
-            problem.models.index.get_indexer(pd.Index(rows["model"])),
-            pd.Index(names).get_indexer(pd.Index(rows["benchmark"])),
-        )
-        for name in baselines:
-            mean, sd = BASELINES[name](problem)
-            parts.append(score_normal(rows, name, mean[at], sd[at[1]]))
-    return pd.concat(parts), len(folds)
-
-
-def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
-    """Forecast the models of a fold from what is seen of them, as `forecast` does."""
-    plan, seen = plan_and_seen(fold, refits.table)
-    return predict(
-        fit,
-        plan,
-        seen if len(seen) else None,
-        seed=refits.seed,
-        refit=lambda _: refits.without(fold.held_out, fold.seen),
-    )
-
-
-def plan_and_seen(fold: Fold, table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The models to forecast and the observed ones, as a forecast takes them."""
-    models = table.models.drop(columns="source", errors="ignore")
-    plan = models.loc[fold.test.index].reset_index(names="model")
-    return plan, models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pandas as pd
 import xarray as xr
-from joblib.externals.loky import process_executor
 
 from skillscale.data.table import Table
 from skillscale.law.design import Design, make_design
 from skillscale.law.spec import Spec
-from skillscale.posterior.fit import Fit, name_draws
-from skillscale.posterior.gaussian import Gaussian, Svi
+from skillscale.posterior.fit import Fit, name_draws, provenance_of
+from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.potential import Potential, make_potential
 
@@ -38,6 +39,7 @@ class Refits:
         spec: the specification.
         method: how every posterior is found.
         seed: the only source of randomness.
+        start: the approximation that every run starts from; found on the whole table by default.
 
     Example:
         >>> from skillscale import load_table
@@ -45,6 +47,7 @@ class Refits:
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> from skillscale import Svi
         >>> refits = Refits(table, spec, Svi(draws=200))
         >>> refits.without(["llama-2-70b"])
         Fit(22 models of 4 families, 2 benchmarks, 2 skills, 200 draws by svi)
@@ -52,8 +55,10 @@ class Refits:
 
     table: Table
     spec: Spec = dataclasses.field(default_factory=Spec)
-    method: Nuts | Svi = METHOD
+    method: Method = METHOD
     seed: int = 0
+    start: Gaussian | None = None
+    _last: dict[frozenset[str], Fit] = dataclasses.field(default_factory=dict, repr=False)
 
     @cached_property
     def design(self) -> Design:
@@ -67,13 +72,16 @@ class Refits:
 
     @cached_property
     def near(self) -> Gaussian:
-        """Approximation of the posterior of the whole table."""
+        """What every run starts from: the given start, or an approximation on the whole table."""
+        if self.start is not None:
+            return self.start
         key = jax.random.key(self.seed)
         return self.method.approximate(self.potential, self.design.observations, key)
 
     @property
-    def _identity(self) -> tuple[str, Spec, Nuts | Svi, int]:
-        return self.table.hash, self.spec, self.method, self.seed
+    def _identity(self) -> tuple[str, Spec, Method, int, bytes]:
+        start = b"" if self.start is None else np.asarray(self.start.mean).tobytes()
+        return self.table.hash, self.spec, self.method, self.seed, start
 
     def __hash__(self) -> int:
         return hash(self._identity)
@@ -82,8 +90,9 @@ class Refits:
         return isinstance(other, Refits) and self._identity == other._identity
 
     def __getstate__(self) -> dict[str, object]:
-        """All but what holds compiled programs, which stay in their process."""
-        return {k: v for k, v in self.__dict__.items() if k not in ("design", "potential")}
+        """All but fits and compiled programs, which stay in their process."""
+        kept = {k: v for k, v in self.__dict__.items() if k not in ("design", "potential")}
+        return kept | {"_last": {}}
 
     def without(self, held_out: Collection[str], seen: pd.DataFrame | None = None) -> Fit:
         """Fit the table without some models.
@@ -98,6 +107,13 @@ class Refits:
         if seen is not None:
             rest = rest.with_models(models.loc[seen.index], seen)
         return self._fit(rest, self.spec)
+
+    def without_again(self, held_out: frozenset[str]) -> Fit:
+        """The same as `without`; the last one asked for is kept, since folds share it."""
+        if held_out not in self._last:
+            self._last.clear()
+            self._last[held_out] = self.without(held_out)
+        return self._last[held_out]
 
     def without_benchmark(self, name: str) -> Fit:
         """Fit the table without the scores of one benchmark, which is absent from the result.
@@ -132,19 +148,6 @@ class Refits:
         if "unpublished" in posterior.dims:
             posterior = posterior.sel(unpublished=unpublished)
         groups = {name: node.to_dataset() for name, node in tree.children.items()}
-        provenance = {
-            "method": type(self.method).__name__.lower(),
-            "seed": self.seed,
-            "data_hash": rest.hash,
-        }
-        return Fit(xr.DataTree.from_dict(groups | {"posterior": posterior}), rest, spec, provenance)
-
-
-@lru_cache(maxsize=2)
-def of_this_process(refits: Refits) -> Refits:
-    """The first of equal ones that a process was given, so that its programs compile once.
-
-    Joblib takes the memory of compiled programs for a leak and would start the process anew.
-    """
-    process_executor._USE_PSUTIL = False
-    return refits
+        provenance = provenance_of(self.method, self.seed, rest)
+        tree = xr.DataTree.from_dict(groups | {"posterior": posterior})
+        return Fit(tree, rest, spec, provenance)

@@ -12,7 +12,7 @@ from scipy import stats
 
 from skillscale.backtest.published import BEST_SLOTH
 from skillscale.backtest.scores import OURS
-from skillscale.forecasts.forecast import INTERVALS
+from skillscale.intervals import INTERVALS
 
 DISTANCES = {"none seen": None, "up to 3x": 3.0, "3x to 10x": 10.0, "more than 10x": np.inf}
 """How much larger than the largest model seen of the family."""

@@ -13,8 +13,8 @@ from scipy.special import logsumexp
 
 from skillscale.backtest.folds import Fold
 from skillscale.data.table import Table
-from skillscale.forecasts.forecast import INTERVALS
 from skillscale.forecasts.prediction import Prediction
+from skillscale.intervals import INTERVALS, tails
 
 OURS = "skillscale"
 
@@ -91,7 +91,7 @@ def score_normal(
 def _interval_ends(quantile: Callable[[float], np.ndarray]) -> dict[str, np.ndarray]:
     ends = {}
     for interval in INTERVALS:
-        tail = (1 - interval / 100) / 2
-        ends[f"lower_{interval}"] = quantile(tail)
-        ends[f"upper_{interval}"] = quantile(1 - tail)
+        lower, upper = tails(interval / 100)
+        ends[f"lower_{interval}"] = quantile(lower)
+        ends[f"upper_{interval}"] = quantile(upper)
     return ends

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from enum import StrEnum
 
 import arviz_stats as azs
 import numpy as np
@@ -13,43 +11,18 @@ import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
+from skillscale.checks.verdict import Check, Verdict, grade, grade_band
 from skillscale.formatting import format_count
+from skillscale.intervals import tails
 from skillscale.law.slope_evidence import at_reference_budget
 from skillscale.posterior.fit import Fit
-from skillscale.skills.reading import read_skills
+from skillscale.skills.reading import TURNED, read_skills
 
-REPORTED = ("model_skill", "loading", "efficiency", "slope", "effect", "expected_score")
+REPORTED = (*TURNED, "expected_score")
 PREDICTIVE_INTERVAL = 0.9
 DRAWS_FOR_SCORES = 2000
 AGREEMENT = 2.0
 """How far a fit may be from what controlled runs say, in scales of the evidence."""
-
-
-class Verdict(StrEnum):
-    """Outcome of one check."""
-
-    PASS = "PASS"
-    REVIEW = "REVIEW"
-    FAIL = "FAIL"
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check of a fit.
-
-    Attributes:
-        name: what was checked.
-        verdict: pass, review or fail.
-        value: what was measured.
-        threshold: what it takes to pass, in words.
-        advice: what to do if it does not pass.
-    """
-
-    name: str
-    verdict: Verdict
-    value: float
-    threshold: str
-    advice: str
 
 
 def check(fit: Fit) -> list[Check]:
@@ -115,8 +88,8 @@ def predictive_coverage(fit: Fit) -> xr.DataArray:
     """
     probability = _predictive_probability(fit)
     benchmark, _ = fit.observed_index
-    tail = (1 - PREDICTIVE_INTERVAL) / 2
-    inside = (probability > tail) & (probability < 1 - tail)
+    lower, upper = tails(PREDICTIVE_INTERVAL)
+    inside = (probability > lower) & (probability < upper)
     names = fit.design.coords["benchmark"]
     share = [inside[benchmark == j].mean() for j in range(len(names))]
     return xr.DataArray(share, coords={"benchmark": names})
@@ -138,30 +111,25 @@ def _convergence(fit: Fit) -> list[Check]:
     longer = f"Sample longer (--draws); worst: {worst.name} of {worst['worst']}."
     sampler = fit.tree["sample_stats"].to_dataset()
     diverging = float(sampler["diverging"].mean())
-    energy = _smallest_bfmi(sampler["energy"].to_numpy())
+    energy = float(np.min(azs.bfmi(fit.tree)["energy"]))
     return [
-        Check("R-hat, worst", _grade(-rhat, -1.01, -1.05), rhat, "<= 1.01", longer),
-        Check("bulk ESS, smallest", _grade(bulk, 400, 100), bulk, ">= 400", longer),
+        Check("R-hat, worst", grade(-rhat, -1.01, -1.05), rhat, "<= 1.01", longer),
+        Check("bulk ESS, smallest", grade(bulk, 400, 100), bulk, ">= 400", longer),
         Check(
             "divergences, share of draws",
-            _grade(-diverging, -0.001, -0.02),
+            grade(-diverging, -0.001, -0.02),
             diverging,
             "<= 0.001",
             "Raise target_accept; check the priors.",
         ),
         Check(
             "energy (BFMI), smallest",
-            _grade(energy, 0.3, 0.1),
+            grade(energy, 0.3, 0.1),
             energy,
             ">= 0.3",
             "The tails of the posterior are explored slowly: sample longer.",
         ),
     ]
-
-
-def _smallest_bfmi(energy: Float[np.ndarray, "chain draw"]) -> float:
-    energy = energy.astype(float)
-    return float(np.min(np.mean(np.diff(energy, axis=1) ** 2, axis=1) / energy.var(axis=1)))
 
 
 def _prediction(fit: Fit) -> list[Check]:
@@ -174,14 +142,14 @@ def _prediction(fit: Fit) -> list[Check]:
     return [
         Check(
             "posterior predictive coverage",
-            _grade_band(overall, 0.84, 0.98),
+            grade_band(overall, 0.84, 0.98),
             overall,
             "0.84 to 0.98",
             "The noise model does not fit: look at the worst benchmark.",
         ),
         Check(
             "worst benchmark coverage",
-            _grade_band(float(coverage.sel(benchmark=worst)), 0.8, 1.0),
+            grade_band(float(coverage.sel(benchmark=worst)), 0.8, 1.0),
             float(coverage.sel(benchmark=worst)),
             "0.80 to 1.00",
             f"Look at {worst}: its metric may have changed, or its link may not fit.",
@@ -194,7 +162,7 @@ def _influence(fit: Fit) -> Check:
     share = float(np.mean(np.asarray(result.pareto_k) > result.good_k))
     return Check(
         "PSIS-LOO",
-        _grade(-share, -0.1, -0.3),
+        grade(-share, -0.1, -0.3),
         float(result.elpd),
         f"Pareto k > {result.good_k:.2f} in at most 10 % of scores (here {share:.1%})",
         f"elpd {result.elpd:.0f} +- {result.se:.0f}; scores with high k decide their own skill: "
@@ -204,7 +172,7 @@ def _influence(fit: Fit) -> Check:
 
 def _agreement(fit: Fit) -> list[Check]:
     """How far the fitted optima are from those of controlled runs, where these are given."""
-    slope = fit.draws()["slope"]
+    slope = fit.draws().law.growth.slope
     checks = []
     for known in fit.spec.evidence:
         implied = at_reference_budget(slope[..., fit.spec.skill_index(known.skill)])
@@ -247,15 +215,3 @@ def loo(fit: Fit) -> azs.ELPDData:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # high k is reported as a check
         return azs.loo(tree, pointwise=True)
-
-
-def _grade(value: float, passes: float, fails: float) -> Verdict:
-    """Grade a value of which more is better."""
-    if value >= passes:
-        return Verdict.PASS
-    return Verdict.REVIEW if value >= fails else Verdict.FAIL
-
-
-def _grade_band(value: float, low: float, high: float) -> Verdict:
-    """Grade a coverage: skills are fitted to the same scores, so a little too much is expected."""
-    return _grade(-max(low - value, value - high, 0.0), 0.0, -0.1)

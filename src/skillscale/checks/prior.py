@@ -11,7 +11,7 @@ from jaxtyping import Array
 from numpyro.handlers import seed as seeded
 from numpyro.handlers import trace
 
-from skillscale.checks.fit import Verdict
+from skillscale.checks.verdict import Verdict
 from skillscale.data.table import Table, load_table
 from skillscale.law.design import Observations, make_design
 from skillscale.law.model import make_model

@@ -1,22 +1,32 @@
-"""The command line: results to stdout, progress and messages to stderr."""
+"""The command line: results to stdout, progress and messages to stderr.
+
+Every module but `app` and `output` adds commands to the application when it is imported.
+"""
 
 from skillscale.cli import (
     add_benchmark,
     backtest,
+    backtest_next,
+    data,
+    demo,
+    fit,
+    forecast,
     isoflop,
     next_evaluations,
     optimum,
     pass_at_k,
     skills,
 )
-from skillscale.cli.commands import app, main
 
 __all__ = [
     "add_benchmark",
-    "app",
     "backtest",
+    "backtest_next",
+    "data",
+    "demo",
+    "fit",
+    "forecast",
     "isoflop",
-    "main",
     "next_evaluations",
     "optimum",
     "pass_at_k",

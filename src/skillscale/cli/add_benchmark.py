@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.commands import FitFile, Seed, Style, app
+from skillscale.cli.app import FitFile, Seed, Style, app
 from skillscale.cli.output import Format, Row, messages, number, print_rows
 from skillscale.data.new_scores import FEWEST, read_new_scores
 from skillscale.errors import SpecError

@@ -15,21 +15,21 @@ from rich.console import Console
 
 from skillscale.backtest.folds import CUTS, KNOWN
 from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
-from skillscale.backtest.protocols import Covariates, Protocol, backtest, backtest_published
+from skillscale.backtest.protocols import Covariates, backtest, backtest_published
 from skillscale.backtest.report import Report, joined, pooled
 from skillscale.backtest.scores import OURS
-from skillscale.cli.commands import (
-    DataDir,
-    Seed,
-    SpecFile,
-    Style,
-    app,
-    comma_separated,
-    read_inputs,
+from skillscale.backtest.studies import Protocol
+from skillscale.cli.app import DataDir, Seed, SpecFile, Style, app, comma_separated, read_inputs
+from skillscale.cli.output import (
+    Format,
+    Row,
+    messages,
+    or_none,
+    progress,
+    rich_table,
 )
-from skillscale.cli.output import Format, Row, messages, or_none, progress
 from skillscale.errors import SkillscaleError
-from skillscale.formatting import format_probability, rich_table
+from skillscale.formatting import format_probability
 from skillscale.plots.calibration import plot_calibration
 
 N_WORST = 5

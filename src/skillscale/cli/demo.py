@@ -11,19 +11,22 @@ import time
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+import typer
 import xarray as xr
 from rich.console import Console
 from rich.text import Text
 
-from skillscale.checks.fit import Check, Verdict, check
-from skillscale.cli.output import progress
+from skillscale.checks.fit import check
+from skillscale.checks.verdict import Check, Verdict
+from skillscale.cli.app import Seed, app
+from skillscale.cli.output import progress, rich_table
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.forecast import forecast
-from skillscale.forecasts.prediction import RELIABLE_PARETO_K
+from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import (
     format_count,
     format_flops,
@@ -31,14 +34,14 @@ from skillscale.formatting import (
     format_points,
     format_probability,
     format_size_interval,
-    rich_table,
 )
 from skillscale.law.spec import Spec
 from skillscale.optima.deployment import Deployment
-from skillscale.optima.optimum import long_rows, optimum
+from skillscale.optima.optimum import optimum
+from skillscale.optima.table import long_rows
 from skillscale.plots.forecasts import plot_forecast
-from skillscale.posterior.chains import Method
 from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.method import Method
 
 HELD_OUT_LINEAGE = "meta-llama-3"
 OBSERVED = "meta-llama-3-8b"
@@ -279,3 +282,12 @@ def _peak_memory() -> float | None:
 def _say(console: Console, text: str, style: str | None = None) -> None:
     # Without highlighting: rich would colour numbers inside names.
     console.print(text, style=style, highlight=False, markup=False)
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option(help="Where the figure and the fit go.")] = Path("demo"),
+    seed: Seed = 0,
+) -> None:
+    """Hold out a lineage, fit the rest, forecast its large models, and compare."""
+    run_demo(out, seed=seed, console=Console(width=None if sys.stdout.isatty() else 110))

@@ -12,11 +12,21 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from skillscale.cli.commands import Seed, Style, app, comma_separated
-from skillscale.cli.output import Format, Row, messages, number, print_rows, progress
-from skillscale.data.problems import read_cells
+from skillscale.cli.app import Seed, Style, app, comma_separated, names
+from skillscale.cli.output import (
+    Format,
+    Row,
+    as_text,
+    frame_rows,
+    messages,
+    number,
+    print_rows,
+    progress,
+)
+from skillscale.data.problems import require_cells
 from skillscale.data.rules import numbers
-from skillscale.errors import SpecError, TableError
+from skillscale.errors import SpecError
+from skillscale.files import write_text
 from skillscale.formatting import (
     MISSING,
     format_count,
@@ -25,16 +35,16 @@ from skillscale.formatting import (
     format_probability,
 )
 from skillscale.law.spec import Spec
-from skillscale.posterior.storage import write_text
 from skillscale.runs.as_evidence import evidence_toml, slope_evidence
-from skillscale.runs.best_sizes import INTERVAL, exponents, optima
-from skillscale.runs.estimators import IsoFlop, isoflop
+from skillscale.runs.best_sizes import exponents, optima
+from skillscale.runs.estimators import INTERVAL, IsoFlop, isoflop
 from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.grid import require_groups
 from skillscale.runs.mixes import load_mixes, mix_effects
-from skillscale.runs.skills import AGGREGATE, by_skill, ratios
+from skillscale.runs.size_ratios import AGGREGATE, ratios
+from skillscale.runs.skills import by_skill, load_skills
 from skillscale.runs.surfaces import Surfaces
-from skillscale.runs.table import Runs, load_runs, load_skills
+from skillscale.runs.table import Runs, load_runs
 from skillscale.runs.validation_sets import misspecification, worst_cases
 
 Columns = dict[str, Callable[[Row], str]]
@@ -134,8 +144,7 @@ def isoflop_command(
     else:
         assert planned is not None
         table, columns = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
-    rows = [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
-    print_rows(rows, style, shown=columns)
+    print_rows(frame_rows(table), style, shown=columns)
 
 
 def _selected(
@@ -148,9 +157,9 @@ def _selected(
     """Runs with the losses asked for, or joined by skill."""
     if loss is not None and skills is not None:
         raise SpecError("give one of --loss (single losses) and --skills (losses joined).")
-    runs = load_runs(runs_file).select(groups=_names(group), max_flops=max_flops)
+    runs = load_runs(runs_file).select(groups=names(group), max_flops=max_flops)
     if loss is not None:
-        return runs.select(losses=_names(loss))
+        return runs.select(losses=names(loss))
     mapping = load_skills(skills, losses=None if skills is None else runs.loss_names)
     if skills is None and not mapping.index.isin(runs.loss_names).any():
         return runs
@@ -173,9 +182,7 @@ def _misspecified(found: IsoFlop, budgets: list[float], style: Format) -> pd.Dat
 
 
 def _read_plan(path: Path) -> pd.DataFrame:
-    cells, problems = read_cells(path)
-    if cells is None:
-        raise TableError(problems)
+    cells = require_cells(path)
     for name in ("n_params", "n_tokens"):
         if name in cells.columns:
             cells[name] = numbers(cells[name])
@@ -193,14 +200,6 @@ def _poorly_sampled(surfaces: Surfaces) -> list[str]:
         f"{worst['rhat']:.2f}, {worst['loss']} of {worst['group']}). Their intervals are "
         "approximate."
     ]
-
-
-def _names(text: str | None) -> list[str] | None:
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
-def _text(key: str, row: Row) -> str:
-    return str(row[key])
 
 
 def _sized(key: str, write: Callable[[float], str], row: Row) -> str:
@@ -242,20 +241,20 @@ def _mix(kind: str, row: Row) -> str:
     )
 
 
-PLACE: Columns = {"group": partial(_text, "group"), "loss": partial(_text, "loss")}
+PLACE: Columns = {"group": partial(as_text, "group"), "loss": partial(as_text, "loss")}
 BUDGET: Columns = {"FLOP": partial(_sized, "flops", format_flops)}
 OPTIMA: Columns = {
     **PLACE,
     **BUDGET,
-    "by": partial(_text, "estimator"),
+    "by": partial(as_text, "estimator"),
     "size": partial(_sized, "n_params", _count),
     f"size, {PERCENT}": partial(_ends, "n_params", _count),
     "tokens": partial(_sized, "n_tokens", _count),
-    "place": partial(_text, "place"),
+    "place": partial(as_text, "place"),
 }
 EXPONENTS: Columns = {
     **PLACE,
-    "by": partial(_text, "estimator"),
+    "by": partial(as_text, "estimator"),
     "a": partial(_sized, "params_exponent", _decimal),
     f"a, {PERCENT}": partial(_ends, "params_exponent", _decimal),
     "1 - a": partial(_sized, "tokens_exponent", _decimal),
@@ -266,18 +265,18 @@ RATIOS: Columns = {
     "ratio": partial(_sized, "ratio", _factor),
     PERCENT: partial(_ends, "ratio", _factor),
     "P(> 1)": partial(_sized, "prob_larger", format_probability),
-    "verdict": partial(_text, "verdict"),
+    "verdict": partial(as_text, "verdict"),
 }
 MIXES: Columns = {
-    "share of": partial(_text, "share"),
-    "loss": partial(_text, "loss"),
+    "share of": partial(as_text, "share"),
+    "loss": partial(as_text, "loss"),
     **BUDGET,
     "size, all over none": partial(_sized, "effect", _factor),
     PERCENT: partial(_ends, "effect", _factor),
     "P(> 1)": partial(_sized, "prob_larger", format_probability),
 }
 MISSPECIFICATION: Columns = {
-    "group": partial(_text, "group"),
+    "group": partial(as_text, "group"),
     **BUDGET,
     "what matters": partial(_mix, "true"),
     "what was assumed": partial(_mix, "assumed"),
@@ -286,7 +285,7 @@ MISSPECIFICATION: Columns = {
     "loss paid": partial(_sized, "loss_paid", _small_change),
 }
 FORECAST: Columns = {
-    "run": partial(_text, "run"),
+    "run": partial(as_text, "run"),
     **PLACE,
     **BUDGET,
     "median": partial(_sized, "median", _decimal),

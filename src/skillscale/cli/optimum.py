@@ -6,12 +6,12 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from skillscale.cli.commands import FitFile, Style, app, comma_separated, names
-from skillscale.cli.output import Format, Row, number, print_rows
+from skillscale.cli.app import FitFile, Style, app, comma_separated, names
+from skillscale.cli.output import Format, Row, as_text, number, print_rows
 from skillscale.errors import SpecError
 from skillscale.formatting import (
     MISSING,
@@ -24,13 +24,15 @@ from skillscale.formatting import (
 )
 from skillscale.optima.cheapest import cheapest
 from skillscale.optima.deployment import Deployment
-from skillscale.optima.optimum import INTERVAL, long_rows, optimum
+from skillscale.optima.goal import Goal
+from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import SAFE_LOSS, regret
+from skillscale.optima.table import long_rows
 from skillscale.posterior.fit import Fit
 
 Columns = dict[str, Callable[[Row], str]]
 
-PERCENT = f"{100 * INTERVAL:.0f} %"
+PERCENT = f"{100 * Goal.interval:.0f} %"
 SHOWN_MANTISSAS = (1.0, 2.0, 5.0)
 """Sizes of a decade that a table of regret shows; csv and json hold all."""
 
@@ -97,22 +99,22 @@ def optimum_command(
         raise SpecError("give one of --flops (a budget) and --reach (a goal).")
     if with_regret and flops is None:
         raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
-    common: dict[str, Any] = {
-        "skills": names(skill),
-        "benchmarks": names(benchmark),
-        "target": None if target is None else _weights(target),
-        "family": family,
-        "deployment": deployment,
-    }
-    budgets, goals = _numbers("flops", flops), _numbers("reach", reach)
+    goal = Goal(
+        skills=names(skill),
+        benchmarks=names(benchmark),
+        target=None if target is None else _weights(target),
+        family=family,
+        deployment=deployment,
+    )
+    budgets, values = _numbers("flops", flops), _numbers("reach", reach)
     loaded = Fit.load(fit_file)
     if with_regret:
-        _print_regret(long_rows(regret(loaded, budgets, **common)), deployment, style)
+        _print_regret(long_rows(regret(loaded, budgets, goal)), deployment, style)
     elif budgets:
-        rows = long_rows(optimum(loaded, budgets, **common))
+        rows = long_rows(optimum(loaded, budgets, goal))
         print_rows(rows, style, shown=_optimum_columns(deployment))
     else:
-        rows = long_rows(cheapest(loaded, goals, **common))
+        rows = long_rows(cheapest(loaded, values, goal))
         print_rows(rows, style, shown=_cheapest_columns(deployment))
 
 
@@ -133,7 +135,7 @@ def _is_shown(row: Row) -> bool:
 
 def _optimum_columns(deployment: Deployment) -> Columns:
     columns: Columns = {
-        "objective": partial(_text, "objective"),
+        "objective": partial(as_text, "objective"),
         "FLOP": partial(_flops, "flops"),
         **_size_columns(deployment),
         "P(inside)": partial(_probability, "prob_interior"),
@@ -146,7 +148,7 @@ def _optimum_columns(deployment: Deployment) -> Columns:
 
 def _cheapest_columns(deployment: Deployment) -> Columns:
     return {
-        "objective": partial(_text, "objective"),
+        "objective": partial(as_text, "objective"),
         "reach": lambda r: f"{number(r, 'reach'):g}",
         "FLOP": partial(_flops, "flops"),
         f"FLOP, {PERCENT}": lambda r: format_interval(
@@ -183,10 +185,6 @@ def _weights(text: str) -> Mapping[str, float]:
     if len(dict(pairs)) < len(pairs):
         raise SpecError(f"--target repeats a benchmark: {text!r}.")
     return dict(pairs)
-
-
-def _text(key: str, row: Row) -> str:
-    return str(row[key])
 
 
 def _count(key: str, row: Row) -> str:
@@ -228,7 +226,7 @@ def _ratio(value: float) -> str:
 
 VERDICT: Columns = {"verdict": _verdict}
 SAFE_COLUMNS: Columns = {
-    "objective": partial(_text, "objective"),
+    "objective": partial(as_text, "objective"),
     "FLOP": partial(_flops, "flops"),
     "least expected loss at": partial(_count, "least_regret_params"),
     f"less than {100 * SAFE_LOSS:g} point lost": lambda r: format_interval(
@@ -236,7 +234,7 @@ SAFE_COLUMNS: Columns = {
     ),
 }
 REGRET_COLUMNS: Columns = {
-    "objective": partial(_text, "objective"),
+    "objective": partial(as_text, "objective"),
     "FLOP": partial(_flops, "flops"),
     "size": partial(_count, "n_params"),
     "tokens": partial(_count, "n_tokens"),

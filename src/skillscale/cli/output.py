@@ -5,19 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+import pandas as pd
 from matplotlib.figure import Figure
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
 
 from skillscale.errors import SkillscaleError
-from skillscale.formatting import rich_table
-from skillscale.posterior.storage import whole_or_absent
+from skillscale.files import whole_or_absent
+from skillscale.formatting import MISSING
 
 Row = Mapping[str, str | float | int | None]
 
@@ -66,6 +71,17 @@ def number(row: Row, key: str) -> float:
     return float("nan") if value is None else float(value)
 
 
+def as_text(key: str, row: Row) -> str:
+    """What is under a key of a row, as it is."""
+    value = or_none(row[key])
+    return MISSING if value is None else str(value)
+
+
+def frame_rows(frame: pd.DataFrame) -> list[Row]:
+    """The rows of a frame."""
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
 @contextmanager
 def progress(task: str) -> Iterator[Callable[[int, int], None]]:
     """Show a progress bar on stderr from the first step on, where that is a terminal."""
@@ -88,3 +104,43 @@ def save_figures(out: Path, figures: Mapping[str, Figure]) -> None:
     for name, figure in figures.items():
         with whole_or_absent(out / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png")
+
+
+STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red"}
+"""Styles of whole cells; the words alone say the same where there is no colour."""
+
+
+_NUMBER = re.compile(r"[<>~+-]? ?\d|\[-?\d|-$")
+
+
+def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
+    """Lay out rows as a table for the terminal, numbers to the right.
+
+    Args:
+        rows: one mapping of column name to cell per row, all with the keys of the first. A cell
+            is shown by ``str``; ``rich`` texts keep their style, and PASS, REVIEW and FAIL have
+            one of their own.
+
+    Example:
+        >>> from rich.console import Console
+        >>> Console(width=40).print(rich_table([{"model": "a", "mmlu": "45.3"}]))
+        model  mmlu
+        ───────────
+        a      45.3
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for name in rows[0] if rows else ():
+        cells = [str(row[name]) for row in rows]
+        is_number = all(_NUMBER.match(cell) for cell in cells if cell)
+        is_first = not table.columns
+        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=is_first)
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row.values()))
+    return table
+
+
+def _cell(value: object) -> Text:
+    if isinstance(value, Text):
+        return value
+    # Not markup: a name in brackets must print as it is.
+    return Text(str(value), style=STYLES.get(str(value), ""))

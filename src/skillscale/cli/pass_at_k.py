@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 import xarray as xr
 
-from skillscale.cli.commands import (
+from skillscale.cli.app import (
     FitFile,
     ObservedFile,
     PlanFile,
@@ -23,11 +23,13 @@ from skillscale.cli.commands import (
 )
 from skillscale.cli.output import Format, messages, number, print_rows, progress
 from skillscale.data.items import read_items
-from skillscale.data.observed import read_observed, read_plan
+from skillscale.data.observed import read_observed
+from skillscale.data.plan import read_plan
 from skillscale.forecasts.difficulty import Difficulty
-from skillscale.forecasts.forecast import INTERVALS, REFIT
+from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
 from skillscale.formatting import format_points
+from skillscale.intervals import INTERVALS
 from skillscale.posterior.fit import Fit
 
 MEANING = {

@@ -14,8 +14,17 @@ import pandas as pd
 import typer
 from matplotlib.figure import Figure
 
-from skillscale.cli.commands import FitFile, Style, app
-from skillscale.cli.output import Format, Row, number, or_none, print_rows, save_figures
+from skillscale.cli.app import FitFile, Style, app
+from skillscale.cli.output import (
+    Format,
+    Row,
+    as_text,
+    frame_rows,
+    number,
+    or_none,
+    print_rows,
+    save_figures,
+)
 from skillscale.errors import SpecError
 from skillscale.formatting import (
     MISSING,
@@ -117,7 +126,7 @@ def skills_command(
     if out is not None:
         save_figures(out, _figures(loaded, reading, tables))
     if style is Format.JSON:
-        shown = {name: [*map(_plain, _rows(tables[name]))] for name in asked}
+        shown = {name: [*map(_plain, frame_rows(tables[name]))] for name in asked}
         json.dump({"rotation": reading.rotation, **shown}, sys.stdout, indent=1)
         sys.stdout.write("\n")
         return
@@ -153,28 +162,19 @@ def _print(name: Show, table: pd.DataFrame, style: Format, *, is_short: bool) ->
         ids, beside, cell = SIDE_BY_SIDE[name]
         rows: list[Row] = [
             {key: own[key].iloc[0] for key in ids}
-            | {str(row[beside]): cell(row) for row in _rows(own)}
+            | {str(row[beside]): cell(row) for row in frame_rows(own)}
             for _, own in table.groupby(list(ids), sort=False)
         ]
-        print_rows(rows, style, shown={key: partial(_text, key) for key in rows[0]})
+        print_rows(rows, style, shown={key: partial(as_text, key) for key in rows[0]})
         return
     if is_short and name is Show.FAMILIES:
         last = table.groupby("skill")["rank"].transform("max") - N_RANKED
         table = table[(table["rank"] <= N_RANKED) | (table["rank"] > last)]
-    print_rows(_rows(table), style, shown=COLUMNS[name])
-
-
-def _rows(table: pd.DataFrame) -> list[Row]:
-    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
+    print_rows(frame_rows(table), style, shown=COLUMNS[name])
 
 
 def _plain(row: Row) -> Row:
     return {key: or_none(value) for key, value in row.items()}
-
-
-def _text(key: str, row: Row) -> str:
-    value = or_none(row[key])
-    return MISSING if value is None else str(value)
 
 
 def _value(key: str, row: Row) -> str:
@@ -223,7 +223,7 @@ def _summary(prefix: str = "") -> Columns:
 
 
 def _names(*keys: str) -> Columns:
-    return {key.replace("_", " "): partial(_text, key) for key in keys}
+    return {key.replace("_", " "): partial(as_text, key) for key in keys}
 
 
 DIAGNOSTICS: Columns = {"R-hat": _rhat, "ESS": partial(_count, "ess_bulk")}

@@ -9,10 +9,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.special import gammaln
 
-from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.problems import checked_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import items_schema
-from skillscale.errors import TableError
 
 UNNAMED = "observed"
 """The model of a file that names none."""
@@ -40,13 +39,7 @@ def read_items(path: str | Path) -> pd.DataFrame:
         0  observed    1  20        3
         1  observed    2  20        0
     """
-    path = Path(path)
-    cells, problems = read_cells(path)
-    if cells is None:
-        raise TableError(problems)
-    problems += find_problems(path.name, cells, items_schema(), ["model", "item"])
-    if problems:
-        raise TableError(problems)
+    cells = checked_cells(Path(path), lambda _: items_schema(), ["model", "item"])
     model = cells.get("model", UNNAMED)
     counts = cells[["n", "correct"]].apply(numbers).astype(int)
     frame = cells[["item"]].assign(model=model).join(counts)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.problems import find_problems, near, read_cells
+from skillscale.data.problems import find_problems, near, require_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import new_scores_schema
 from skillscale.data.table import BENCHMARK_COLUMNS
@@ -23,10 +23,7 @@ def read_new_scores(path: str | Path) -> pd.DataFrame:
     Raises:
         TableError: the file is no table.
     """
-    cells, problems = read_cells(Path(path))
-    if cells is None or problems:
-        raise TableError(problems)
-    return cells
+    return require_cells(Path(path))
 
 
 def check_new_scores(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
+from skillscale.data.problems import checked_cells
 from skillscale.data.rules import decimal_year
-from skillscale.errors import TableError
-from skillscale.posterior.fit import Fit
+from skillscale.data.schema import plan_schema
+from skillscale.data.table import model_frame
 
 NEW_FAMILY = "new"
 
@@ -45,26 +48,27 @@ def describe(models: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     return filled
 
 
-def describe_all(
-    plan: pd.DataFrame, observed: pd.DataFrame | None, fit: Fit
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Observed and planned models, described alike."""
-    known = fit.table.models
-    columns = ["family", "lineage", "tuning", "release"]
-    if observed is None:
-        seen = describe(plan.iloc[:0], known)
-        return seen, describe(plan, known)
-    repeated = [name for name in observed["model"] if name in fit.design.coords["model"]]
-    if repeated:
-        raise TableError(
-            [
-                f"observed: {', '.join(repeated)} is in the fit already, with its scores. "
-                "Leave it out, or fit again without it."
-            ]
-        )
-    seen = describe(observed, known)
-    if seen["family"].nunique() == 1:
-        plan = plan.copy()
-        given = plan["family"] if "family" in plan else pd.Series(None, plan.index, dtype=object)
-        plan["family"] = given.astype(object).fillna(seen["family"].iloc[0])
-    return seen, describe(plan, pd.concat([known[columns], seen[columns]]))
+def read_plan(path: str | Path) -> pd.DataFrame:
+    r"""Read the models to forecast from a CSV file.
+
+    Args:
+        path: CSV file with columns ``model``, ``n_params``, ``n_tokens``; optionally ``family``,
+            ``lineage``, ``tuning``, ``release``, ``n_active_params``. Other columns are ignored.
+
+    Returns:
+        One row per model: the columns above, ``release_year``, ``source``. What the file does not
+        give is missing, except ``n_active_params`` (then ``n_params``) and ``lineage`` (then
+        ``family``).
+
+    Raises:
+        TableError: the file holds problems; the error lists all of them.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "plan.csv"
+        >>> _ = path.write_text("model,n_params,n_tokens\nnew-8b,8e9,1.5e13\n")
+        >>> read_plan(path)[["model", "n_params", "n_tokens", "release_year"]]
+            model      n_params      n_tokens  release_year
+        0  new-8b  8.000000e+09  1.500000e+13           NaN
+    """
+    return model_frame(checked_cells(Path(path), lambda _: plan_schema(), ["model"]))

@@ -16,6 +16,8 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
+from skillscale.errors import TableError
+
 LISTED = 10
 """How many cells one sentence names before it says "and 37 more"."""
 
@@ -123,6 +125,54 @@ def _frame(
     frame = pd.DataFrame(padded, columns=header, index=lines[1:], dtype=object)
     named_once = ~frame.columns.duplicated() & (frame.columns != "")
     return frame.loc[:, named_once], problems
+
+
+def require_cells(path: Path) -> pd.DataFrame:
+    """Read a CSV file as text, as `read_cells` does.
+
+    Args:
+        path: the file.
+
+    Raises:
+        TableError: the file is no table; the error lists all problems.
+    """
+    cells, problems = read_cells(path)
+    if cells is None or problems:
+        raise TableError(problems)
+    return cells
+
+
+def checked_cells(
+    path: Path,
+    schema: Callable[[pd.DataFrame], pa.DataFrameSchema],
+    key: Sequence[str],
+    *,
+    allow_extra: bool = True,
+    more: Callable[[pd.DataFrame], list[str]] = lambda cells: [],
+) -> pd.DataFrame:
+    """Read a CSV file as text and check it.
+
+    Args:
+        path: the file.
+        schema: columns and rules, given the cells.
+        key: columns that name a row.
+        allow_extra: as of `find_problems`.
+        more: problems that no schema finds, given the cells.
+
+    Returns:
+        The cells, as `read_cells` gives them.
+
+    Raises:
+        TableError: the file holds problems; the error lists all of them.
+    """
+    cells, problems = read_cells(path)
+    if cells is None:
+        raise TableError(problems)
+    problems += find_problems(path.name, cells, schema(cells), key, allow_extra=allow_extra)
+    problems += more(cells)
+    if problems:
+        raise TableError(problems)
+    return cells
 
 
 def find_problems(

@@ -14,7 +14,7 @@ import pandas as pd
 from skillscale.data.problems import find_problems, read_cells
 from skillscale.data.rules import decimal_year, numbers
 from skillscale.data.schema import benchmarks_schema, models_schema, scores_schema
-from skillscale.errors import TableError, UnknownNameError
+from skillscale.errors import TableError, known_names
 
 FILES = ("models.csv", "scores.csv", "benchmarks.csv")
 MODEL_COLUMNS = (
@@ -89,9 +89,9 @@ class Table:
             Table(7 models of 2 families, 1 benchmarks, 7 scores)
         """
         of_model = self.models["family"]
-        kept_benchmarks = _known("benchmark", benchmarks, self.benchmarks.index)
-        kept_families = _known("family", families, pd.Index(of_model.unique()))
-        kept_models = of_model.loc[_known("model", models, self.models.index)]
+        kept_benchmarks = known_names("benchmark", benchmarks, self.benchmarks.index, "this table")
+        kept_families = known_names("family", families, pd.Index(of_model.unique()), "this table")
+        kept_models = of_model.loc[known_names("model", models, self.models.index, "this table")]
         kept_models = kept_models[kept_models.isin(kept_families)]
         scores = self.scores[
             self.scores["benchmark"].isin(kept_benchmarks)
@@ -116,7 +116,7 @@ class Table:
             >>> load_table().without_models(["gpt2", "gpt2-large"])
             Table(186 models of 66 families, 15 benchmarks, ... scores)
         """
-        left_out = _known("model", names, self.models.index)
+        left_out = known_names("model", names, self.models.index, "this table")
         return Table(
             models=self.models[~self.models.index.isin(left_out)],
             scores=self.scores[~self.scores["model"].isin(left_out)].reset_index(drop=True),
@@ -137,7 +137,7 @@ class Table:
             Table(186 models of 66 families, 15 benchmarks, ... scores)
         """
         lineages = self.models["lineage"]
-        left_out = _known("lineage", names, pd.Index(lineages.unique()))
+        left_out = known_names("lineage", names, pd.Index(lineages.unique()), "this table")
         return self.without_models(self.models.index[lineages.isin(left_out)])
 
     def with_models(self, models: pd.DataFrame, scores: pd.DataFrame) -> Table:
@@ -297,16 +297,6 @@ def shipped_directory() -> Path:
     packaged = Path(__file__).parents[1] / "benchmarks_data"
     # An editable install reads the repository's copy.
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "benchmarks_data"
-
-
-def _known(kind: str, names: Iterable[str] | None, known: pd.Index) -> list[str]:
-    if names is None:
-        return list(known)
-    names = [names] if isinstance(names, str) else list(names)
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(kind, name, known, where="this table")
-    return names
 
 
 def _canonical(frame: pd.DataFrame, text: list[str], counts: Iterable[str] = ()) -> list[list[str]]:

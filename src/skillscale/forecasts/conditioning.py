@@ -18,7 +18,6 @@ factorisations inside a compiled JAX program hang now and then on machines of tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -28,7 +27,8 @@ from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
 from skillscale.law import equation
-from skillscale.law.scores import Evidence, Scatter, log_prob, pool, scatter
+from skillscale.law.scores import Pooled, Scatter, log_prob, pool, scatter
+from skillscale.law.sites import Growth, Law
 
 NEWTON_STEPS = 20
 CONVERGED = 0.05
@@ -38,9 +38,6 @@ STRAGGLERS = 0.01
 STEP_SIZES = (4.0, 2.0, 1.0, 0.5, 0.2, 0.05, 0.0)
 PROPOSAL_DEGREES = 10.0
 """Scores in conflict make the density of skills wider than a normal around its mode."""
-
-Draws = Mapping[str, Array]
-"""Posterior draws of every parameter of the law, stacked along the first axis."""
 
 
 class Relatives(NamedTuple):
@@ -52,12 +49,12 @@ class Relatives(NamedTuple):
     """The product of both log sizes where the family is the same."""
     same_model: Float[np.ndarray, "a b"]
 
-    def covariance(self, draws: Draws) -> Float[np.ndarray, "draw skill a b"]:
+    def covariance(self, growth: Growth) -> Float[np.ndarray, "draw skill a b"]:
         """Prior covariance of skills."""
-        scales = ("lineage_scale", "family_scale", "slope_scale", "model_scale")
+        scales = (growth.lineage_scale, growth.family_scale, growth.slope_scale, growth.model_scale)
         total = np.zeros(())
         for scale, share in zip(scales, self, strict=True):
-            total = total + np.asarray(draws[scale], np.float64)[:, :, None, None] ** 2 * share
+            total = total + np.asarray(scale, np.float64)[:, :, None, None] ** 2 * share
         return total
 
 
@@ -99,30 +96,30 @@ class Lineup(NamedTuple):
     among_fitted: Relatives
 
 
-def skills_given_relatives(draws: Draws, lineup: Lineup) -> Normal:
+def skills_given_relatives(growth: Growth, lineup: Lineup) -> Normal:
     """Skills of new models given the law and the skills of their fitted relatives."""
     return condition(
-        Normal(_law_mean(draws, lineup.new), lineup.among_new.covariance(draws)),
-        lineup.with_fitted.covariance(draws),
-        Normal(_law_mean(draws, lineup.fitted), lineup.among_fitted.covariance(draws)),
+        Normal(_law_mean(growth, lineup.new), lineup.among_new.covariance(growth)),
+        lineup.with_fitted.covariance(growth),
+        Normal(_law_mean(growth, lineup.fitted), lineup.among_fitted.covariance(growth)),
         np.asarray(lineup.fitted_skill, np.float64).swapaxes(1, 2),
     )
 
 
-def _law_mean(draws: Draws, models: Inputs) -> Float[np.ndarray, "draw skill model"]:
-    return np.asarray(_expected_skills(draws, models), np.float64)
+def _law_mean(growth: Growth, models: Inputs) -> Float[np.ndarray, "draw skill model"]:
+    return np.asarray(_expected_skills(growth, models), np.float64)
 
 
 @jax.jit
-def _expected_skills(draws: Draws, models: Inputs) -> Float[Array, "draw skill model"]:
+def _expected_skills(growth: Growth, models: Inputs) -> Float[Array, "draw skill model"]:
     """Skills that the law expects of models of an average family."""
 
-    def one(draw: Draws, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
+    def one(growth: Growth, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
         x = equation.inputs(models.log_params, log_tokens)
-        effects = equation.effects(draw["effect"], draw["trend_scale"], draw["innovation"])
-        return (models.covariates @ effects + x @ draw["slope"]).T
+        effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+        return (models.covariates @ effects + x @ growth.slope).T
 
-    return jax.vmap(one)(draws, models.log_tokens)
+    return jax.vmap(one)(growth, models.log_tokens)
 
 
 def condition(
@@ -138,27 +135,27 @@ def condition(
 
 
 @jax.jit
-def family_evidence(
-    draws: Draws, skill: Float[Array, "draw *n skill observed"], scores: Scores
-) -> Evidence:
+def pool_of_families(
+    law: Law, skill: Float[Array, "draw *n skill observed"], scores: Scores
+) -> Pooled:
     """What scores say of the affinities of their families, arrays of (draw, *n, benchmark, family).
 
     There may be several skills per draw.
     """
 
-    def one(draw: Draws, skill: Array) -> Evidence:
+    def one(law: Law, skill: Array) -> Pooled:
         if skill.ndim > 2:
-            return jax.vmap(one, in_axes=(None, 0))(draw, skill)
-        return _pool(_scatter(draw, skill, scores), scores)
+            return jax.vmap(one, in_axes=(None, 0))(law, skill)
+        return _pool(_scatter(law, skill, scores), scores)
 
-    return jax.vmap(one)(draws, skill)
+    return jax.vmap(one)(law, skill)
 
 
 def observe(
-    draws: Draws,
+    law: Law,
     prior: Normal,
     scores: Scores,
-    siblings: Evidence,
+    siblings: Pooled,
     rng: np.random.Generator,
     n: int,
 ) -> tuple[Float[np.ndarray, "draw n skill observed"], Float[np.ndarray, "draw n"]]:
@@ -168,7 +165,7 @@ def observe(
     proposes the draws.
 
     Args:
-        draws: draws of the law.
+        law: draws of the law.
         prior: skills of the observed models before their scores are seen.
         scores: their scores.
         siblings: evidence of fitted models on the affinities of the same families.
@@ -191,12 +188,12 @@ def observe(
         skill = jnp.asarray(flat, jnp.float32).reshape(n_draw, -1, n_skill, n_model)
         residual = flat - center[:, None]
         quadratic = np.einsum("dms,dst,dmt->dm", residual, precision, residual)
-        likelihood = _log_likelihood(draws, skill, scores, siblings)
+        likelihood = _log_likelihood(law, skill, scores, siblings)
         return np.asarray(likelihood, np.float64) - 0.5 * quadratic
 
     def curvature(mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
         skill = jnp.asarray(mode, jnp.float32).reshape(prior.mean.shape)
-        gradient, information = _score_and_information(draws, skill, scores, siblings)
+        gradient, information = _score_and_information(law, skill, scores, siblings)
         pull = np.einsum("dst,dt->ds", precision, mode - center)
         return np.asarray(gradient) - pull, np.asarray(information) + precision
 
@@ -227,49 +224,50 @@ def observe(
     return flat.reshape(n_draw, n, n_skill, n_model), log_weight
 
 
-def _scatter(draw: Draws, skill: Float[Array, "skill observed"], scores: Scores) -> Scatter:
-    return scatter(draw, skill.T, scores.chance, scores.n_items)
+def _scatter(law: Law, skill: Float[Array, "skill observed"], scores: Scores) -> Scatter:
+    return scatter(law.benchmarks, law.noise, skill.T, scores.chance, scores.n_items)
 
 
-def _pool(expected: Scatter, scores: Scores) -> Evidence:
+def _pool(expected: Scatter, scores: Scores) -> Pooled:
     return pool(expected, scores.value, scores.is_observed, scores.in_family)
 
 
 def _log_likelihood_one(
-    draw: Draws, skill: Float[Array, "skill observed"], scores: Scores, siblings: Evidence
+    law: Law, skill: Float[Array, "skill observed"], scores: Scores, siblings: Pooled
 ) -> Float[Array, ""]:
     """Log density of the scores given those of fitted siblings."""
-    together = _pool(_scatter(draw, skill, scores), scores) + siblings
-    return jnp.sum(log_prob(together, draw["tail"]) - log_prob(siblings, draw["tail"]))
+    together = _pool(_scatter(law, skill, scores), scores) + siblings
+    tail = law.noise.tail
+    return jnp.sum(log_prob(together, tail) - log_prob(siblings, tail))
 
 
 @jax.jit
 def _log_likelihood(
-    draws: Draws,
+    law: Law,
     skill: Float[Array, "draw m skill observed"],
     scores: Scores,
-    siblings: Evidence,
+    siblings: Pooled,
 ) -> Float[Array, "draw m"]:
     """Log likelihood of the scores, at several skills per draw."""
     several = jax.vmap(_log_likelihood_one, in_axes=(None, 0, None, None))
-    return jax.vmap(several, in_axes=(0, 0, None, 0))(draws, skill, scores, siblings)
+    return jax.vmap(several, in_axes=(0, 0, None, 0))(law, skill, scores, siblings)
 
 
 @jax.jit
 def _score_and_information(
-    draws: Draws, skill: Float[Array, "draw skill observed"], scores: Scores, siblings: Evidence
+    law: Law, skill: Float[Array, "draw skill observed"], scores: Scores, siblings: Pooled
 ) -> tuple[Float[Array, "draw size"], Float[Array, "draw size size"]]:
     """Gradient and Fisher information of the log likelihood in the flattened skills."""
     same_family = scores.in_family @ scores.in_family.T
 
-    def one(draw: Draws, skill: Array, siblings: Evidence) -> tuple[Array, Array]:
-        gradient = jax.grad(_log_likelihood_one, argnums=1)(draw, skill, scores, siblings)
-        expected = _scatter(draw, skill, scores)
-        jacobian = jax.jacfwd(lambda s: _scatter(draw, s, scores).mean)(skill)
+    def one(law: Law, skill: Array, siblings: Pooled) -> tuple[Array, Array]:
+        gradient = jax.grad(_log_likelihood_one, argnums=1)(law, skill, scores, siblings)
+        expected = _scatter(law, skill, scores)
+        jacobian = jax.jacfwd(lambda s: _scatter(law, s, scores).mean)(skill)
         jacobian = jacobian.reshape(*scores.value.shape, -1)
         evidence = _pool(expected, scores) + siblings
         known = (1 + evidence.information) @ scores.in_family.T
-        degrees = draw["tail"] + evidence.n @ scores.in_family.T
+        degrees = law.noise.tail + evidence.n @ scores.in_family.T
         robust = degrees / (degrees + 2)
         weight = robust * scores.is_observed / expected.own
         shared = weight * expected.affinity
@@ -277,4 +275,4 @@ def _score_and_information(
         pulled = jnp.einsum("bo,bos->bos", shared / jnp.sqrt(robust * known), jacobian)
         return gradient.ravel(), own - jnp.einsum("bos,op,bpt->st", pulled, same_family, pulled)
 
-    return jax.vmap(one)(draws, skill, siblings)
+    return jax.vmap(one)(law, skill, siblings)

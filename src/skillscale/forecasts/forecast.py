@@ -10,12 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from skillscale.forecasts.prediction import Prediction, predict
-from skillscale.posterior.chains import Method
+from skillscale.forecasts.question import ask
+from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.fit import Fit
 from skillscale.posterior.fit import fit as fit_table
+from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
 
-INTERVALS = (50, 80, 95)
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
 REFIT = Nuts(draws=500)
 """Method of the fit that takes in observed scores which the law did not expect."""
@@ -73,7 +74,8 @@ def forecast(
     again = None
     if observed is not None and refit is not None:
         again = partial(_fit_again, fit, observed, method=refit, seed=seed, on_progress=on_progress)
-    return _summarise(predict(fit, plan, observed, n_draws=n_draws, seed=seed, refit=again))
+    question = ask(fit, plan, observed)
+    return _summarise(predict(fit, question, n_draws=n_draws, seed=seed, refit=again))
 
 
 def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
@@ -98,16 +100,6 @@ def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
     return rows
 
 
-def summary(draws: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean, median and the ends of all intervals over the first axis, as forecasts name them."""
-    found = {"mean": draws.mean(axis=0), "median": np.median(draws, axis=0)}
-    for interval in INTERVALS:
-        tail = (1 - interval / 100) / 2
-        lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
-        found |= {f"lower_{interval}": lower, f"upper_{interval}": upper}
-    return found
-
-
 def _fit_again(
     fit: Fit,
     observed: pd.DataFrame,
@@ -127,7 +119,7 @@ def _summarise(prediction: Prediction) -> xr.Dataset:
     values = prediction.score.swapaxes(1, 2)
     cell = ("model", "benchmark")
     data: dict[str, tuple[tuple[str, ...], np.ndarray]]
-    data = {name: (cell, found) for name, found in summary(values).items()}
+    data = {name: (cell, found) for name, found in summarise(values).items()}
     variance = np.stack([prediction.variance[source].T for source in SOURCES])
     data["variance_share"] = (("source", *cell), variance / variance.sum(axis=0))
     data["draws"] = (("draw", *cell), values)

@@ -31,11 +31,12 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import KFold, cross_val_predict
 from sklearn.preprocessing import SplineTransformer
 
-from skillscale.errors import SpecError, TableError, UnknownNameError
+from skillscale.errors import SpecError, TableError, known_names
 from skillscale.forecasts.forecast import REFIT, forecast
 from skillscale.formatting import format_count
-from skillscale.posterior.chains import Method
+from skillscale.intervals import central
 from skillscale.posterior.fit import Fit
+from skillscale.posterior.method import Method
 
 INTERVAL = 80
 """Percent of the interval whose width is reported."""
@@ -134,7 +135,7 @@ def next_evaluations(
     if plan.empty:
         raise TableError(["plan: there are no rows. Name at least one model to forecast."])
     named = fit.design.coords["benchmark"]
-    benchmarks, evaluate = _known(benchmarks, named), _known(evaluate, named)
+    benchmarks, evaluate = (known_names("benchmark", n, named) for n in (benchmarks, evaluate))
     trained = _trained(plan, observed, sizes, n_tokens)
     everything = _lineup(plan, observed, trained)
     result = forecast(
@@ -219,8 +220,7 @@ def _narrowed(
 
 def _width(draws: Float[np.ndarray, "draw target"]) -> float:
     """Mean width of the intervals."""
-    tail = (1 - INTERVAL / 100) / 2
-    lower, upper = np.quantile(draws, [tail, 1 - tail], axis=0)
+    lower, upper = central(draws, INTERVAL / 100)
     return float((upper - lower).mean())
 
 
@@ -287,10 +287,3 @@ def _candidates(
         score = draws.sel(model=model, benchmark=list(evaluate)).to_numpy()
         found.append(Candidate("size", model, ALL, score))
     return found
-
-
-def _known(names: Sequence[str] | None, known: Sequence[str]) -> list[str]:
-    for name in names or ():
-        if name not in known:
-            raise UnknownNameError("benchmark", name, known)
-    return list(known if names is None else names)

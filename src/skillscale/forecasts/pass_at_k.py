@@ -9,16 +9,17 @@ import pandas as pd
 import xarray as xr
 
 from skillscale.data.items import unbiased_pass_at_k
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, known_names
 from skillscale.forecasts.difficulty import (
     Difficulty,
     pass_draws,
     spread_posterior,
     spread_quantiles,
 )
-from skillscale.forecasts.forecast import INTERVALS, REFIT, forecast, summary
-from skillscale.posterior.chains import Method
+from skillscale.forecasts.forecast import REFIT, forecast
+from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.fit import Fit
+from skillscale.posterior.method import Method
 
 ATTEMPTS = (1, 10, 100)
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -42,10 +43,10 @@ def pass_at_k(
     """Forecast pass@k of planned models on a benchmark with free-form answers.
 
     Every draw of the forecast score is the accuracy of one attempt; the spread of difficulty turns
-    it into pass@k (see `difficulty`). One attempt gives the plain forecast. The spread
-    is estimated from the items and assumed to carry over from the models sampled to the planned
-    ones; without items it is drawn from a wide prior. Where guessing scores above zero, guesses are
-    resampled too and count as solved.
+    it into pass@k (see `difficulty`). One attempt gives the plain forecast. The spread is estimated
+    from the items and assumed to carry over from the models sampled to the planned ones; without
+    items it is drawn from a wide prior. Where guessing scores above zero, guesses are resampled too
+    and count as solved.
 
     Args:
         fit: a fitted law.
@@ -89,8 +90,7 @@ def pass_at_k(
         True
     """
     known = fit.design.coords["benchmark"]
-    if benchmark not in known:
-        raise UnknownNameError("benchmark", benchmark, known)
+    known_names("benchmark", benchmark, known)
     difficulty = _difficulty(difficulty)
     attempts = _attempts(k)
     scores = forecast(
@@ -103,7 +103,7 @@ def pass_at_k(
     spread = spread_quantiles(*grid, rng.random(len(one)))
     draws = pass_draws(one, spread, attempts, difficulty, int(described["n_items"]), rng)
     cell = ("model", "k")
-    data = {name: (cell, found) for name, found in summary(draws).items()}
+    data = {name: (cell, found) for name, found in summarise(draws).items()}
     sampled = pd.DataFrame(columns=attempts, dtype=float)
     if items is not None:
         sampled = unbiased_pass_at_k(items, attempts)

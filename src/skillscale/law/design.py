@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,8 +12,9 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 
 from skillscale.data.table import Table
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, known_names
 from skillscale.law.exploratory import is_below_diagonal
+from skillscale.law.sites import Fitted
 from skillscale.law.spec import Spec
 
 COVARIATES = ("instruct", "date")
@@ -47,6 +47,18 @@ class Observations(NamedTuple):
     n_items: Float[Array, " benchmark"]
 
 
+class ModelInputs(NamedTuple):
+    """What the law reads of models."""
+
+    log_params: Float[Array, " model"]
+    """Log of active parameters, centred at the reference size."""
+    log_tokens: Float[np.ndarray, " model"]
+    """Log of tokens, centred; where not published, the mean of its prior."""
+    log_tokens_sd: Float[np.ndarray, " model"]
+    """Prior standard deviation of unpublished log tokens, zero where published."""
+    covariates: Float[Array, "model covariate"]
+
+
 @dataclass(frozen=True)
 class Design:
     """Observations with the names of everything they index.
@@ -68,11 +80,10 @@ class Design:
         """Positions of the models whose token count is not published."""
         return np.flatnonzero(np.asarray(self.observations.log_tokens_sd) > 0)
 
-    def log_tokens(self, draws: Mapping[str, Array]) -> Float[Array, "draw model"]:
+    def log_tokens(self, fitted: Fitted) -> Float[Array, "draw model"]:
         """Centred log tokens of every model: those not published as every draw has them."""
-        log_tokens = np.tile(self.observations.log_tokens, (len(draws["slope"]), 1))
-        if self.unpublished.size:
-            log_tokens[:, self.unpublished] = draws["unpublished_log_tokens"]
+        log_tokens = np.tile(self.observations.log_tokens, (len(fitted.skill), 1))
+        log_tokens[:, self.unpublished] = fitted.unpublished_log_tokens
         return jnp.asarray(log_tokens)
 
 
@@ -83,9 +94,7 @@ def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
         UnknownNameError: one of them is not in the table.
     """
     known = table.benchmarks.index
-    for name in spec.benchmarks:
-        if name not in known:
-            raise UnknownNameError("benchmark", name, known, "this table")
+    known_names("benchmark", spec.benchmarks, known, "this table")
     if spec.benchmarks:
         return [name for name in known if name in spec.benchmarks]
     on_leaderboard = table.benchmarks["leaderboard"].notna()
@@ -111,14 +120,14 @@ def make_design(table: Table, spec: Spec) -> Design:
     families = models.groupby("family")["lineage"].first()
     lineages = pd.Index(sorted(families.unique()))
     grid = table.wide().T.to_numpy(dtype=float)
-    log_tokens, log_tokens_sd = token_prior(models, spec)
+    inputs = model_inputs(models, spec)
     observations = Observations(
         score=jnp.asarray(np.nan_to_num(grid), dtype=jnp.float32),
         is_observed=jnp.asarray(~np.isnan(grid)),
-        log_params=centred_log_params(models, spec),
-        log_tokens=jnp.asarray(log_tokens),
-        log_tokens_sd=jnp.asarray(log_tokens_sd),
-        covariates=covariates(models, spec),
+        log_params=inputs.log_params,
+        log_tokens=jnp.asarray(inputs.log_tokens),
+        log_tokens_sd=jnp.asarray(inputs.log_tokens_sd),
+        covariates=inputs.covariates,
         in_family=_one_hot(models["family"], families.index),
         in_lineage=_one_hot(families, lineages),
         chance=_floats(benchmarks["chance"]),
@@ -143,6 +152,17 @@ def make_design(table: Table, spec: Spec) -> Design:
         is_anchor=is_anchor,
         is_free=is_free,
     )
+
+
+def model_inputs(models: pd.DataFrame, spec: Spec) -> ModelInputs:
+    """What the law reads of models; counts of one family tell those of it that are not published.
+
+    Args:
+        models: ``family, n_active_params, n_tokens, tuning, release_year``.
+        spec: references, trend and priors.
+    """
+    log_params, (mean, sd) = centred_log_params(models, spec), token_prior(models, spec)
+    return ModelInputs(log_params, mean, sd, covariates(models, spec))
 
 
 def centred_log_params(models: pd.DataFrame, spec: Spec) -> Float[Array, " model"]:

@@ -46,6 +46,10 @@ class Link(NamedTuple):
     ceiling: Float[Array, " benchmark"]
 
 
+PER_DRAW = Link._make((0, 0, 0, None, 0))
+"""Axes of a link whose parts have one row per draw, except chance."""
+
+
 def inputs(
     log_params: Float[Array, "*m"], log_tokens: Float[Array, "*m"]
 ) -> Float[Array, "*m input"]:
@@ -94,14 +98,32 @@ def expected_score_and_slope(
     skill: Float[Array, "model skill"], link: Link
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"]]:
     r"""Expected score and its derivative in the linear predictor $\lambda^\top\theta + b$."""
-    asymmetry = link.asymmetry[:, None]
-    room = (link.ceiling - link.chance)[:, None]
-    pivot, stretch = _pivot(asymmetry)
-    at = pivot + stretch * (link.loading @ skill.T + link.intercept[:, None])
-    log_shortfall = -asymmetry * jax.nn.softplus(at)
-    slope = room * asymmetry * stretch * jnp.exp(log_shortfall) * jax.nn.sigmoid(at)
-    above_chance = -room * jnp.expm1(log_shortfall)
-    return link.chance[:, None] + above_chance, slope
+    return _score_and_slope(link.loading @ skill.T + link.intercept[:, None], link)
+
+
+def score_of_predictor(
+    predictor: Float[Array, "benchmark n"], link: Link
+) -> Float[Array, "benchmark n"]:
+    r"""Expected score at values of the linear predictor $\lambda^\top\theta + b$.
+
+    >>> coin = Link(jnp.ones((1, 1)), *(jnp.array([v]) for v in (0.0, 1.0, 0.5, 1.0)))
+    >>> score_of_predictor(jnp.zeros((1, 1)), coin)
+    Array([[0.575]], dtype=float32)
+    """
+    return _score_and_slope(predictor, link)[0]
+
+
+@jax.jit
+def scores_of_predictors(
+    predictor: Float[Array, "draw benchmark n"], link: Link
+) -> Float[Array, "draw benchmark n"]:
+    """Expected scores at values of the linear predictors, per draw.
+
+    Args:
+        predictor: any number of values per draw and benchmark.
+        link: how benchmarks read them, every part with a leading draw axis, except chance.
+    """
+    return jax.vmap(score_of_predictor, in_axes=(0, PER_DRAW))(predictor, link)
 
 
 def predictor_of_score(score: Float[Array, "*m"], link: Link) -> Float[Array, "*m benchmark"]:
@@ -117,6 +139,20 @@ def predictor_of_score(score: Float[Array, "*m"], link: Link) -> Float[Array, "*
     log_shortfall = jnp.log1p(-jnp.clip(share, 0, 1))
     pivot, stretch = _pivot(link.asymmetry)
     return (jnp.log(jnp.expm1(-log_shortfall / link.asymmetry)) - pivot) / stretch
+
+
+def _score_and_slope(
+    predictor: Float[Array, "benchmark n"], link: Link
+) -> tuple[Float[Array, "benchmark n"], Float[Array, "benchmark n"]]:
+    """The link: score and slope at values of the linear predictor."""
+    asymmetry = link.asymmetry[:, None]
+    room = (link.ceiling - link.chance)[:, None]
+    pivot, stretch = _pivot(asymmetry)
+    at = pivot + stretch * predictor
+    log_shortfall = -asymmetry * jax.nn.softplus(at)
+    slope = room * asymmetry * stretch * jnp.exp(log_shortfall) * jax.nn.sigmoid(at)
+    above_chance = -room * jnp.expm1(log_shortfall)
+    return link.chance[:, None] + above_chance, slope
 
 
 def _pivot(

@@ -48,10 +48,9 @@ from skillscale.law.exploratory import squared_units, units
 from skillscale.law.families import FamilySlopeNormal, LineageNormal
 from skillscale.law.priors import make_priors
 from skillscale.law.scores import FamilyStudentT, scatter
+from skillscale.law.sites import SCALES, Benchmarks, Growth, Noise, build
 from skillscale.law.slope_evidence import log_likelihood
 from skillscale.law.spec import Spec
-
-SCALES = ("trend_scale", "lineage_scale", "family_scale", "slope_scale", "model_scale")
 
 
 def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
@@ -74,49 +73,53 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         if spec.exploratory:
             unit, own_loading = units(draw("squared_unit", squared_units(spec)))
         priors = make_priors(design, spec, unit)
-        params = {prior.site: draw(prior.site, prior.distribution) for prior in priors}
-        params |= per_skill(params, unit)
+        drawn = {prior.site.name: draw(prior.site.name, prior.distribution) for prior in priors}
+        drawn |= per_skill(drawn, unit)
         log_tokens = draw(
             "unpublished_log_tokens",
             dist.Normal(
                 observations.log_tokens[unpublished], observations.log_tokens_sd[unpublished]
             ),
         )
-        params["unpublished_log_tokens"] = log_tokens
-        effects = equation.effects(params["effect"], params["trend_scale"], params["innovation"])
+        growth = build(Growth, drawn)
+        effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
         family_covariates, own_covariates = split_covariates(observations)
         efficiency = numpyro.sample(
             "efficiency",
             LineageNormal(
                 family_covariates @ effects,
-                params["lineage_scale"],
-                params["family_scale"],
+                growth.lineage_scale,
+                growth.family_scale,
                 observations.in_lineage,
             ),
         )
         x = equation.inputs(
             observations.log_params, observations.log_tokens.at[unpublished].set(log_tokens)
         )
-        expected = equation.expected_skill(observations.in_family @ efficiency, params["slope"], x)
+        expected = equation.expected_skill(observations.in_family @ efficiency, growth.slope, x)
         skill = numpyro.sample(
             "skill",
             FamilySlopeNormal(
                 expected + own_covariates @ effects,
-                params["model_scale"],
-                params["slope_scale"],
+                growth.model_scale,
+                growth.slope_scale,
                 observations.log_params,
                 observations.in_family,
             ),
         )
-        loading = loading_matrix(params["free_loading"], own_loading, design)
-        params["loading"] = numpyro.deterministic("loading", loading)
-        expected_scores = scatter(params, skill, observations.chance, observations.n_items)
+        loading = loading_matrix(drawn["free_loading"], own_loading, design)
+        drawn["loading"] = numpyro.deterministic("loading", loading)
+        benchmarks = build(Benchmarks, drawn)
+        noise = build(Noise, drawn)
+        expected_scores = scatter(
+            benchmarks, noise, skill, observations.chance, observations.n_items
+        )
         scores = FamilyStudentT(
-            params["tail"], expected_scores, observations.is_observed, observations.in_family
+            noise.tail, expected_scores, observations.is_observed, observations.in_family
         )
         numpyro.sample("score", scores, obs=observations.score)
         if of_skill:
-            slope = params["slope"]
+            slope = growth.slope
             terms = [log_likelihood(known, slope[:, skill]) for known, skill in of_skill]
             numpyro.factor("evidence", sum(terms))
 

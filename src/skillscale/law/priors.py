@@ -15,38 +15,49 @@ from scipy import stats
 from skillscale.law import equation
 from skillscale.law.design import COVARIATES, Design
 from skillscale.law.exploratory import squared_units, without_direction
+from skillscale.law.sites import Law, Sampled, Site, sites_of
 from skillscale.law.slope_evidence import TAIL, SlopeEvidence
 from skillscale.law.spec import LogNormalPrior, NormalPrior, Spec
 
 
 @dataclass(frozen=True)
 class Prior:
-    """Prior of one site.
+    """Prior of one parameter.
 
     Attributes:
-        site: name of the parameter.
-        dims: names of its dimensions.
-        distribution: the prior, of the parameter's shape.
-        meaning: what the parameter is, with its unit.
+        site: the parameter.
+        distribution: its prior, of its shape.
     """
 
-    site: str
-    dims: tuple[str, ...]
+    site: Site
     distribution: dist.Distribution
-    meaning: str
 
 
 def make_priors(
     design: Design, spec: Spec, unit: Float[Array, " skill"] | None = None
 ) -> list[Prior]:
-    """Priors of all sites but the hierarchical ones (efficiencies, skills, unpublished tokens).
+    """Priors of the law, in the order in which they are sampled: loadings as far as they are free.
 
-    Exploratory skills may be in units other than one (see `exploratory`); scales that
-    all of them share are of a single entry, in units of one.
+    Those of efficiencies, skills and unpublished tokens are conditional, and part of the model.
+
+    Args:
+        design: arrays and names of a table.
+        spec: the numbers of every prior.
+        unit: units of exploratory skills (see `exploratory`), ones by default. Scales that all of
+            them share are of a single entry, in units of one.
+
+    Returns:
+        One prior for every parameter of `Law`.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> from skillscale.law.design import make_design
+        >>> priors = make_priors(make_design(load_table(), Spec()), Spec())
+        >>> [prior.site.name for prior in priors][:3]
+        ['free_loading', 'intercept', 'asymmetry']
     """
     p = spec.priors
     n_benchmark, n_skill = design.is_anchor.shape
-    benchmark, skill = ("benchmark",), ("skill",)
     unit = jnp.ones(n_skill) if unit is None else unit
     n_scale = n_skill
     loading = _expand(p.loading, int(design.is_free.sum()))
@@ -54,78 +65,25 @@ def make_priors(
         p, n_scale = without_direction(p), 1
         of_free = unit[design.is_free.nonzero()[1]]
         loading = dist.Normal(0, p.exploratory_loading_sd / of_free).to_event(1)
-    gap = dist.TransformedDistribution(
-        _expand(p.ceiling_gap_logit, n_benchmark), dist.transforms.SigmoidTransform()
-    )
-
+    steps = (len(design.coords["period"]), n_skill)
+    ceiling = _expand(p.ceiling_gap_logit, n_benchmark)
+    of_its_own = {
+        "loading": loading,
+        "ceiling_gap": dist.TransformedDistribution(ceiling, dist.transforms.SigmoidTransform()),
+        "slope": slope_prior(spec, unit),
+        "effect": _per_skill(unit, p.instruct, p.date),
+        "innovation": dist.Normal(0, 1).expand(steps).to_event(2),
+    }
+    sizes = {"benchmark": n_benchmark, "skill": n_scale}
+    sampled = {"loading": sites_of(Sampled)["free_loading"]}
     return [
         Prior(
-            "free_loading",
-            ("free_loading",),
-            loading,
-            "how a benchmark that is no anchor reads a skill",
-        ),
-        Prior("intercept", benchmark, _expand(p.intercept, n_benchmark), "ease of a benchmark"),
-        Prior(
-            "asymmetry",
-            benchmark,
-            _expand(p.asymmetry, n_benchmark),
-            "shape of the link: below one, slow near the ceiling; above one, slow near chance",
-        ),
-        Prior("ceiling_gap", benchmark, gap, "share of the range above chance out of reach"),
-        Prior(
-            "slope",
-            ("input", "skill"),
-            slope_prior(spec, unit),
-            "growth of a skill per e-fold",
-        ),
-        Prior(
-            "effect",
-            ("covariate", "skill"),
-            _per_skill(unit, p.instruct, p.date),
-            "instruction tuning, and a year of progress",
-        ),
-        Prior(
-            "trend_scale",
-            skill,
-            _expand(p.trend_scale, n_scale),
-            "wander of progress in half a year",
-        ),
-        Prior(
-            "innovation",
-            ("period", "skill"),
-            dist.Normal(0, 1).expand((len(design.coords["period"]), n_skill)).to_event(2),
-            "steps of progress in every period, in standard deviations",
-        ),
-        Prior("lineage_scale", skill, _expand(p.lineage_scale, n_scale), "spread of lineages"),
-        Prior("family_scale", skill, _expand(p.family_scale, n_scale), "spread within a lineage"),
-        Prior("slope_scale", skill, _expand(p.slope_scale, n_scale), "spread of families' slopes"),
-        Prior("model_scale", skill, _expand(p.model_scale, n_scale), "spread within a family"),
-        Prior(
-            "overdispersion",
-            benchmark,
-            _expand(p.overdispersion, n_benchmark),
-            "unexplained spread anywhere, relative to that of a single item",
-        ),
-        Prior(
-            "discrepancy_spread",
-            benchmark,
-            _expand(p.discrepancy_spread, n_benchmark),
-            "unexplained spread of the linear predictor",
-        ),
-        Prior(
-            "affinity_overdispersion",
-            benchmark,
-            _expand(p.affinity_overdispersion, n_benchmark),
-            "spread of families' affinities anywhere, relative to that of a single item",
-        ),
-        Prior(
-            "affinity_spread",
-            benchmark,
-            _expand(p.affinity_spread, n_benchmark),
-            "spread of families' affinities in the linear predictor",
-        ),
-        Prior("tail", (), _expand(p.tail), "degrees of freedom of the Student-t likelihood"),
+            sampled.get(name, site),
+            of_its_own[name]
+            if name in of_its_own
+            else _expand(getattr(p, name), *(sizes[dim] for dim in site.dims)),
+        )
+        for name, site in sites_of(Law).items()
     ]
 
 
@@ -145,19 +103,19 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
     rows = []
     for prior in [*_units(spec), *make_priors(design, spec)]:
         draws = np.asarray(prior.distribution.sample(jax.random.key(seed), (4000,)))
-        labels = {"slope": equation.INPUTS, "effect": COVARIATES}.get(prior.site)
+        labels = {"slope": equation.INPUTS, "effect": COVARIATES}.get(prior.site.name)
         for row, label in enumerate(labels or [None]):
             values = draws if label is None else draws[:, row]
             lower, median, upper = np.quantile(values, [0.05, 0.5, 0.95])
             rows.append(
                 {
-                    "site": prior.site if label is None else f"{prior.site}[{label}]",
-                    "dims": ", ".join(prior.dims),
+                    "site": prior.site.name if label is None else f"{prior.site.name}[{label}]",
+                    "dims": ", ".join(prior.site.dims),
                     "size": values[0].size,
                     "median": median,
                     "lower_90": lower,
                     "upper_90": upper,
-                    "meaning": prior.meaning,
+                    "meaning": prior.site.meaning,
                 }
             )
     of_evidence = [row for known in spec.evidence for row in _describe_evidence(known)]
@@ -168,8 +126,7 @@ def _units(spec: Spec) -> list[Prior]:
     """What the priors of exploratory skills are in units of."""
     if not spec.exploratory or len(spec.skills) < 2:
         return []
-    meaning = "squared length of what an anchor reads of no earlier exploratory skill"
-    return [Prior("squared_unit", ("skill",), squared_units(spec), meaning)]
+    return [Prior(sites_of(Sampled)["squared_unit"], squared_units(spec))]
 
 
 def _describe_evidence(known: SlopeEvidence) -> list[dict[str, object]]:

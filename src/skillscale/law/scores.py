@@ -13,7 +13,7 @@ they enter linearly, and sampling them would double the number of parameters.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float
 from numpyro.distributions import constraints
 
 from skillscale.law import equation
+from skillscale.law.sites import Benchmarks, Noise
 
 
 class Scatter(NamedTuple):
@@ -43,7 +44,7 @@ class Scatter(NamedTuple):
         return self.item + self.discrepancy
 
 
-class Evidence(NamedTuple):
+class Pooled(NamedTuple):
     """What the observed scores of a family say of its affinity for each benchmark."""
 
     square: Float[Array, "benchmark family"]
@@ -52,9 +53,9 @@ class Evidence(NamedTuple):
     log_variance: Float[Array, "benchmark family"]
     n: Float[Array, "benchmark family"]
 
-    def __add__(self, other: Evidence) -> Evidence:  # type: ignore[override]
-        """Evidence of two sets of scores."""
-        return Evidence(*(a + b for a, b in zip(self, other, strict=True)))
+    def __add__(self, other: Pooled) -> Pooled:  # type: ignore[override]
+        """Pooled of two sets of scores."""
+        return Pooled(*(a + b for a, b in zip(self, other, strict=True)))
 
     @property
     def mahalanobis(self) -> Float[Array, "benchmark family"]:
@@ -63,29 +64,20 @@ class Evidence(NamedTuple):
 
 
 def scatter(
-    params: Mapping[str, Array],
+    benchmarks: Benchmarks,
+    noise: Noise,
     skill: Float[Array, "model skill"],
     chance: Float[Array, " benchmark"],
     n_items: Float[Array, " benchmark"],
 ) -> Scatter:
     """Expected scores of models with these skills, and their scatter, for one draw of the law."""
-    link = equation.Link(
-        loading=params["loading"],
-        intercept=params["intercept"],
-        asymmetry=params["asymmetry"],
-        chance=chance,
-        ceiling=1 - params["ceiling_gap"] * (1 - chance),
-    )
-    mean, slope = equation.expected_score_and_slope(skill, link)
-
-    def unexplained(overdispersion: str, spread: str) -> Float[Array, "benchmark model"]:
-        return equation.discrepancy_variance(mean, slope, params[overdispersion], params[spread])
-
+    mean, slope = equation.expected_score_and_slope(skill, benchmarks.link(chance))
+    unexplained = partial(equation.discrepancy_variance, mean, slope)
     return Scatter(
         mean,
         equation.item_variance(mean, n_items),
-        unexplained("overdispersion", "discrepancy_spread"),
-        jnp.sqrt(unexplained("affinity_overdispersion", "affinity_spread")),
+        unexplained(noise.overdispersion, noise.discrepancy_spread),
+        jnp.sqrt(unexplained(noise.affinity_overdispersion, noise.affinity_spread)),
     )
 
 
@@ -94,7 +86,7 @@ def pool(
     score: Float[Array, "benchmark model"],
     is_observed: Bool[Array, "benchmark model"],
     belongs: Float[Array, "model family"],
-) -> Evidence:
+) -> Pooled:
     """Gather the observed scores of every family.
 
     Args:
@@ -105,7 +97,7 @@ def pool(
     """
     residual = score - expected.mean
     weight = is_observed / expected.own
-    return Evidence(
+    return Pooled(
         (weight * residual**2) @ belongs,
         (weight * expected.affinity * residual) @ belongs,
         (weight * expected.affinity**2) @ belongs,
@@ -114,7 +106,7 @@ def pool(
     )
 
 
-def log_prob(evidence: Evidence, tail: Float[Array, ""]) -> Float[Array, "benchmark family"]:
+def log_prob(evidence: Pooled, tail: Float[Array, ""]) -> Float[Array, "benchmark family"]:
     """Log density of all scores of a family on a benchmark, a multivariate Student-t."""
     half = (tail + evidence.n) / 2
     return (
@@ -127,7 +119,7 @@ def log_prob(evidence: Evidence, tail: Float[Array, ""]) -> Float[Array, "benchm
 
 
 def given(
-    expected: Scatter, evidence: Evidence, tail: Float[Array, ""]
+    expected: Scatter, evidence: Pooled, tail: Float[Array, ""]
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"], Array]:
     """Location, scale and degrees of freedom of a score, given other scores of its family.
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, UnknownNameError, known_names
 from skillscale.law.slope_evidence import SlopeEvidence
 
 
@@ -173,8 +173,7 @@ class Spec:
         Raises:
             UnknownNameError: no skill of this name.
         """
-        if skill not in self.skills:
-            raise UnknownNameError("skill", skill, self.skills, "this specification")
+        known_names("skill", skill, self.skills, "this specification")
         return self.skills.index(skill)
 
     def to_dict(self) -> dict[str, Any]:
@@ -277,10 +276,10 @@ def _slope_evidence(values: dict[str, Any]) -> SlopeEvidence:
 
 
 def _known_keys(values: dict[str, Any], kind: type, where: str) -> None:
-    names = _names(kind)
-    for key in values:
-        if key not in names:
-            raise SpecError(str(UnknownNameError("key", key, names, where)))
+    try:
+        known_names("key", values, _names(kind), where)
+    except UnknownNameError as error:
+        raise SpecError(str(error)) from error
 
 
 def _names(kind: type) -> list[str]:

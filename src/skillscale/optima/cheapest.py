@@ -9,7 +9,7 @@ cheapest size is found per posterior draw on a grid.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,37 +17,24 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.errors import SpecError
+from skillscale.intervals import tails
 from skillscale.optima.deployment import Deployment, Limit
-from skillscale.optima.identification import Choice, describe_choice, tails
-from skillscale.optima.objectives import Objective, criterion_at, make_objectives, tokens_needed
-from skillscale.optima.optimum import INTERVAL, tabulate
+from skillscale.optima.goal import Goal
+from skillscale.optima.identification import Choice, describe_choice
+from skillscale.optima.objectives import Objective, criterion_at, tokens_needed
+from skillscale.optima.table import tabulate
 from skillscale.posterior.fit import Fit
-from skillscale.posterior.one_family import Production, production, with_prior_slopes
+from skillscale.posterior.one_family import Production, with_prior_slopes
 
 
-def cheapest(
-    fit: Fit,
-    reach: Sequence[float],
-    skills: Sequence[str] | None = None,
-    *,
-    benchmarks: Sequence[str] | None = None,
-    target: Mapping[str, float] | None = None,
-    family: str | None = None,
-    deployment: Deployment | None = None,
-    interval: float = INTERVAL,
-) -> xr.Dataset:
+def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
     """Size and tokens that reach a goal for the least compute of training and serving.
 
     Args:
         fit: a fitted law.
-        reach: goals: expected scores as fractions, or for skills values in units of the anchor's
-            linear predictor.
-        skills: names of skills.
-        benchmarks: names of benchmarks, each on its own.
-        target: weights of benchmarks whose mean expected score is to reach the goal.
-        family: a family of the fit; by default a typical base family released in its last month.
-        deployment: tokens to serve, caps, and sizes allowed; none by default.
-        interval: probability inside the intervals reported.
+        reach: values to reach: expected scores as fractions, or for skills values in units of the
+            anchor's linear predictor.
+        goal: skills or scores, family and limits; all skills of a typical family by default.
 
     Returns:
         Dataset with dims ``objective, reach``: all that `optimum` says of size and tokens, and
@@ -55,7 +42,8 @@ def cheapest(
         goal is out of reach), and ``prob_reached``, the share of draws in which it is not.
 
     Raises:
-        SpecError: a goal is no score, or a weight is not positive.
+        SpecError: a value is no score; or the goal names nothing, a name twice, or a weight that is
+            not positive.
         UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:
@@ -66,19 +54,20 @@ def cheapest(
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
         >>> served = sk.Deployment(serve_tokens=1e13)
-        >>> least = sk.cheapest(fit, [0.5, 0.6], benchmarks=["mmlu"], deployment=served)
+        >>> goal = sk.Goal(benchmarks=["mmlu"], deployment=served)
+        >>> least = sk.cheapest(fit, [0.5, 0.6], goal)
         >>> bool(least["flops"].sel(reach=0.5) < least["flops"].sel(reach=0.6))
         True
     """
-    objectives = make_objectives(fit, skills, benchmarks, target)
-    deployment = deployment or Deployment()
-    fitted = production(fit, family)
+    goal = goal or Goal()
+    objectives, deployment, interval = goal.objectives(fit), goal.deployment, goal.interval
+    fitted = goal.production(fit)
     prior = with_prior_slopes(fitted, fit)
 
-    def cell(objective: Objective, goal: float) -> dict[str, Any]:
-        _check_goal(objective, goal)
+    def cell(objective: Objective, value: float) -> dict[str, Any]:
+        _check_value(objective, value)
         posterior, before = (
-            _cheapest_per_draw(law, objective, deployment, goal) for law in (fitted, prior)
+            _cheapest_per_draw(law, objective, deployment, value) for law in (fitted, prior)
         )
         found = describe_choice(posterior, before, interval)
         flops = np.asarray(deployment.flops(posterior.n_params, posterior.n_tokens))
@@ -100,21 +89,21 @@ def cheapest(
     return tabulate(objectives, "reach", reach, cell).assign_attrs(interval=interval)
 
 
-def _check_goal(objective: Objective, goal: float) -> None:
-    if objective.skill is not None and not math.isfinite(goal):
-        raise SpecError(f"a skill to reach must be finite, found {goal:g} for {objective.name}.")
-    if objective.skill is None and not 0 < goal < 1:
+def _check_value(objective: Objective, value: float) -> None:
+    if objective.skill is not None and not math.isfinite(value):
+        raise SpecError(f"a skill to reach must be finite, found {value:g} for {objective.name}.")
+    if objective.skill is None and not 0 < value < 1:
         raise SpecError(
-            f"a score to reach lies between 0 and 1, found {goal:g} for {objective.name}. "
+            f"a score to reach lies between 0 and 1, found {value:g} for {objective.name}. "
             "Scores are fractions: 0.8 for 80 points."
         )
 
 
 def _cheapest_per_draw(
-    production: Production, objective: Objective, deployment: Deployment, goal: float
+    production: Production, objective: Objective, deployment: Deployment, value: float
 ) -> Choice:
     sizes = deployment.allowed()
-    wanted = criterion_at(production, objective, goal)[:, None]
+    wanted = criterion_at(production, objective, value)[:, None]
     tokens_range = deployment.min_tokens, deployment.most_tokens
     n_tokens = tokens_needed(production, objective, sizes, wanted, tokens_range)
     flops = np.asarray(deployment.flops(sizes, n_tokens))

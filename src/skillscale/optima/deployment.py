@@ -22,11 +22,8 @@ import numpy as np
 from jaxtyping import Float
 
 from skillscale.errors import SpecError
+from skillscale.law.compute import SERVING_FLOPS, TRAINING_FLOPS
 
-TRAINING_FLOPS = 6.0
-"""FLOP per active parameter and token trained on."""
-SERVING_FLOPS = 2.0
-"""FLOP per active parameter and token served."""
 MOST_PARAMS = 1e12
 MOST_TOKENS = 1e14
 """Where the search ends without a cap."""

@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from skillscale.intervals import tails
 from skillscale.optima.deployment import Limit
 
 SURE = 0.9
@@ -30,7 +31,7 @@ EDGES = (Limit.LOWER, Limit.UPPER, Limit.HARM, Limit.UNREACHED)
 CAPS = (Limit.SIZE, Limit.TOKENS, Limit.BOTH)
 
 
-class Verdict(StrEnum):
+class Identification(StrEnum):
     """How well an optimum is known."""
 
     IDENTIFIED = "identified"
@@ -103,7 +104,7 @@ def narrowing(
     return float(1 - widths[0] / widths[1]) if widths[1] > 0 else float("nan")
 
 
-def verdict(within: float, is_narrow: bool, narrowed: float) -> Verdict:
+def verdict(within: float, is_narrow: bool, narrowed: float) -> Identification:
     """How well an optimum is known.
 
     Args:
@@ -115,8 +116,8 @@ def verdict(within: float, is_narrow: bool, narrowed: float) -> Verdict:
     ['identified', 'weakly identified', 'not identified']
     """
     if within >= SURE:
-        return Verdict.IDENTIFIED if is_narrow else Verdict.WEAK
-    return Verdict.WEAK if within >= LIKELY and narrowed >= NARROWED else Verdict.NOT
+        return Identification.IDENTIFIED if is_narrow else Identification.WEAK
+    return Identification.WEAK if within >= LIKELY and narrowed >= NARROWED else Identification.NOT
 
 
 def _limit(shares: dict[Limit, float]) -> str:
@@ -142,12 +143,3 @@ def _quantiles(
     if within < SURE:
         return float("nan"), float(lower), float(upper)
     return float(np.quantile(values[is_known], 0.5, method=rounding)), float(lower), float(upper)
-
-
-def tails(interval: float) -> tuple[float, float]:
-    """Probabilities below the ends of a central interval.
-
-    >>> tails(0.5)
-    (0.25, 0.75)
-    """
-    return (1 - interval) / 2, (1 + interval) / 2

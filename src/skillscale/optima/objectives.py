@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, known_names
 from skillscale.law import equation
 from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import Production
@@ -84,8 +84,7 @@ def make_objectives(
         )
 
     def position(benchmark: str) -> int:
-        if benchmark not in known:
-            raise UnknownNameError("benchmark", benchmark, known)
+        known_names("benchmark", benchmark, known)
         return known.index(benchmark)
 
     anchors = [known.index(anchor) for anchor in fit.spec.anchors]
@@ -197,8 +196,6 @@ Compiled = tuple[
     Float[np.ndarray, " benchmark"],
 ]
 """Efficiency, slope, the link of the benchmarks that count, and their shares."""
-PER_DRAW = equation.Link._make((0, 0, 0, None, 0))
-"""Axes of a link over draws."""
 
 
 def _compiled(production: Production, objective: Objective) -> Compiled:
@@ -222,9 +219,9 @@ def _score(
     return weights @ equation.expected_score(skill, link)
 
 
-_per_draw = jax.vmap(_score, in_axes=(0, 0, PER_DRAW, None, None, 0))
+_per_draw = jax.vmap(_score, in_axes=(0, 0, equation.PER_DRAW, None, None, 0))
 _scores = jax.jit(_per_draw)
-_predictors = jax.jit(jax.vmap(equation.predictor_of_score, in_axes=(None, PER_DRAW)))
+_predictors = jax.jit(jax.vmap(equation.predictor_of_score, in_axes=(None, equation.PER_DRAW)))
 
 
 @jax.jit

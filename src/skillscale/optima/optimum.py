@@ -11,51 +11,32 @@ the best size at a budget is no more than the law bent out of shape; such draws 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
-from skillscale.errors import SpecError
-from skillscale.optima.deployment import Deployment, Limit, Path
+from skillscale.optima.deployment import Limit, Path
+from skillscale.optima.goal import Goal
 from skillscale.optima.identification import Choice, describe_choice
-from skillscale.optima.objectives import Objective, criterion, make_objectives
+from skillscale.optima.objectives import Objective, criterion
+from skillscale.optima.table import tabulate
 from skillscale.posterior.fit import Fit
-from skillscale.posterior.one_family import Production, production, with_prior_slopes
+from skillscale.posterior.one_family import Production, with_prior_slopes
 
-INTERVAL = 0.8
 MORE_TOKENS = 1.1
 """Tokens, relative to those at an optimum, that ought to be better there."""
 
 
-def optimum(
-    fit: Fit,
-    flops: Sequence[float],
-    skills: Sequence[str] | None = None,
-    *,
-    benchmarks: Sequence[str] | None = None,
-    target: Mapping[str, float] | None = None,
-    family: str | None = None,
-    deployment: Deployment | None = None,
-    interval: float = INTERVAL,
-) -> xr.Dataset:
+def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
     """Best size and token count for each objective at each budget.
 
     Args:
         fit: a fitted law.
         flops: budgets in FLOP: for training, ``6 * n_params * n_tokens``, and for serving if the
             deployment serves tokens.
-        skills: names of skills to maximise; all of them if nothing else is named.
-        benchmarks: names of benchmarks whose expected score to maximise, each on its own.
-        target: weights of benchmarks whose mean expected score to maximise, such as
-            ``{"mmlu": 1, "gsm8k": 2}``; named ``target`` in the result.
-        family: a family of the fit, whose efficiency and own slope in size count; by default a
-            typical base family released in the last month of the fit. Efficiency moves the
-            optimum of a ``target`` only.
-        deployment: tokens to serve, caps, and sizes allowed; none by default.
-        interval: probability inside the intervals reported.
+        goal: skills or scores, family and limits; all skills of a typical family by default.
 
     Returns:
         Dataset with dims ``objective, flops``: ``n_params, n_tokens, tokens_per_param`` (medians
@@ -70,7 +51,8 @@ def optimum(
         `skillscale.optima.identification`) and the ``limit`` at which the optimum is, if any.
 
     Raises:
-        SpecError: a budget or weight is not positive, or a budget leaves no size enough tokens.
+        SpecError: a budget is not positive, or leaves no size enough tokens; or the goal names
+            nothing, a name twice, or a weight that is not positive.
         UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:
@@ -80,13 +62,13 @@ def optimum(
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
-        >>> best = sk.optimum(fit, [1e23], ["knowledge"], target={"mmlu": 1, "gsm8k": 2})
+        >>> best = sk.optimum(fit, [1e23], sk.Goal(["knowledge"], target={"mmlu": 1, "gsm8k": 2}))
         >>> best["prob_interior"].dims, best["objective"].to_numpy().tolist()
         (('objective', 'flops'), ['knowledge', 'target'])
     """
-    objectives = make_objectives(fit, skills, benchmarks, target)
-    deployment = deployment or Deployment()
-    fitted = production(fit, family)
+    goal = goal or Goal()
+    objectives, deployment, interval = goal.objectives(fit), goal.deployment, goal.interval
+    fitted = goal.production(fit)
     prior = with_prior_slopes(fitted, fit)
 
     def cell(objective: Objective, budget: float) -> dict[str, Any]:
@@ -122,43 +104,3 @@ def best_on_path(production: Production, objective: Objective, path: Path) -> Ch
     limit = path.limit[best]
     is_harmed = (richer <= value)[draw, best] & (limit == Limit.NONE)
     return Choice(path.n_params[best], path.n_tokens[best], np.where(is_harmed, Limit.HARM, limit))
-
-
-def tabulate(
-    objectives: Sequence[Objective],
-    along: str,
-    values: Sequence[float],
-    cell: Callable[[Objective, float], Mapping[str, Any]],
-    **within: Float[np.ndarray, " n"],
-) -> xr.Dataset:
-    """What is known of every objective at every budget or goal, as a dataset.
-
-    Args:
-        objectives: the first dimension.
-        along: name of the second.
-        values: budgets or goals along it.
-        cell: numbers, words or curves by name.
-        within: name and coordinates of the dimension of curves, if there are any.
-
-    Raises:
-        SpecError: there are no values.
-    """
-    if not len(values):
-        raise SpecError(f"{along} is empty: name at least one value.")
-    cells = [[cell(objective, value) for value in values] for objective in objectives]
-    dims = ("objective", along, *within)
-    arrays = {name: np.array([[one[name] for one in row] for row in cells]) for name in cells[0][0]}
-    return xr.Dataset(
-        {name: (dims[: array.ndim], array) for name, array in arrays.items()},
-        coords={
-            "objective": [objective.name for objective in objectives],
-            along: [float(value) for value in values],
-            **within,
-        },
-    )
-
-
-def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
-    """A result in long format: one row per cell, as the command line prints it."""
-    frame = result.to_dataframe().reset_index()
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

@@ -8,25 +8,25 @@ more tokens, to be as good after all.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
+from skillscale.intervals import tails
 from skillscale.optima.deployment import MOST_TOKENS, Deployment
-from skillscale.optima.identification import tails
+from skillscale.optima.goal import Goal
 from skillscale.optima.objectives import (
     Objective,
     criterion,
     expected_score,
-    make_objectives,
     tokens_needed,
 )
-from skillscale.optima.optimum import INTERVAL, tabulate
+from skillscale.optima.table import tabulate
 from skillscale.posterior.fit import Fit
-from skillscale.posterior.one_family import Production, production
+from skillscale.posterior.one_family import Production
 
 SAFE_LOSS = 0.01
 """One point: the sampling error of a benchmark of two thousand items."""
@@ -38,28 +38,13 @@ EXTRA = 1e4
 """Where the search for more tokens ends, as a multiple of the most searched otherwise."""
 
 
-def regret(
-    fit: Fit,
-    flops: Sequence[float],
-    skills: Sequence[str] | None = None,
-    *,
-    benchmarks: Sequence[str] | None = None,
-    target: Mapping[str, float] | None = None,
-    family: str | None = None,
-    deployment: Deployment | None = None,
-    interval: float = INTERVAL,
-) -> xr.Dataset:
+def regret(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
     """What every size loses to the best of its budget.
 
     Args:
         fit: a fitted law.
         flops: budgets in FLOP, for training and serving.
-        skills: names of skills; all of them if nothing else is named.
-        benchmarks: names of benchmarks, each on its own.
-        target: weights of benchmarks whose mean expected score counts.
-        family: a family of the fit; by default a typical base family released in its last month.
-        deployment: tokens to serve, caps, and sizes allowed; none by default.
-        interval: probability inside the intervals reported.
+        goal: skills or scores, family and limits; all skills of a typical family by default.
 
     Returns:
         Dataset with dims ``objective, flops, n_params`` (sizes allowed, or ten a decade), each NaN
@@ -73,7 +58,8 @@ def regret(
         (NaN if none).
 
     Raises:
-        SpecError: a budget or weight is not positive, or a budget leaves no size enough tokens.
+        SpecError: a budget is not positive, or leaves no size enough tokens; or the goal names
+            nothing, a name twice, or a weight that is not positive.
         UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:
@@ -83,13 +69,13 @@ def regret(
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
-        >>> lost = sk.regret(fit, [1e23], ["knowledge"])["score_lost"]
+        >>> lost = sk.regret(fit, [1e23], sk.Goal(["knowledge"]))["score_lost"]
         >>> lost.dims, bool((lost.dropna("n_params") >= 0).all())
         (('objective', 'flops', 'n_params'), True)
     """
-    objectives = make_objectives(fit, skills, benchmarks, target)
-    deployment = deployment or Deployment()
-    fitted = production(fit, family)
+    goal = goal or Goal()
+    objectives, deployment, interval = goal.objectives(fit), goal.deployment, goal.interval
+    fitted = goal.production(fit)
     sizes = ladder(deployment)
 
     def cell(objective: Objective, budget: float) -> dict[str, Any]:

@@ -28,13 +28,13 @@ Example:
 
     Which size is best for which skill:
 
-    >>> figure = plot_optimum(sk.optimum(fit, flops=[1e22, 1e23]))
+    >>> figure = plot_optimum(sk.optimum(fit, [1e22, 1e23]))
     >>> [ax.get_title() for ax in figure.axes]
     ['knowledge', 'knowledge', 'reasoning', 'reasoning']
 
     What other sizes lose:
 
-    >>> figure = plot_regret(sk.regret(fit, [1e23], ["knowledge"]))
+    >>> figure = plot_regret(sk.regret(fit, [1e23], sk.Goal(["knowledge"])))
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['expected loss (points)', 'compute to make up']
 

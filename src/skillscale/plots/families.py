@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, known_names
 from skillscale.formatting import format_interval, format_points
 from skillscale.plots.canvas import (
     ACTUAL,
@@ -58,11 +58,8 @@ def plot_efficiencies(
     if n is not None and n < 1:
         raise SpecError(f"n counts base families to show, found {n}.")
     if families is not None:
-        known = table["family"].unique()
-        for name in families:
-            if name not in known:
-                raise UnknownNameError("family", name, known, "this table")
-        table = table[table["family"].isin(list(families))]
+        families = known_names("family", families, table["family"].unique(), "this table")
+        table = table[table["family"].isin(families)]
     skills = list(table["skill"].unique())
     ranked = {skill: _blocks(table[table["skill"] == skill]) for skill in skills}
     shown = {skill: pd.concat(blocks[:n]) for skill, blocks in ranked.items()}

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from skillscale.errors import UnknownNameError
+from skillscale.errors import known_names
 from skillscale.forecasts.forecast import forecast
 from skillscale.formatting import format_count
 from skillscale.plots.canvas import (
@@ -91,17 +91,12 @@ def plot_score_curves(
     Example:
         See `skillscale.plots`.
     """
-    known = fit.table.models.loc[fit.design.coords["model"]]
+    known = fit.models
     if families is None:
         sizes = known.groupby("family")["n_params"].nunique()
         families = list(sizes.sort_values(ascending=False, kind="stable").index[:3])
-    for kind, names, valid in (
-        ("benchmark", benchmarks, fit.design.coords["benchmark"]),
-        ("family", families, fit.design.coords["family"]),
-    ):
-        for name in names:
-            if name not in valid:
-                raise UnknownNameError(kind, name, valid)
+    known_names("benchmark", benchmarks, fit.design.coords["benchmark"])
+    known_names("family", families, fit.design.coords["family"])
     plan = pd.concat([_size_ladder(known[known["family"] == name]) for name in families])
     result = forecast(fit, plan.reset_index(names="model"), seed=seed)
     wide = fit.table.wide()

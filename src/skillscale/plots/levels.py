@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from skillscale.errors import UnknownNameError
+from skillscale.errors import known_names
 from skillscale.formatting import format_count, format_flops
 from skillscale.law import equation
-from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.optima.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
 from skillscale.posterior.fit import Fit
@@ -131,9 +131,7 @@ def _growth(
     log_tokens = np.log(n_tokens / fit.spec.reference_tokens)
     x = np.asarray(equation.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens)))
     found = {}
-    for name in known if skills is None else skills:
-        if name not in known:
-            raise UnknownNameError("skill", name, known, "this reading")
+    for name in known_names("skill", skills, known, "this reading"):
         own = reading.draws[["slope", "model_skill"]].sel(skill=name)
         per_sd = own["slope"] / own["model_skill"].std("model")
         each = per_sd.transpose("chain", "draw", "input").to_numpy().reshape(-1, x.shape[-1])

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, known_names
 from skillscale.formatting import format_flops
 from skillscale.plots.canvas import ACTUAL, INK, heading, ink_on, legend
 
@@ -54,9 +54,7 @@ def plot_misspecification(table: pd.DataFrame, group: str, flops: float) -> Figu
     skills = [
         name.removeprefix("assumed_") for name in map(str, table) if name.startswith("assumed_")
     ]
-    groups = list(table["group"].unique())
-    if group not in groups:
-        raise UnknownNameError("group", group, groups, where="this table")
+    known_names("group", group, table["group"].unique(), "this table")
     own = table[(table["group"] == group) & np.isclose(table["flops"], flops, rtol=0.01)]
     if own.empty:
         known = ", ".join(format_flops(budget) for budget in table["flops"].unique())

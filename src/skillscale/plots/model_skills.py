@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from skillscale.errors import SpecError, UnknownNameError
+from skillscale.errors import SpecError, known_names
 from skillscale.plots.canvas import FAMILY_COLOURS, OBSERVED, cycle, heading, legend, panels
 
 N_FAMILIES = len(FAMILY_COLOURS)
@@ -40,18 +40,11 @@ def plot_model_skills(
     Example:
         See `skillscale.plots`.
     """
-    known = list(table["skill"].unique())
-    skills = known if skills is None else list(skills)
+    skills = known_names("skill", skills, table["skill"].unique(), "this table")
     if families is None:
         sizes = table.groupby("family")["model"].nunique()
         families = list(sizes.sort_values(ascending=False, kind="stable").index[:N_FAMILIES])
-    for kind, names, valid in (
-        ("skill", skills, known),
-        ("family", families, table["family"].unique()),
-    ):
-        for name in names:
-            if name not in valid:
-                raise UnknownNameError(kind, name, valid, "this table")
+    known_names("family", families, table["family"].unique(), "this table")
     if len(skills) < 2:
         raise SpecError(f"two skills make a panel, found {len(skills)}: name another.")
     if len(families) > N_FAMILIES:

@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from skillscale.formatting import format_count, format_flops
-from skillscale.optima.deployment import TRAINING_FLOPS
-from skillscale.optima.identification import Verdict
+from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.optima.identification import Identification
 from skillscale.plots.canvas import (
     ACTUAL,
     INTERVAL_STYLES,
@@ -25,9 +25,9 @@ from skillscale.plots.canvas import (
 CHINCHILLA = 20
 """Tokens per parameter of arXiv:2203.15556: a line to compare optima with."""
 COLOURS = {
-    Verdict.IDENTIFIED: INTERVAL_STYLES[2][1],
-    Verdict.WEAK: INTERVAL_STYLES[1][1],
-    Verdict.NOT: INTERVAL_STYLES[0][1],
+    Identification.IDENTIFIED: INTERVAL_STYLES[2][1],
+    Identification.WEAK: INTERVAL_STYLES[1][1],
+    Identification.NOT: INTERVAL_STYLES[0][1],
 }
 QUANTITIES = {
     "n_params": ("searched", "best size (parameters)"),
@@ -83,7 +83,9 @@ def plot_optimum(optimum: xr.Dataset) -> Figure:
         for verdict, colour in COLOURS.items()
         if (optimum["verdict"] == verdict.value).any()
     }
-    point = Line2D([], [], color="white", marker="o", markeredgecolor=COLOURS[Verdict.IDENTIFIED])
+    point = Line2D(
+        [], [], color="white", marker="o", markeredgecolor=COLOURS[Identification.IDENTIFIED]
+    )
     legend(
         figure,
         {
@@ -102,7 +104,7 @@ def _mark(ax: Axes, best: xr.Dataset, quantity: str, searched: str) -> None:
     track = float(best[f"{searched}_lower"]), float(best[f"{searched}_upper"])
     lower, upper = float(best[f"{quantity}_lower"]), float(best[f"{quantity}_upper"])
     ax.plot([at, at], track, color="#dddddd", linewidth=2, solid_capstyle="butt", zorder=1)
-    colour = COLOURS[Verdict(str(best["verdict"].item()))]
+    colour = COLOURS[Identification(str(best["verdict"].item()))]
     # Butt caps would hide an interval of no length.
     ax.plot([at, at], [lower, upper], color=colour, linewidth=4, solid_capstyle="round")
     ax.plot(at, float(best[quantity]), "o", color="white", markeredgecolor=colour, markersize=4)

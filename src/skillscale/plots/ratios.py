@@ -26,8 +26,8 @@ from skillscale.plots.canvas import (
     log_axis,
     panels,
 )
-from skillscale.runs.best_sizes import INTERVAL
-from skillscale.runs.skills import AGGREGATE, ALL_GROUPS
+from skillscale.runs.estimators import INTERVAL
+from skillscale.runs.size_ratios import AGGREGATE, ALL_GROUPS
 
 RATIO_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
 SPREAD = 0.7
@@ -38,7 +38,7 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
     """Best size of every skill over that of an aggregate validation set.
 
     Args:
-        table: result of `skillscale.runs.skills.ratios`, at six budgets or fewer.
+        table: result of `skillscale.runs.size_ratios.ratios`, at six budgets or fewer.
 
     Returns:
         One panel per skill and one row per group, the mean over groups last; in every row the

@@ -16,12 +16,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
-from skillscale.errors import UnknownNameError
+from skillscale.errors import known_names
 from skillscale.formatting import format_count, format_flops
-from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.intervals import median_and_ends
+from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.plots.canvas import ACTUAL, INK, OBSERVED, cycle, heading, legend, log_axis, panels
-from skillscale.runs.best_sizes import INTERVAL, summary
-from skillscale.runs.estimators import Estimator, IsoFlop
+from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.grid import require_sizes
 
 STEPS = 40
@@ -128,11 +128,7 @@ def plot_runs_optimum(
         See `skillscale.plots`.
     """
     groups = list(dict.fromkeys(group for group, _ in found.keys)) if groups is None else groups
-    known = found.runs.loss_names
-    losses = known if losses is None else list(losses)
-    for loss in losses:
-        if loss not in known:
-            raise UnknownNameError("loss", loss, known, where="these runs")
+    losses = known_names("loss", losses, found.runs.loss_names, "these runs")
     rows = [
         (group, loss, found.index(group, loss))
         for group in groups
@@ -171,9 +167,7 @@ def plot_runs_optimum(
 
 def _losses(found: IsoFlop, group: str) -> list[str]:
     """Losses fitted in a group."""
-    groups = [name for name, _ in found.keys]
-    if group not in groups:
-        raise UnknownNameError("group", group, groups, where="these surfaces")
+    known_names("group", group, [name for name, _ in found.keys], "these surfaces")
     return [loss for name, loss in found.keys if name == group]
 
 
@@ -189,7 +183,7 @@ def _mark_optimum(
         return
     colour, marker, points = ESTIMATORS[estimator]
     where = offset_copy(ax.transData, ax.get_figure(root=True), y=points, units="points")
-    median, lower, upper = summary("", sizes).values()
+    median, lower, upper = median_and_ends("", sizes, INTERVAL).values()
     shown = np.clip([lower, upper], *ends)
     style: dict[str, Any] = {"color": colour, "transform": where, "zorder": 4, "clip_on": False}
     ax.plot(shown, [loss, loss], linewidth=2, solid_capstyle="butt", **style)

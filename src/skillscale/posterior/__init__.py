@@ -1,1 +1,1 @@
-"""How the posterior is found: a Gaussian approximation, and NUTS preconditioned by it."""
+"""How the posterior is found, kept and reused."""

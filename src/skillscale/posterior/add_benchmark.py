@@ -22,27 +22,16 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Array, Bool, Float
-from numpyro.distributions import biject_to, constraints
+from numpyro.distributions import biject_to
 
 from skillscale.data.new_scores import check_new_scores
 from skillscale.data.table import Table
-from skillscale.errors import UnknownNameError
+from skillscale.errors import known_names
 from skillscale.law.scores import FamilyStudentT, scatter
+from skillscale.law.sites import OF_BENCHMARKS, SITES, Benchmarks, Noise, build
 from skillscale.law.spec import LogNormalPrior
-from skillscale.posterior.annealing import NormalPrior, draw_each
+from skillscale.posterior.annealing import IndependentNormals, draw_each
 from skillscale.posterior.fit import Fit
-
-SUPPORT = {
-    "loading": constraints.positive,  # of exploratory skills: of either sign
-    "intercept": constraints.real,
-    "asymmetry": constraints.positive,
-    "ceiling_gap": constraints.unit_interval,
-    "overdispersion": constraints.positive,
-    "discrepancy_spread": constraints.positive,
-    "affinity_overdispersion": constraints.positive,
-    "affinity_spread": constraints.positive,
-}
-"""Parameters of a benchmark. Their priors are normal in unconstrained coordinates."""
 
 PRIOR_BENCHMARKS = 2.0
 """The specification's prior counts as so many benchmarks beside those of the fit."""
@@ -144,18 +133,15 @@ def benchmark_rows(fit: Fit, name: str) -> list[dict[str, str | float]]:
         UnknownNameError: no benchmark of this name.
     """
     benchmarks = fit.design.coords["benchmark"]
-    if name not in benchmarks:
-        raise UnknownNameError("benchmark", name, benchmarks)
+    known_names("benchmark", name, benchmarks)
     row = benchmarks.index(name)
-    draws = {
-        site: np.asarray(values)[:, row] for site, values in fit.draws().items() if site in SUPPORT
-    }
+    benchmark = jax.tree.map(lambda values: np.asarray(values)[:, row], fit.draws().law.benchmarks)
     is_shown = np.asarray(fit.design.observations.is_observed)[row]
     scale = np.asarray(fit.likelihood()[1])[:, row, is_shown]
     quantities = {
-        **{f"loading[{k}]": draws["loading"][:, i] for i, k in enumerate(fit.spec.skills)},
-        "intercept": draws["intercept"],
-        "asymmetry": draws["asymmetry"],
+        **{f"loading[{k}]": benchmark.loading[:, i] for i, k in enumerate(fit.spec.skills)},
+        "intercept": benchmark.intercept,
+        "asymmetry": benchmark.asymmetry,
         "noise": np.sqrt((scale**2).mean(axis=1)),
     }
     rows: list[dict[str, str | float]] = []
@@ -174,7 +160,7 @@ def benchmark_rows(fit: Fit, name: str) -> list[dict[str, str | float]]:
     return rows
 
 
-def learn_prior(fit: Fit) -> NormalPrior:
+def learn_prior(fit: Fit) -> IndependentNormals:
     """The benchmarks of a fit as the population from which a new one comes.
 
     Mean and spread, in unconstrained coordinates, of the posterior draws of all fitted benchmarks,
@@ -201,45 +187,53 @@ def learn_prior(fit: Fit) -> NormalPrior:
     loading = posterior["loading"].to_numpy()[:, :, is_free]
     for k in range(len(fit.spec.skills)):
         if fit.spec.exploratory:
-            unit = posterior["unit"].to_numpy()[..., k].mean()
+            unit = posterior[SITES["unit"].stored].to_numpy()[..., k].mean()
             add(loading[..., k], 0.0, priors.exploratory_loading_sd / unit)
         else:
             every = np.log(loading).swapaxes(2, 3)  # skills alike
             add(every, np.log(priors.loading.median), priors.loading.sigma)
-    for site, support in list(SUPPORT.items())[1:]:
-        known = np.asarray(biject_to(support).inv(posterior[site].to_numpy()), np.float64)
-        given = getattr(priors, "ceiling_gap_logit" if site == "ceiling_gap" else site)
+    for name, site in list(OF_BENCHMARKS.items())[1:]:
+        known = np.asarray(biject_to(site.support).inv(posterior[name].to_numpy()), np.float64)
+        given = getattr(priors, "ceiling_gap_logit" if name == "ceiling_gap" else name)
         if isinstance(given, LogNormalPrior):
             add(known, np.log(given.median), given.sigma)
         else:
             add(known, given.mean, given.sd)
-    return NormalPrior(np.array(mean), np.array(sd))
+    return IndependentNormals(np.array(mean), np.array(sd))
 
 
 def named(
     flat: Float[Array, " parameter"], n_skills: int, is_signed: Bool[Array, ""]
 ) -> dict[str, Array]:
     """Parameters of one benchmark by site, from unconstrained coordinates."""
-    parts = jnp.split(flat, n_skills + np.arange(len(SUPPORT) - 1))
-    sites = zip(SUPPORT.items(), parts, strict=True)
-    values = {site: biject_to(support)(part) for (site, support), part in sites}
+    parts = jnp.split(flat, n_skills + np.arange(len(OF_BENCHMARKS) - 1))
+    sites = zip(OF_BENCHMARKS.values(), parts, strict=True)
+    values = {site.name: biject_to(site.support)(part) for site, part in sites}
     return values | {"loading": jnp.where(is_signed, parts[0], values["loading"])[None]}
 
 
-def log_likelihood(flat: Float[Array, " parameter"], drawn: Drawn, shown: Shown) -> Array:
+def log_likelihood(
+    flat: Float[Array, " parameter"], drawn: Drawn, shown: Shown
+) -> Float[Array, ""]:
     """Log density of the scores of one benchmark, for one draw of the law."""
-    params = named(flat, drawn.skill.shape[1], shown.is_signed)
-    expected = scatter(params, drawn.skill, shown.chance, shown.n_items)
-    is_observed = jnp.ones_like(shown.score, bool)
-    scores = FamilyStudentT(drawn.tail, expected, is_observed, shown.in_family)
+    scores = distribution(flat, drawn, shown)
     return scores.log_prob(shown.score)
+
+
+def distribution(flat: Float[Array, " parameter"], drawn: Drawn, shown: Shown) -> FamilyStudentT:
+    """Distribution of the scores of one benchmark, for one draw of the law."""
+    values = named(flat, drawn.skill.shape[1], shown.is_signed) | {"tail": drawn.tail}
+    benchmarks, noise = build(Benchmarks, values), build(Noise, values)
+    expected = scatter(benchmarks, noise, drawn.skill, shown.chance, shown.n_items)
+    is_observed = jnp.ones_like(shown.score, bool)
+    return FamilyStudentT(drawn.tail, expected, is_observed, shown.in_family)
 
 
 def _extended(
     fit: Fit,
     scores: pd.Series,
     described: pd.DataFrame,
-    prior: NormalPrior,
+    prior: IndependentNormals,
     rng: np.random.Generator,
 ) -> Fit:
     """A fit with one more benchmark.
@@ -265,7 +259,7 @@ def _extended(
         },
         coords={"benchmark": [name]},
     )
-    read = xr.concat([posterior[list(SUPPORT)], new], "benchmark")
+    read = xr.concat([posterior[list(OF_BENCHMARKS)], new], "benchmark")
     posterior = posterior.drop_dims("benchmark").merge(read)
     table = _with_benchmark(fit.table, scores, described)
     spec = dataclasses.replace(fit.spec, benchmarks=tuple(map(str, read["benchmark"].to_numpy())))
@@ -290,7 +284,7 @@ def _data(fit: Fit, scores: pd.Series, described: pd.DataFrame) -> tuple[Drawn, 
         described["n_items"].to_numpy(np.float32),
     )
     # NumPy's indexing, which need not be compiled.
-    drawn = Drawn(jnp.asarray(np.asarray(draws["skill"])[:, rows]), draws["tail"])
+    drawn = Drawn(jnp.asarray(np.asarray(draws.fitted.skill)[:, rows]), draws.law.noise.tail)
     return drawn, Shown(*map(jnp.asarray, shown))
 
 

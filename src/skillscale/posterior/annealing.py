@@ -36,7 +36,7 @@ that have found little scatter stayed there."""
 RIDGE = 1e-4
 
 
-class NormalPrior(NamedTuple):
+class IndependentNormals(NamedTuple):
     """Independent normals."""
 
     mean: Float[np.ndarray, " parameter"]
@@ -56,7 +56,7 @@ def draw_each(
     log_likelihood: LogLikelihood,
     data: Any,
     shared: Any,
-    prior: NormalPrior,
+    prior: IndependentNormals,
     rng: np.random.Generator,
 ) -> Float[np.ndarray, "posterior parameter"]:
     """Draw once from each of many posteriors, which should resemble each other.
@@ -71,7 +71,7 @@ def draw_each(
 
     Example:
         >>> from jax.scipy.stats import norm
-        >>> prior = NormalPrior(np.zeros(1), np.ones(1))
+        >>> prior = IndependentNormals(np.zeros(1), np.ones(1))
         >>> seen = jnp.linspace(-2, 2, 400)
         >>> rng = np.random.default_rng(0)
         >>> draws = draw_each(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,47 +13,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
+import pandas as pd
 import xarray as xr
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.law import equation
 from skillscale.law.design import COVARIATES, Design, Observations, make_design
 from skillscale.law.scores import Scatter, given_siblings, scatter
+from skillscale.law.sites import SITES, Draws, Site, build, sites_of
 from skillscale.law.spec import Spec
 from skillscale.posterior import storage
-from skillscale.posterior.chains import Chains, Method
+from skillscale.posterior.chains import Chains
+from skillscale.posterior.method import Method, name_and_options
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.potential import Potential, make_potential
-
-DIMS = {
-    "loading": ["benchmark", "skill"],
-    "intercept": ["benchmark"],
-    "asymmetry": ["benchmark"],
-    "ceiling_gap": ["benchmark"],
-    "slope": ["input", "skill"],
-    "effect": ["covariate", "skill"],
-    "trend_scale": ["skill"],
-    "innovation": ["period", "skill"],
-    "unit": ["skill"],
-    "lineage_scale": ["skill"],
-    "family_scale": ["skill"],
-    "slope_scale": ["skill"],
-    "model_scale": ["skill"],
-    "overdispersion": ["benchmark"],
-    "discrepancy_spread": ["benchmark"],
-    "affinity_overdispersion": ["benchmark"],
-    "affinity_spread": ["benchmark"],
-    "tail": [],
-    "unpublished_log_tokens": ["unpublished"],
-    "efficiency": ["family", "skill"],
-    "skill": ["model", "skill"],
-}
-"""Dimensions of every parameter in the posterior group. ``skill`` is both a parameter and a
-dimension, which xarray refuses, so the parameter is stored as ``model_skill``."""
-
-STORED_NAME = {"skill": "model_skill"}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,7 +43,7 @@ class Fit:
         provenance: seed, method and its options, package versions, hash of the data.
 
     Example:
-        >>> from skillscale.posterior.gaussian import Svi
+        >>> from skillscale.posterior.svi import Svi
         >>> table = load_table().select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
@@ -100,21 +73,41 @@ class Fit:
         """Arrays and names of the data fitted."""
         return make_design(self.table, self.spec)
 
-    def draws(self, n: int | None = None) -> dict[str, Float[Array, "draw ..."]]:
+    @cached_property
+    def models(self) -> pd.DataFrame:
+        """What is known of the fitted models, in the order of the dimension ``model``."""
+        return self.table.models.loc[self.design.coords["model"]]
+
+    def draws(self, n: int | None = None) -> Draws:
         """Posterior draws of every parameter, chains joined.
 
         Args:
             n: at most so many draws, evenly spaced; all of them by default.
         """
-        posterior = self.tree.posterior
-        total = posterior.sizes["chain"] * posterior.sizes["draw"]
-        kept = np.unique(np.linspace(0, total - 1, min(n or total, total)).astype(int))
-        return {
-            site: jnp.asarray(values.reshape(total, *values.shape[2:])[kept])
-            for site in DIMS
-            if (stored := STORED_NAME.get(site, site)) in posterior
-            for values in [posterior[stored].to_numpy()]
-        }
+        values = {name: self._drawn(site, n) for name, site in sites_of(Draws).items()}
+        return build(Draws, values)
+
+    def units(self, n: int | None = None) -> Float[Array, "draw skill"]:
+        """Units of the skills in every draw: ones where skills are named (see `exploratory`)."""
+        unit = SITES["unit"]
+        if unit.stored in self.tree.posterior:
+            return self._drawn(unit, n)
+        return jnp.ones((len(self._kept(n)), len(self.spec.skills)))
+
+    def _kept(self, n: int | None) -> Int[np.ndarray, " draw"]:
+        """Positions of at most so many draws, evenly spaced."""
+        sizes = self.tree.posterior.sizes
+        total = sizes["chain"] * sizes["draw"]
+        return np.unique(np.linspace(0, total - 1, min(n or total, total)).astype(int))
+
+    def _drawn(self, site: Site, n: int | None) -> Float[Array, "draw ..."]:
+        """Draws of one parameter, chains joined; nothing where the fit has no entries of it."""
+        kept = self._kept(n)
+        if site.stored not in self.tree.posterior:
+            return jnp.zeros((len(kept), 0))
+        values = self.tree.posterior[site.stored].to_numpy()
+        joined = values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
+        return jnp.asarray(joined[kept])
 
     def likelihood(
         self, n: int | None = None
@@ -126,7 +119,7 @@ class Fit:
         """Expected score of every fitted model on every benchmark, its scale, and the tail."""
         draws = self.draws(n)
         expected = _scatter(draws, self.design.observations)
-        return expected.mean, jnp.sqrt(expected.own + expected.affinity**2), draws["tail"]
+        return expected.mean, jnp.sqrt(expected.own + expected.affinity**2), draws.law.noise.tail
 
     def expected_scores(self, n: int | None = None) -> Float[Array, "draw benchmark model"]:
         """Expected score of every fitted model on every benchmark, observed or not."""
@@ -177,28 +170,28 @@ class Fit:
         return cls(*storage.read(Path(path)))
 
 
+def _scatter_of_fitted(draw: Draws, observations: Observations) -> Scatter:
+    law, skill = draw.law, draw.fitted.skill
+    return scatter(law.benchmarks, law.noise, skill, observations.chance, observations.n_items)
+
+
 @jax.jit
-def _scatter(draws: dict[str, Array], observations: Observations) -> Scatter:
+def _scatter(draws: Draws, observations: Observations) -> Scatter:
     """Scatter of every fitted model, arrays of (draw, benchmark, model)."""
-
-    def one(params: dict[str, Array]) -> Scatter:
-        return scatter(params, params["skill"], observations.chance, observations.n_items)
-
-    return jax.vmap(one)(draws)
+    return jax.vmap(_scatter_of_fitted, in_axes=(0, None))(draws, observations)
 
 
 @jax.jit
 def _given_siblings(
-    draws: dict[str, Array], observations: Observations
+    draws: Draws, observations: Observations
 ) -> tuple[Float[Array, "draw benchmark model"], ...]:
-    def one(params: dict[str, Array]) -> tuple[Array, ...]:
-        expected = scatter(params, params["skill"], observations.chance, observations.n_items)
+    def one(draw: Draws) -> tuple[Array, ...]:
         return given_siblings(
-            expected,
+            _scatter_of_fitted(draw, observations),
             observations.score,
             observations.is_observed,
             observations.in_family,
-            params["tail"],
+            draw.law.noise.tail,
         )
 
     return jax.vmap(one)(draws)
@@ -229,7 +222,7 @@ def fit(
         UnknownNameError: a benchmark of the specification is not in the table.
 
     Example:
-        >>> from skillscale.posterior.gaussian import Svi
+        >>> from skillscale.posterior.svi import Svi
         >>> table = load_table().select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
@@ -248,16 +241,20 @@ def fit(
             "the posterior could not be sampled: draws are not finite. "
             "Check the table for extreme values, or try another seed."
         )
-    provenance = {
-        "method": type(method).__name__.lower(),
-        "options": dataclasses.asdict(method),  # type: ignore[call-overload]
+    tree = name_draws(chains, potential, design)
+    return Fit(tree, table, spec, provenance_of(method, seed, table))
+
+
+def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
+    """Where a fit is from: method and options, seed, hash of the data, package versions."""
+    name, options = name_and_options(method)
+    return {
+        "method": name,
+        "options": options,
         "seed": seed,
         "data_hash": table.hash,
         "versions": {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")},
     }
-    return Fit(
-        name_draws(chains, potential, design), table, spec, json.loads(json.dumps(provenance))
-    )
 
 
 def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataTree:
@@ -266,7 +263,7 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
     n_chain, n_draw, size = chains.flat.shape
     sites = constrain(chains.flat.reshape(-1, size), design.observations)
     posterior = {
-        STORED_NAME.get(name, name): np.asarray(value).reshape(n_chain, n_draw, *value.shape[1:])
+        SITES[name].stored: np.asarray(value).reshape(n_chain, n_draw, *value.shape[1:])
         for name, value in sites.items()
     }
     unpublished = [design.coords["model"][i] for i in design.unpublished]
@@ -275,7 +272,7 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
         "covariate": list(COVARIATES),
         "unpublished": unpublished,
     }
-    dims = {STORED_NAME.get(name, name): dims for name, dims in DIMS.items()}
+    dims = {site.stored: list(site.dims) for site in SITES.values()}
     groups = {"posterior": posterior}
     if chains.stats:
         groups["sample_stats"] = dict(chains.stats)

@@ -7,8 +7,6 @@ expected Hessian is $P$ (Opper and Archambeau 2009), so each step averages both 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -19,7 +17,6 @@ from jaxtyping import Array, Float
 
 from skillscale.law.design import Observations
 from skillscale.posterior.arrow import Root, inverse_root
-from skillscale.posterior.chains import Chains
 from skillscale.posterior.potential import Energy, Flat, Potential
 
 POINTS = 4
@@ -57,53 +54,6 @@ class Gaussian(NamedTuple):
     def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
         """Draw ``n`` points."""
         return jax.vmap(self.at)(jax.random.normal(key, (n, self.mean.size)))
-
-
-@dataclass(frozen=True)
-class Svi:
-    """Approximate the posterior by a Gaussian: seconds, with intervals a little too narrow.
-
-    Attributes:
-        draws: independent draws kept.
-        gradient_steps: mean-field steps.
-        newton_steps: full-covariance steps.
-    """
-
-    draws: int = 2000
-    gradient_steps: int = 1500
-    newton_steps: int = 10
-
-    def approximate(
-        self,
-        potential: Potential,
-        observations: Observations,
-        key: Array,
-        near: Gaussian | None = None,
-    ) -> Gaussian:
-        """Fit the Gaussian, from that of a similar posterior if there is one."""
-        return fit_gaussian(
-            potential,
-            observations,
-            key,
-            gradient_steps=self.gradient_steps,
-            newton_steps=self.newton_steps,
-            near=near,
-        )
-
-    def run(
-        self,
-        potential: Potential,
-        observations: Observations,
-        key: Array,
-        on_progress: Callable[[int, int], None],
-        near: Gaussian | None = None,
-    ) -> Chains:
-        """Fit the Gaussian, from that of a similar posterior if there is one, and draw from it."""
-        on_progress(0, 1)
-        key_fit, key_draw = jax.random.split(key)
-        gaussian = self.approximate(potential, observations, key_fit, near)
-        on_progress(1, 1)
-        return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
 
 
 def fit_gaussian(

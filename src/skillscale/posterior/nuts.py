@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 
+from skillscale.errors import SpecError, require_at_least
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
@@ -47,6 +48,16 @@ class Nuts:
         draws: draws kept per chain.
         target_accept: acceptance rate that the step size adapts to.
         max_tree_depth: longest trajectory, ``2 ** max_tree_depth`` gradients.
+
+    Raises:
+        SpecError: an option is smaller than it may be, or the acceptance rate is none.
+
+    Example:
+        >>> Nuts(draws=500).chains
+        4
+        >>> Nuts(warmup=4)
+        Traceback (most recent call last):
+        skillscale.errors.SpecError: Nuts: warmup must be at least 8, found 4.
     """
 
     chains: int = 4
@@ -55,6 +66,13 @@ class Nuts:
     draws: int = 1500
     target_accept: float = 0.8
     max_tree_depth: int = 7
+
+    def __post_init__(self) -> None:
+        require_at_least(self, chains=1, stages=1, warmup=8, draws=1, max_tree_depth=1)
+        if not 0 < self.target_accept < 1:
+            raise SpecError(
+                f"Nuts: target_accept lies between 0 and 1, found {self.target_accept!r}."
+            )
 
     def approximate(
         self,

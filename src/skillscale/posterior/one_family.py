@@ -16,7 +16,6 @@ families for single benchmarks are left out: they say nothing of size against to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -26,11 +25,12 @@ import pandas as pd
 from jaxtyping import Array, Float
 
 from skillscale.data.plan import describe
-from skillscale.errors import UnknownNameError
+from skillscale.errors import known_names
 from skillscale.law import equation
 from skillscale.law.design import Observations, covariates
 from skillscale.law.model import split_covariates
 from skillscale.law.priors import slope_prior
+from skillscale.law.sites import Draws, Growth
 from skillscale.posterior.fit import Fit
 
 N_DRAWS = 1000
@@ -70,17 +70,17 @@ def production(
         UnknownNameError: the family is not in the fit.
     """
     draws = fit.draws(n_draws)
-    slope = np.asarray(draws["slope"], np.float64)
+    slope = np.asarray(draws.law.growth.slope, np.float64)
     if family is None:
-        efficiency = _typical_efficiency(fit, draws)
+        efficiency = _typical_efficiency(fit, draws.law.growth)
     else:
-        position = _family_index(fit, family)
-        efficiency = np.asarray(draws["efficiency"], np.float64)[:, position]
+        families = fit.design.coords["family"]
+        known_names("family", family, families)
+        position = families.index(family)
+        efficiency = np.asarray(draws.fitted.efficiency, np.float64)[:, position]
         slope[:, 0] += _own_slope(fit, draws, position, np.random.default_rng(seed))
-    chance = fit.design.observations.chance
-    sites = (draws[site] for site in ("loading", "intercept", "asymmetry"))
-    ceiling = 1 - np.asarray(draws["ceiling_gap"]) * (1 - np.asarray(chance))
-    link = equation.Link._make(map(np.asarray, (*sites, chance, ceiling)))
+    link = jax.tree.map(np.asarray, draws.law.benchmarks)
+    link = link.link(np.asarray(fit.design.observations.chance))
     return Production(efficiency, slope, link, fit.spec.reference_params, fit.spec.reference_tokens)
 
 
@@ -92,38 +92,33 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
     """
     n_draw, _, n_skill = fitted.slope.shape
     prior = slope_prior(fit.spec, jnp.ones(n_skill))
-    unit = np.asarray(fit.draws(n_draw).get("unit", np.ones((1, n_skill))))
+    unit = np.asarray(fit.units(n_draw))
     # NumPy's normals: JAX would compile for half a second.
     rng = np.random.default_rng(seed)
     slope = rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
     return fitted._replace(slope=unit[:, None] * slope)
 
 
-def _typical_efficiency(fit: Fit, draws: Mapping[str, Array]) -> Float[np.ndarray, "draw skill"]:
+def _typical_efficiency(fit: Fit, growth: Growth) -> Float[np.ndarray, "draw skill"]:
     reference = {"n_params": fit.spec.reference_params, "n_tokens": fit.spec.reference_tokens}
     typical = describe(pd.DataFrame([{"model": "typical", **reference}]), fit.table.models)
-    sites = (draws[site] for site in ("effect", "trend_scale", "innovation"))
-    effects = np.asarray(jax.vmap(equation.effects)(*sites), np.float64)
-    return np.einsum("c,dck->dk", covariates(typical, fit.spec)[0], effects)
-
-
-def _family_index(fit: Fit, family: str) -> int:
-    families = fit.design.coords["family"]
-    if family not in families:
-        raise UnknownNameError("family", family, families)
-    return families.index(family)
+    effects = jax.vmap(equation.effects)(growth.effect, growth.trend_scale, growth.innovation)
+    covariates_now = covariates(typical, fit.spec)[0]
+    return np.einsum("c,dck->dk", covariates_now, np.asarray(effects, np.float64))
 
 
 def _own_slope(
-    fit: Fit, draws: Mapping[str, Array], family: int, rng: np.random.Generator
+    fit: Fit, draws: Draws, family: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "draw skill"]:
     """Draw how much more the family gains from size than others, given its models' skills."""
     observations = fit.design.observations
     is_member = np.asarray(observations.in_family)[:, family]
     log_params = is_member * np.asarray(observations.log_params, np.float64)
-    residual = np.asarray(_residuals(draws, fit.design.log_tokens(draws), observations), np.float64)
+    log_tokens = fit.design.log_tokens(draws.fitted)
+    residual = np.asarray(_residuals(draws, log_tokens, observations), np.float64)
+    growth = draws.law.growth
     model_scale, slope_scale = (
-        np.asarray(draws[site], np.float64) for site in ("model_scale", "slope_scale")
+        np.asarray(scale, np.float64) for scale in (growth.model_scale, growth.slope_scale)
     )
     precision = (log_params**2).sum() / model_scale**2 + 1 / slope_scale**2
     mean = np.einsum("m,dmk->dk", log_params, residual) / model_scale**2 / precision
@@ -132,16 +127,17 @@ def _own_slope(
 
 @jax.jit
 def _residuals(
-    draws: Mapping[str, Array], log_tokens: Float[Array, "draw model"], observations: Observations
+    draws: Draws, log_tokens: Float[Array, "draw model"], observations: Observations
 ) -> Float[Array, "draw model skill"]:
     """What is left of fitted models' skills after efficiency, slopes and covariates."""
     _, own_covariates = split_covariates(observations)
 
-    def one(draw: Mapping[str, Array], log_tokens: Float[Array, " model"]) -> Array:
+    def one(draw: Draws, log_tokens: Float[Array, " model"]) -> Float[Array, "model skill"]:
+        growth, fitted = draw.law.growth, draw.fitted
         x = equation.inputs(observations.log_params, log_tokens)
-        efficiency = observations.in_family @ draw["efficiency"]
-        effects = equation.effects(draw["effect"], draw["trend_scale"], draw["innovation"])
-        expected = equation.expected_skill(efficiency, draw["slope"], x) + own_covariates @ effects
-        return draw["skill"] - expected
+        efficiency = observations.in_family @ fitted.efficiency
+        effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+        expected = equation.expected_skill(efficiency, growth.slope, x)
+        return fitted.skill - (expected + own_covariates @ effects)
 
     return jax.vmap(one)(draws, log_tokens)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +11,7 @@ import xarray as xr
 
 from skillscale.data.table import Table
 from skillscale.errors import FitFileError, SpecError
+from skillscale.files import whole_or_absent
 from skillscale.law.spec import Spec
 
 SCHEMA = 4
@@ -45,39 +43,6 @@ def write(
     encoding = {"/posterior": dict.fromkeys(map(str, tree["posterior"].data_vars), compressed)}
     with whole_or_absent(path) as temporary:
         stored.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        FitFileError: the file can't be written.
-    """
-    with whole_or_absent(path) as temporary:
-        temporary.write_text(text, "utf-8")
-
-
-@contextmanager
-def whole_or_absent(path: Path) -> Iterator[Path]:
-    """A temporary file beside a path, which takes its place once it is written.
-
-    Raises:
-        FitFileError: the file can't be written.
-    """
-    try:
-        handle, name = tempfile.mkstemp(suffix=".tmp", prefix=path.name, dir=path.parent)
-        os.close(handle)
-    except OSError as error:
-        raise FitFileError(f"{path} can't be written: {error.strerror}.") from error
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise FitFileError(f"{path} can't be written: {error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:

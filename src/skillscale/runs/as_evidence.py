@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from skillscale.errors import RunsError
+from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.law.slope_evidence import SlopeEvidence
 from skillscale.law.spec import Spec
-from skillscale.optima.deployment import TRAINING_FLOPS
 from skillscale.runs.estimators import Estimator, IsoFlop
 from skillscale.runs.power_law import fit_mean
 
@@ -45,7 +45,8 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
         >>> from skillscale.runs.estimators import isoflop
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.skills import by_skill
-        >>> from skillscale.runs.table import load_runs, load_skills
+        >>> from skillscale.runs.table import load_runs
+        >>> from skillscale.runs.skills import load_skills
         >>> runs = load_runs("isoflop").select(groups=["starcoder"])
         >>> runs = by_skill(runs, load_skills()).select(losses=["reasoning"])
         >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))

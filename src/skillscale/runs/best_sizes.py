@@ -9,11 +9,11 @@ import pandas as pd
 from jaxtyping import Float
 
 from skillscale.errors import SpecError
-from skillscale.optima.deployment import TRAINING_FLOPS
-from skillscale.runs.estimators import Estimator, IsoFlop
+from skillscale.intervals import median_and_ends
+from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.surface import params_exponent
 
-INTERVAL = 0.9
 INSIDE = "inside"
 BEYOND_SIZES = "outside the sizes tried"
 BEYOND_BUDGETS = "at a budget not run"
@@ -100,31 +100,17 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
             draws[Estimator.PARABOLA] = law.exponent
         for estimator, exponent in draws.items():
             row: dict[str, object] = {"group": group, "loss": loss, "estimator": str(estimator)}
-            row |= summary("params_exponent", exponent, interval)
-            row |= summary("tokens_exponent", 1 - exponent, interval)
+            row |= median_and_ends("params_exponent", exponent, interval)
+            row |= median_and_ends("tokens_exponent", 1 - exponent, interval)
             if estimator is Estimator.SURFACE:
                 for name, values in (
                     ("alpha", surface.size_exponent),
                     ("beta", surface.tokens_exponent),
                     ("floor", surface.floor),
                 ):
-                    row |= summary(name, np.asarray(values)[position], interval)
+                    row |= median_and_ends(name, np.asarray(values)[position], interval)
             rows.append(row)
     return pd.DataFrame(rows)
-
-
-def summary(
-    name: str, draws: Float[np.ndarray, " draw"], interval: float = INTERVAL
-) -> dict[str, float]:
-    """Median and ends of the central interval of some draws, as columns.
-
-    >>> summary("x", np.arange(101.0))
-    {'x': 50.0, 'x_lower': 5.0, 'x_upper': 95.0}
-    """
-    tail = (1 - interval) / 2
-    # No interpolation: between infinite draws it would give NaN.
-    lower, median, upper = np.quantile(draws, [tail, 0.5, 1 - tail], method="nearest")
-    return {name: float(median), f"{name}_lower": float(lower), f"{name}_upper": float(upper)}
 
 
 def _optimum_row(
@@ -134,7 +120,7 @@ def _optimum_row(
     tried: Float[np.ndarray, " run"],
     interval: float,
 ) -> dict[str, object]:
-    of_size = summary("n_params", sizes, interval)
+    of_size = median_and_ends("n_params", sizes, interval)
     pairs = budget / TRAINING_FLOPS
     row: dict[str, object] = dict(of_size)
     for tokens, size in (("", ""), ("_lower", "_upper"), ("_upper", "_lower")):
@@ -148,4 +134,4 @@ def _optimum_row(
             of_size["n_params_lower"] >= tried.min() and of_size["n_params_upper"] <= tried.max()
         )
         row["place"] = INSIDE if is_inside else BEYOND_SIZES
-    return row | summary("ratio", sizes / base, interval)
+    return row | median_and_ends("ratio", sizes / base, interval)

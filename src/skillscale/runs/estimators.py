@@ -9,13 +9,16 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Float
 
-from skillscale.errors import RunsError, UnknownNameError
+from skillscale.errors import RunsError, known_names
 from skillscale.runs.grid import require_sizes
 from skillscale.runs.parabola import FARTHEST, LEAST_SIZES, Parabolas, fit_parabolas
 from skillscale.runs.power_law import PowerLaw, fit_power_law
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.surfaces import Surfaces, fit_surfaces
 from skillscale.runs.table import Runs
+
+INTERVAL = 0.9
+"""Probability inside the intervals of optima, unless another is asked for."""
 
 
 class Estimator(StrEnum):
@@ -62,12 +65,9 @@ class IsoFlop:
         Raises:
             UnknownNameError: the runs have no such group or loss.
         """
-        for kind, name, known in (
-            ("group", group, [group for group, _ in self.keys]),
-            ("loss", loss, [loss for own, loss in self.keys if own == group]),
-        ):
-            if name not in known:
-                raise UnknownNameError(kind, name, known, where="these surfaces")
+        losses = [loss for own, loss in self.keys if own == group]
+        known_names("group", group, [own for own, _ in self.keys], "these surfaces")
+        known_names("loss", loss, losses, "these surfaces")
         return self.keys.index((group, loss))
 
     def optimum(

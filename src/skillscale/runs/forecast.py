@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from skillscale.errors import SpecError, UnknownNameError
-from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.errors import SpecError, known_names
+from skillscale.intervals import central
+from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.posterior import TAIL
 from skillscale.runs.surfaces import Surfaces
 
@@ -57,12 +58,8 @@ def forecast_losses(
     """
     plan = _checked(plan)
     fitted = list(dict.fromkeys(group for group, _ in surfaces.keys))
-    for group in [*(groups or []), *plan["group"].dropna()]:
-        if group not in fitted:
-            raise UnknownNameError("group", group, fitted, where="these surfaces")
-    for loss in losses or []:
-        if loss not in surfaces.runs.loss_names:
-            raise UnknownNameError("loss", loss, surfaces.runs.loss_names, where="these surfaces")
+    known_names("group", [*(groups or []), *plan["group"].dropna()], fitted, "these surfaces")
+    known_names("loss", losses, surfaces.runs.loss_names, "these surfaces")
     rng = np.random.default_rng(seed)
     frames = []
     for row, (group, loss) in enumerate(surfaces.keys):
@@ -78,10 +75,8 @@ def forecast_losses(
         frame = own.assign(group=group, loss=loss, flops=TRAINING_FLOPS * sizes * tokens)
         frame["median"] = np.median(drawn, axis=0)
         for level in intervals:
-            tail = (1 - level / 100) / 2
-            frame[f"lower_{level}"], frame[f"upper_{level}"] = np.quantile(
-                drawn, [tail, 1 - tail], axis=0
-            )
+            ends = central(drawn, level / 100)
+            frame[f"lower_{level}"], frame[f"upper_{level}"] = ends
         frames.append(frame.assign(beyond=frame["flops"] / most))
     first = ["run", "group", "loss"]
     table = pd.concat(frames, ignore_index=True)

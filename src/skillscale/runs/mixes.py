@@ -14,13 +14,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.problems import checked_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import mixes_schema
 from skillscale.data.table import shipped_directory
-from skillscale.errors import RunsError, TableError, UnknownNameError
-from skillscale.runs.best_sizes import INTERVAL, summary
-from skillscale.runs.estimators import IsoFlop
+from skillscale.errors import RunsError, known_names
+from skillscale.intervals import median_and_ends
+from skillscale.runs.estimators import INTERVAL, IsoFlop
 from skillscale.runs.power_law import GROUP_SCATTER_SCALE, fit_power_law
 
 LEAST_GROUPS = 3
@@ -45,17 +45,17 @@ def load_mixes(path: str | Path | None = None) -> pd.DataFrame:
         {'code': 0.2, 'mathematics': 0.8, 'education': 0.0}
     """
     path = shipped_directory() / "runs" / "mixes.csv" if path is None else Path(path)
-    cells, problems = read_cells(path)
-    if cells is None:
-        raise TableError(problems)
-    shares = [name for name in cells.columns if name not in ("group", "source")]
-    problems += find_problems(path.name, cells, mixes_schema(shares), ["group"])
-    if not shares:
-        problems.append(f"{path.name}: no column holds a share. Add one per kind of data.")
-    if problems:
-        raise TableError(problems)
+
+    def shares(cells: pd.DataFrame) -> list[str]:
+        return [name for name in cells.columns if name not in ("group", "source")]
+
+    def missing(cells: pd.DataFrame) -> list[str]:
+        none = f"{path.name}: no column holds a share. Add one per kind of data."
+        return [] if shares(cells) else [none]
+
+    cells = checked_cells(path, lambda c: mixes_schema(shares(c)), ["group"], more=missing)
     groups = pd.Index(cells["group"].to_list(), name="group")
-    return cells[shares].apply(numbers).set_index(groups)
+    return cells[shares(cells)].apply(numbers).set_index(groups)
 
 
 def mix_effects(
@@ -86,9 +86,7 @@ def mix_effects(
         RunsError: fewer than three groups have shares.
         UnknownNameError: a group with shares is not in the runs.
     """
-    for group in shares.index:
-        if group not in found.runs.groups:
-            raise UnknownNameError("group", str(group), found.runs.groups, where="these runs")
+    known_names("group", map(str, shares.index), found.runs.groups, "these runs")
     if len(shares) < LEAST_GROUPS:
         raise RunsError(
             f"{len(shares)} groups have shares and a trend needs {LEAST_GROUPS}. "
@@ -115,7 +113,7 @@ def mix_effects(
                         "share": str(kind),
                         "loss": loss,
                         "flops": float(budget),
-                        **summary("effect", np.exp(trend.exponent), interval),
+                        **median_and_ends("effect", np.exp(trend.exponent), interval),
                         "prob_larger": float((trend.exponent > 0).mean()),
                     }
                 )

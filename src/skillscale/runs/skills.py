@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from skillscale.errors import RunsError
-from skillscale.runs.best_sizes import INTERVAL, summary
-from skillscale.runs.estimators import IsoFlop
-from skillscale.runs.power_law import fit_mean
+from skillscale.data.problems import LISTED, checked_cells, read_cells
+from skillscale.data.schema import skills_schema
+from skillscale.data.table import shipped_directory
+from skillscale.errors import RunsError, TableError
 from skillscale.runs.table import Runs
-
-AGGREGATE = "general"
-"""The skill that stands for an aggregate validation set."""
-ALL_GROUPS = "all groups"
-DECIDED = 0.95
 
 
 def by_skill(runs: Runs, skills: pd.Series) -> Runs:
@@ -38,7 +33,8 @@ def by_skill(runs: Runs, skills: pd.Series) -> Runs:
         RunsError: none of the losses has a skill.
 
     Example:
-        >>> from skillscale.runs.table import load_runs, load_skills
+        >>> from skillscale.runs.table import load_runs
+        >>> from skillscale.runs.skills import load_skills
         >>> runs = load_runs("isoflop")
         >>> by_skill(runs, load_skills(losses=runs.loss_names)).loss_names
         ['general', 'knowledge', 'code', 'reasoning', 'commonsense']
@@ -55,69 +51,50 @@ def by_skill(runs: Runs, skills: pd.Series) -> Runs:
     return replace(runs, losses=pd.DataFrame(means)).select()
 
 
-def ratios(
-    found: IsoFlop,
-    flops: Sequence[float] | None = None,
-    *,
-    reference: str = AGGREGATE,
-    interval: float = INTERVAL,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """Every skill's best size over that of an aggregate validation set, by group and budget.
+def load_skills(
+    path: str | Path | None = None, *, losses: Iterable[str] | None = None
+) -> pd.Series:
+    r"""Load the table that says which skill each loss measures, and check it.
 
     Args:
-        found: result of `isoflop` on runs with one loss per skill.
-        flops: budgets in FLOP; those that were run by default.
-        reference: the loss to compare with.
-        interval: probability inside the intervals.
-        seed: source of randomness, for the mean over groups.
+        path: CSV file with columns ``loss`` and ``skill`` (empty where a loss counts for none);
+            the table shipped with the package by default.
+        losses: losses to keep, those of some runs; all of the table by default. The table may name
+            no others, except losses of the shipped runs.
 
     Returns:
-        One row per group, loss and budget, and one over all groups (their mean with its own
-        uncertainty, groups being taken for a sample of recipes): ``ratio`` with ``_lower`` and
-        ``_upper``, ``prob_larger`` that it exceeds one, and a ``verdict`` in words. Its ``attrs``
-        hold the reference and the interval.
+        The skill of every loss that has one, indexed by ``loss``, in the order of the table.
 
     Raises:
-        UnknownNameError: the reference is no loss of a group.
+        TableError: the file holds problems; the error lists all of them.
+
+    Example:
+        >>> skills = load_skills(losses=["val_c4", "val_starcoder", "task_boolq"])
+        >>> skills.to_dict()
+        {'val_c4': 'general', 'val_starcoder': 'code'}
+        >>> list(load_skills().unique())
+        ['general', 'knowledge', 'code', 'reasoning', 'commonsense']
     """
-    chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
-    losses = [loss for loss in found.runs.loss_names if loss != reference]
-    rows = []
-    for loss in losses:
-        for budget in chosen:
-            logs = {}
-            for group in found.runs.groups:
-                if (group, loss) not in found.keys:
-                    continue
-                own = found.optimum(found.index(group, loss), budget)
-                base = found.optimum(found.index(group, reference), budget)
-                logs[group] = np.log(own / base)
-                rows.append(_ratio_row(group, loss, budget, logs[group], interval))
-            if len(logs) > 1:
-                # From a fresh stream, so that a row is the same whatever else is asked.
-                rng = np.random.default_rng(seed)
-                pooled = fit_mean(np.array(list(logs.values())), rng)
-                rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
-    table = pd.DataFrame(rows)
-    table.attrs = {"reference": reference, "interval": interval}
-    return table
+    shipped = shipped_directory() / "runs" / "skills.csv"
+    path = shipped if path is None else Path(path)
+    losses = None if losses is None else list(losses)
+    known = None if losses is None else [*losses, *_shipped_losses(shipped)]
+    cells = checked_cells(path, lambda _: skills_schema(known), ["loss"])
+    mapped = cells.dropna(subset=["skill"])
+    mapped = mapped if losses is None else mapped[mapped["loss"].isin(losses)]
+    if mapped.empty:
+        raise TableError([f"{path.name}: no loss has a skill. {_wanted(losses)}"])
+    index = pd.Index(mapped["loss"].to_list(), name="loss")
+    return pd.Series(mapped["skill"].to_list(), index=index, name="skill")
 
 
-def _ratio_row(
-    group: str, loss: str, budget: float, log_ratio: np.ndarray, interval: float
-) -> dict[str, object]:
-    prob_larger = float((log_ratio > 0).mean())
-    verdict = "can't tell"
-    if prob_larger >= DECIDED:
-        verdict = "wants more parameters"
-    elif prob_larger <= 1 - DECIDED:
-        verdict = "wants more tokens"
-    return {
-        "group": group,
-        "loss": loss,
-        "flops": float(budget),
-        **summary("ratio", np.exp(log_ratio), interval),
-        "prob_larger": prob_larger,
-        "verdict": verdict,
-    }
+def _shipped_losses(shipped: Path) -> list[str]:
+    cells, _ = read_cells(shipped)
+    return [] if cells is None else cells["loss"].to_list()
+
+
+def _wanted(losses: list[str] | None) -> str:
+    if losses is None:
+        return "Write one in the column skill, such as knowledge, code, reasoning or general."
+    listed = ", ".join(map(repr, losses[:LISTED]))
+    return f"Map at least one loss of these runs: {listed}."

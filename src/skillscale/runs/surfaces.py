@@ -14,7 +14,7 @@ import xarray as xr
 from jaxtyping import Float, Int
 
 from skillscale.errors import RunsError
-from skillscale.optima.deployment import TRAINING_FLOPS
+from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.coupling import coupled_order, residual_correlation
 from skillscale.runs.discrepancy import Basis, make_basis, places
 from skillscale.runs.posterior import (

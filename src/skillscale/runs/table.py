@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import LISTED, find_problems, read_cells
+from skillscale.data.problems import checked_cells
 from skillscale.data.rules import numbers
-from skillscale.data.schema import runs_schema, skills_schema
+from skillscale.data.schema import runs_schema
 from skillscale.data.table import shipped_directory
-from skillscale.errors import RunsError, TableError, UnknownNameError
+from skillscale.errors import RunsError, UnknownNameError, known_names
 
 SHIPPED = ("isoflop", "olmo-ladder", "overtraining")
 RUN_COLUMNS = ("run", "group", "n_params", "n_tokens", "flops", "source")
@@ -88,9 +88,9 @@ class Runs:
             >>> load_runs("isoflop").select(groups=["starcoder"], max_flops=1e18)
             Runs(25 runs of 1 groups, 27 losses, 2e+17 to 9.56e+17 FLOP)
         """
-        kept = self.losses[_known("loss", losses, self.loss_names)]
+        kept = self.losses[known_names("loss", _distinct(losses), self.loss_names, "these runs")]
         is_kept = (
-            self.runs["group"].isin(_known("group", groups, self.groups))
+            self.runs["group"].isin(known_names("group", groups, self.groups, "these runs"))
             & self.runs["flops"].between(min_flops, max_flops)
             & kept.notna().any(axis=1)
         )
@@ -157,22 +157,26 @@ def load_runs(path: str | Path = "isoflop", *, losses: Iterable[str] | None = No
         ['web', 'code']
     """
     path = _shipped(path)
-    cells, problems = read_cells(path)
-    if cells is None:
-        raise TableError(problems)
-    given = [name for name in cells.columns if name not in RUN_COLUMNS]
-    names = _loss_columns(cells) if losses is None else _known("loss", losses, given, path.name)
-    problems += find_problems(path.name, cells, runs_schema(names), ["run", "group"])
-    if not cells[names].notna().any(axis=None):
+    wanted = _distinct(losses)
+
+    def names(cells: pd.DataFrame) -> list[str]:
+        if wanted is None:
+            return _loss_columns(cells)
+        given = [name for name in cells.columns if name not in RUN_COLUMNS]
+        return known_names("loss", wanted, given, path.name)
+
+    def no_loss(cells: pd.DataFrame) -> list[str]:
+        if cells[names(cells)].notna().any(axis=None):
+            return []
         found = ", ".join(map(repr, cells.columns))
-        problems.append(
+        return [
             f"{path.name}: no column holds a loss. Add one column of numbers per loss. "
             f"Found: {found}."
-        )
-    if problems:
-        raise TableError(problems)
+        ]
+
+    cells = checked_cells(path, lambda c: runs_schema(names(c)), ["run", "group"], more=no_loss)
     frame = _run_frame(cells)
-    measured = cells[names].apply(numbers).set_index(frame.index)
+    measured = cells[names(cells)].apply(numbers).set_index(frame.index)
     warnings = _compute_warnings(path.name, frame, cells.index)
     warnings += _unmeasured_warnings(path.name, measured, cells.index)
     return Runs(runs=frame, losses=measured, warnings=warnings).select()
@@ -249,67 +253,7 @@ def _unmeasured_warnings(file: str, losses: pd.DataFrame, lines: pd.Index) -> tu
     )
 
 
-def _known(
-    kind: str, names: Iterable[str] | None, known: list[str], where: str = "these runs"
-) -> list[str]:
+def _distinct(names: str | Iterable[str] | None) -> list[str] | None:
     if names is None:
-        return known
-    names = [names] if isinstance(names, str) else list(dict.fromkeys(names))
-    for name in names:
-        if name not in known:
-            raise UnknownNameError(kind, name, known, where=where)
-    return names
-
-
-def load_skills(
-    path: str | Path | None = None, *, losses: Iterable[str] | None = None
-) -> pd.Series:
-    r"""Load the table that says which skill each loss measures, and check it.
-
-    Args:
-        path: CSV file with columns ``loss`` and ``skill`` (empty where a loss counts for none);
-            the table shipped with the package by default.
-        losses: losses to keep, those of some runs; all of the table by default. The table may name
-            no others, except losses of the shipped runs.
-
-    Returns:
-        The skill of every loss that has one, indexed by ``loss``, in the order of the table.
-
-    Raises:
-        TableError: the file holds problems; the error lists all of them.
-
-    Example:
-        >>> skills = load_skills(losses=["val_c4", "val_starcoder", "task_boolq"])
-        >>> skills.to_dict()
-        {'val_c4': 'general', 'val_starcoder': 'code'}
-        >>> list(load_skills().unique())
-        ['general', 'knowledge', 'code', 'reasoning', 'commonsense']
-    """
-    shipped = shipped_directory() / "runs" / "skills.csv"
-    path = shipped if path is None else Path(path)
-    cells, problems = read_cells(path)
-    if cells is None:
-        raise TableError(problems)
-    losses = None if losses is None else list(losses)
-    known = None if losses is None else [*losses, *_shipped_losses(shipped)]
-    problems += find_problems(path.name, cells, skills_schema(known), ["loss"])
-    if problems:
-        raise TableError(problems)
-    mapped = cells.dropna(subset=["skill"])
-    mapped = mapped if losses is None else mapped[mapped["loss"].isin(losses)]
-    if mapped.empty:
-        raise TableError([f"{path.name}: no loss has a skill. {_wanted(losses)}"])
-    index = pd.Index(mapped["loss"].to_list(), name="loss")
-    return pd.Series(mapped["skill"].to_list(), index=index, name="skill")
-
-
-def _shipped_losses(shipped: Path) -> list[str]:
-    cells, _ = read_cells(shipped)
-    return [] if cells is None else cells["loss"].to_list()
-
-
-def _wanted(losses: list[str] | None) -> str:
-    if losses is None:
-        return "Write one in the column skill, such as knowledge, code, reasoning or general."
-    listed = ", ".join(map(repr, losses[:LISTED]))
-    return f"Map at least one loss of these runs: {listed}."
+        return None
+    return [names] if isinstance(names, str) else list(dict.fromkeys(names))

@@ -19,9 +19,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from skillscale.errors import SpecError
-from skillscale.optima.deployment import TRAINING_FLOPS
-from skillscale.runs.best_sizes import INTERVAL, summary
-from skillscale.runs.estimators import IsoFlop
+from skillscale.intervals import median_and_ends
+from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.estimators import INTERVAL, IsoFlop
 from skillscale.runs.surface import Surface, expected_loss
 
 PARTS = 4
@@ -85,8 +85,8 @@ def misspecification(
                             "flops": float(budget),
                             **{f"true_{s}": w for s, w in zip(skills, weights, strict=True)},
                             **{f"assumed_{s}": w for s, w in zip(skills, guess, strict=True)},
-                            **summary("error", error[:, a], interval),
-                            **summary("loss_paid", paid[:, a], interval),
+                            **median_and_ends("error", error[:, a], interval),
+                            **median_and_ends("loss_paid", paid[:, a], interval),
                         }
                     )
     return pd.DataFrame(rows)

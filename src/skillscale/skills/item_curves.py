@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-from jaxtyping import Array, Float
 
-from skillscale.errors import UnknownNameError
+from skillscale.errors import known_names
+from skillscale.intervals import tails
 from skillscale.law import equation
-from skillscale.optima.objectives import PER_DRAW
 from skillscale.posterior.fit import Fit
 
 STEPS = 60
@@ -58,31 +57,23 @@ def item_curves(
         Frozen({'benchmark': 1, 'model': 23})
     """
     known = fit.design.coords["benchmark"]
-    names = known if benchmarks is None else list(benchmarks)
-    for name in names:
-        if name not in known:
-            raise UnknownNameError("benchmark", name, known)
+    names = known_names("benchmark", benchmarks, known)
     rows = [known.index(name) for name in names]
-    draws = {site: np.asarray(values) for site, values in fit.draws(n_draws).items()}
+    draws = jax.tree.map(np.asarray, fit.draws(n_draws))
     observations = fit.design.observations
-    chance = np.asarray(observations.chance)
-    ceiling = 1 - draws["ceiling_gap"] * (1 - chance)
-    parts = (draws["loading"], draws["intercept"], draws["asymmetry"], chance[None], ceiling)
-    loading, intercept, asymmetry, chance, ceiling = (part[:, rows] for part in parts)
-    link = equation.Link._make(
-        map(jnp.asarray, (loading, intercept, asymmetry, chance[0], ceiling))
-    )
-    predictor = loading @ draws["skill"].swapaxes(1, 2) + intercept[..., None]
+    whole = draws.law.benchmarks.link(np.asarray(observations.chance)[None])
+    link = equation.Link._make(part[:, rows] for part in whole)
+    link = link._replace(chance=link.chance[0])
+    predictor = link.loading @ draws.fitted.skill.swapaxes(1, 2) + link.intercept[..., None]
     is_observed = np.asarray(observations.is_observed)[rows]
-    tail = (1 - LEVEL) / 2
-    lower, median, upper = np.where(
-        is_observed, np.quantile(predictor, [tail, 0.5, 1 - tail], axis=0), np.nan
-    )
+    quantiles = [0.5, *tails(LEVEL)]
+    median, lower, upper = np.where(is_observed, np.quantile(predictor, quantiles, axis=0), np.nan)
     low, high = np.nanmin(median, axis=1), np.nanmax(median, axis=1)
     margin = MARGIN * (high - low)
     grid = np.linspace(low - margin, high + margin, STEPS, axis=1)
-    curve = scores_at(np.broadcast_to(grid, (len(predictor), *grid.shape)), link)
-    curve_lower, curve_median, curve_upper = np.quantile(curve, [tail, 0.5, 1 - tail], axis=0)
+    at = jnp.broadcast_to(grid, (len(predictor), *grid.shape))
+    curve = np.asarray(equation.scores_of_predictors(at, link), float)
+    curve_median, curve_lower, curve_upper = np.quantile(curve, quantiles, axis=0)
     by_step, by_model = ("benchmark", "step"), ("benchmark", "model")
     score = np.where(is_observed, np.asarray(observations.score)[rows], np.nan)
     return xr.Dataset(
@@ -95,39 +86,12 @@ def item_curves(
             "predictor_lower": (by_model, lower),
             "predictor_upper": (by_model, upper),
             "score": (by_model, score),
-            "chance": ("benchmark", chance[0]),
-            "ceiling": ("benchmark", np.median(ceiling, axis=0)),
+            "chance": ("benchmark", link.chance),
+            "ceiling": ("benchmark", np.median(link.ceiling, axis=0)),
         },
         coords={
             "benchmark": names,
             "model": fit.design.coords["model"],
-            "tuning": ("model", fit.table.models.loc[fit.design.coords["model"], "tuning"]),
+            "tuning": ("model", fit.models["tuning"]),
         },
     )
-
-
-def scores_at(
-    predictor: Float[np.ndarray, "draw benchmark n"], link: equation.Link
-) -> Float[np.ndarray, "draw benchmark n"]:
-    """Expected scores at values of the linear predictors.
-
-    Args:
-        predictor: any number of values per draw and benchmark.
-        link: how benchmarks read them, every part with a leading draw axis, except chance.
-    """
-    return np.asarray(_scores_at(jnp.asarray(predictor), link), float)
-
-
-@jax.jit
-def _scores_at(
-    predictor: Float[Array, "draw benchmark n"], link: equation.Link
-) -> Float[Array, "draw benchmark n"]:
-    def one(
-        predictor: Float[Array, "benchmark n"], link: equation.Link
-    ) -> Float[Array, "benchmark n"]:
-        # Each benchmark reads its own predictor, as if that were its only skill.
-        n = len(predictor)
-        alone = link._replace(loading=jnp.eye(n), intercept=jnp.zeros(n))
-        return equation.expected_score(predictor.T, alone)
-
-    return jax.vmap(one, in_axes=(0, PER_DRAW))(predictor, link)

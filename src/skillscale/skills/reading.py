@@ -15,6 +15,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.errors import SkillscaleError
+from skillscale.law.sites import SITES, Kind
 from skillscale.posterior.fit import Fit
 from skillscale.skills.alignment import by_importance, match, turn_alike
 from skillscale.skills.rotation import (
@@ -27,7 +28,7 @@ from skillscale.skills.rotation import (
 )
 
 NAMED = "named"
-READ = ("loading", "model_skill", "efficiency", "slope", "effect")
+TURNED = tuple(site.stored for site in SITES.values() if site.kind is Kind.TURNED)
 """Parameters that a reading holds; ``intercept`` and all others are the same in every reading."""
 STARTS = 50
 """Random starts of the rotation of the mean."""
@@ -79,7 +80,7 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
         raise SkillscaleError(
             f"there is no rotation {rotation!r}: choose among {', '.join(Rotation)}."
         )
-    draws = fit.tree.posterior.to_dataset()[list(READ)]
+    draws = fit.tree.posterior.to_dataset()[list(TURNED)]
     if rotation is None and not fit.spec.exploratory:
         return Reading(draws, NAMED)
     rotation = Rotation(rotation or Rotation.GEOMIN)

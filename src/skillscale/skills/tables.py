@@ -22,11 +22,10 @@ import xarray as xr
 from arviz_stats import ess, rhat
 from jaxtyping import Float
 
-from skillscale.forecasts.forecast import INTERVALS
+from skillscale.intervals import INTERVALS, central
 from skillscale.law import equation
 from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import production
-from skillscale.skills.item_curves import scores_at
 from skillscale.skills.reading import Reading
 
 GIVEN = ("nothing", "size_tokens", "all_covariates")
@@ -79,9 +78,9 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
         See `loadings`.
     """
     skill, slope = (_array(reading, name) for name in ("model_skill", "slope"))
-    draws = fit.draws()
-    log_params = np.broadcast_to(fit.design.observations.log_params, draws["skill"].shape[:2])
-    x = np.asarray(equation.inputs(jnp.asarray(log_params), fit.design.log_tokens(draws)), float)
+    fitted = fit.draws().fitted
+    log_params = np.broadcast_to(fit.design.observations.log_params, fitted.skill.shape[:2])
+    x = np.asarray(equation.inputs(jnp.asarray(log_params), fit.design.log_tokens(fitted)), float)
     efficient = skill - x.reshape(*skill.shape[:3], -1) @ slope
     names = reading.draws["skill"].to_numpy().tolist()
     first, second = np.triu_indices(len(names), k=1)
@@ -127,7 +126,7 @@ def efficiencies(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         See `loadings`.
     """
-    models = fit.table.models.loc[fit.design.coords["model"]]
+    models = fit.models
     families = models.groupby("family")[["lineage", "tuning"]].first()
     families["base_family"] = pd.Series(base_families(models), dtype=object)
     families["n_models"] = models["family"].value_counts()
@@ -173,7 +172,7 @@ def instruct_pairs(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         See `loadings`.
     """
-    models = fit.table.models.loc[fit.design.coords["model"]]
+    models = fit.models
     base = base_families(models)
     efficiency = reading.draws["efficiency"]
     tuned, untuned = (
@@ -244,9 +243,8 @@ def _summary(fit: Fit, draws: xr.DataArray) -> pd.DataFrame:
     flat = entries.to_numpy().reshape(n_draws, len(frame))
     frame["median"] = np.median(flat, axis=0)
     for interval in INTERVALS:
-        tail = (1 - interval / 100) / 2
-        lower, upper = np.quantile(flat, [tail, 1 - tail], axis=0)
-        frame[f"lower_{interval}"], frame[f"upper_{interval}"] = lower, upper
+        ends = central(flat, interval / 100)
+        frame[f"lower_{interval}"], frame[f"upper_{interval}"] = ends
     frame[["rhat", "ess_bulk", "ess_tail"]] = np.nan
     varies = flat.std(axis=0) > 0
     if "sample_stats" in fit.tree.children and varies.any():
@@ -296,7 +294,7 @@ def _score_change(fit: Fit, reading: Reading, change: xr.DataArray) -> xr.DataAr
     shift = (reading.draws["loading"] * change).transpose(*_SAMPLES, "benchmark", "skill")
     moved = start[..., None] + shift.to_numpy().reshape(*start.shape, -1)
     at = np.concatenate([start[..., None], moved], axis=-1)
-    score = scores_at(at, typical.link)
+    score = np.asarray(equation.scores_of_predictors(jnp.asarray(at), typical.link), float)
     return shift.copy(data=(score[..., 1:] - score[..., :1]).reshape(shift.shape))
 
 

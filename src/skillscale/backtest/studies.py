@@ -1,0 +1,140 @@
+"""Run the folds of back-tests: those that hold the same models out share a posterior."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple, cast
+
+import pandas as pd
+
+from skillscale.backtest import published
+from skillscale.backtest.baselines import BASELINES
+from skillscale.backtest.folds import Fold
+from skillscale.backtest.problem import make_problem
+from skillscale.backtest.refits import Refits
+from skillscale.backtest.report import Report
+from skillscale.backtest.scores import cells, score_draws, score_normal
+from skillscale.backtest.workers import spread
+from skillscale.data.table import Table
+from skillscale.forecasts.prediction import Prediction, predict
+from skillscale.forecasts.question import ask
+from skillscale.posterior.fit import Fit
+from skillscale.posterior.method import name_and_options
+
+
+class Protocol(StrEnum):
+    """Which folds."""
+
+    SLOTH = "sloth"
+    TIME_ORDERED = "time-ordered"
+    LEAVE_BENCHMARKS = "leave-benchmarks"
+    NEW_BENCHMARK = "new-benchmark"
+
+
+CHUNK = 6
+"""Folds of one task at most, so that processes finish together."""
+
+
+class Study(NamedTuple):
+    """Folds that are reported together."""
+
+    protocol: str
+    options: dict[str, object]
+    folds: list[Fold]
+    benchmarks: list[str]
+    """What baselines are fitted to."""
+
+
+def run_studies(
+    studies: Sequence[Study],
+    refits: Refits,
+    *,
+    baselines: Sequence[str] = tuple(BASELINES),
+    jobs: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Report]:
+    """Run the folds of several studies: those that hold the same models out share a posterior."""
+    begun = time.perf_counter()
+    total = sum(len(study.folds) for study in studies)
+    on_progress(0, total)
+    groups: dict[frozenset[str], list[tuple[int, Fold]]] = {}
+    for position, study in enumerate(studies):
+        for fold in study.folds:
+            groups.setdefault(fold.held_out, []).append((position, fold))
+    benchmarks = [study.benchmarks for study in studies]
+    _ = refits.near  # found once, here, and sent along
+    tasks = (
+        (refits, group[i : i + CHUNK], benchmarks, tuple(baselines))
+        for group in groups.values()
+        for i in range(0, len(group), CHUNK)
+    )
+    parts: list[pd.DataFrame] = []
+    done = 0
+    for part, n_folds in spread(_run_group, tasks, jobs):
+        parts.append(part)
+        done += n_folds
+        on_progress(done, total)
+    found = pd.concat(parts).sort_values(["study", "fold", "model", "benchmark", "method"])
+    seconds = time.perf_counter() - begun
+    name, method_options = name_and_options(refits.method)
+    return [
+        Report(
+            protocol=study.protocol,
+            options={**study.options, "method": name, **method_options},
+            cells=found[found["study"] == position].drop(columns="study").reset_index(drop=True),
+            published=_published_errors(study),
+            seconds=seconds,
+        )
+        for position, study in enumerate(studies)
+    ]
+
+
+def _published_errors(study: Study) -> pd.DataFrame | None:
+    if study.protocol != Protocol.SLOTH:
+        return None
+    return published.errors(cast("int", study.options["n_seen"]), str(study.options["benchmarks"]))
+
+
+def _run_group(
+    refits: Refits,
+    folds: Sequence[tuple[int, Fold]],
+    benchmarks: Sequence[list[str]],
+    baselines: Sequence[str],
+) -> tuple[pd.DataFrame, int]:
+    """All forecasts of folds that share a posterior."""
+    table = refits.table
+    fit = refits.without_again(folds[0][1].held_out)
+    parts = []
+    for study, fold in folds:
+        rows = cells(fold, table).assign(study=study)
+        parts.append(score_draws(rows, forecast_fold(fit, fold, refits)))
+        names = benchmarks[study]
+        problem = make_problem(fold, table, names)
+        at = (
+            problem.models.index.get_indexer(pd.Index(rows["model"])),
+            pd.Index(names).get_indexer(pd.Index(rows["benchmark"])),
+        )
+        for name in baselines:
+            mean, sd = BASELINES[name](problem)
+            parts.append(score_normal(rows, name, mean[at], sd[at[1]]))
+    return pd.concat(parts), len(folds)
+
+
+def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
+    """Forecast the models of a fold from what is seen of them, as `forecast` does."""
+    plan, seen = plan_and_seen(fold, refits.table)
+    return predict(
+        fit,
+        ask(fit, plan, seen if len(seen) else None),
+        seed=refits.seed,
+        refit=lambda _: refits.without(fold.held_out, fold.seen),
+    )
+
+
+def plan_and_seen(fold: Fold, table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The models to forecast and the observed ones, as a forecast takes them."""
+    models = table.models.drop(columns="source", errors="ignore")
+    plan = models.loc[fold.test.index].reset_index(names="model")
+    return plan, models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")

@@ -1,0 +1,96 @@
+"""Commands of ``skillscale``: each reads its input, calls one verb of the API, and prints."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import pandas as pd
+import typer
+import xarray as xr
+
+from skillscale.cli.output import Format, Row, messages, number
+from skillscale.data.table import Table, load_table
+from skillscale.errors import SkillscaleError, SpecError
+from skillscale.forecasts.weights import RELIABLE_PARETO_K
+from skillscale.formatting import MISSING, format_points
+from skillscale.law.spec import Spec
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="Bayesian skill scaling laws: forecast benchmark scores, find compute optima.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Tables of models, benchmarks and scores.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+FitFile = Annotated[Path, typer.Argument(help="A fit, as written by skillscale fit.")]
+Style = Annotated[Format, typer.Option("--format", help="How results are printed.")]
+Seed = Annotated[int, typer.Option(help="The only source of randomness.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data", help="Directory with models.csv, scores.csv, benchmarks.csv."),
+]
+PlanFile = Annotated[
+    Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
+]
+ObservedFile = Annotated[
+    Path | None,
+    typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
+]
+Refit = Annotated[bool, typer.Option(help="Fit again with observed scores that surprise the fit.")]
+SpecFile = Annotated[Path | None, typer.Option("--spec", help="Specification, a TOML file.")]
+
+
+def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
+    """Table and specification that a command was given, or the defaults."""
+    return load_table(data), Spec() if spec is None else Spec.read(spec)
+
+
+def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]:
+    """Parts of an option that lists values, or an error that says what is wanted."""
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SpecError(f"{wanted}; found {text!r}.") from error
+
+
+def names(text: str | None) -> list[str] | None:
+    """Names of an option that lists them, separated by commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
+    """Say so where the observed scores surprise the fit."""
+    if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
+        outcome = (
+            "The law was fitted again with them."
+            if result.attrs["is_refit"]
+            else "Intervals are approximate; leave out --no-refit for the exact ones."
+        )
+        messages.print(
+            f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
+            f"> {RELIABLE_PARETO_K}). {outcome}",
+            highlight=False,
+        )
+
+
+def interval(level: int, row: Row) -> str:
+    """Both ends of an interval of a forecast, in points."""
+    lower, upper = (format_points(number(row, f"{end}_{level}")) for end in ("lower", "upper"))
+    return MISSING if lower == upper == MISSING else f"[{lower}, {upper}]"
+
+
+def main() -> None:
+    """Run a command: errors about input end in one message and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except SkillscaleError as error:
+        messages.print(f"[bold red]Error:[/] {type(error).__name__}: ", end="", highlight=False)
+        messages.print(str(error), markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,168 @@
+"""Commands about a fit: ``fit``, ``check``, ``priors`` and ``families``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skillscale.checks.fit import check
+from skillscale.checks.verdict import Verdict
+from skillscale.cli.app import DataDir, FitFile, Seed, SpecFile, Style, app, read_inputs
+from skillscale.cli.output import (
+    Format,
+    Row,
+    as_text,
+    frame_rows,
+    messages,
+    number,
+    print_rows,
+    progress,
+)
+from skillscale.errors import SpecError
+from skillscale.formatting import format_count
+from skillscale.law.design import chosen_benchmarks, make_design
+from skillscale.law.priors import describe_priors
+from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.method import Method
+from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.svi import Svi
+
+
+class MethodName(StrEnum):
+    """Inference methods by name."""
+
+    NUTS = "nuts"
+    SVI = "svi"
+
+
+@app.command("fit")
+def fit_command(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to save the fit (.nc).")],
+    data: DataDir = None,
+    spec: SpecFile = None,
+    skills: Annotated[
+        int | None, typer.Option(min=1, help="Exploratory skills, so many, instead of named ones.")
+    ] = None,
+    method: Annotated[MethodName, typer.Option(help="nuts, or svi for a quick look.")] = (
+        MethodName.NUTS
+    ),
+    draws: Annotated[int | None, typer.Option(min=4, help="Draws kept per chain.")] = None,
+    chains: Annotated[int | None, typer.Option(min=1, help="Chains (nuts).")] = None,
+    without_lineage: Annotated[
+        list[str] | None, typer.Option(help="Hold out all models of a lineage; repeatable.")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Fit the law to a table of scores: by default the shipped one."""
+    if not output.parent.is_dir():
+        raise SpecError(f"{output.parent} is no directory: {output} can't be written there.")
+    table, specification = read_inputs(data, spec)
+    if without_lineage:
+        table = table.without_lineages(without_lineage)
+    if skills is not None:
+        specification = specification.explore(skills, chosen_benchmarks(table, specification))
+    try:
+        with progress(f"Fitting {len(table.scores)} scores") as on_progress:
+            result = fit(
+                table,
+                specification,
+                method=_method(method, draws, chains),
+                seed=seed,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt as interrupt:
+        messages.print(f"Interrupted: {output} was not written.", highlight=False)
+        raise typer.Exit(130) from interrupt
+    result.save(output)
+    messages.print(f"{result!r} saved to {output}", highlight=False)
+
+
+@app.command("check")
+def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
+    """Check convergence, fit and influence; exit code 1 if anything FAILs."""
+    results = check(Fit.load(fit_file))
+    rows: list[Row] = [
+        {
+            "check": c.name,
+            "verdict": str(c.verdict),
+            "value": c.value,
+            "threshold": c.threshold,
+            "advice": c.advice,
+        }
+        for c in results
+    ]
+    print_rows(
+        rows,
+        style,
+        shown={
+            "check": lambda r: str(r["check"]),
+            "verdict": lambda r: str(r["verdict"]),
+            "value": lambda r: f"{r['value']:.4g}",
+            "threshold": lambda r: str(r["threshold"]),
+            "advice": lambda r: "" if r["verdict"] == Verdict.PASS else str(r["advice"]),
+        },
+    )
+    if any(c.verdict is Verdict.FAIL for c in results):
+        raise typer.Exit(1)
+
+
+@app.command("priors")
+def priors_command(
+    data: DataDir = None, spec: SpecFile = None, style: Style = Format.TABLE
+) -> None:
+    """Print every prior with its numbers, before anything is sampled."""
+    table, specification = read_inputs(data, spec)
+    frame = describe_priors(make_design(table, specification), specification)
+    print_rows(
+        frame_rows(frame),
+        style,
+        shown={
+            "site": lambda r: str(r["site"]),
+            "dims": lambda r: str(r["dims"]),
+            "median": lambda r: f"{r['median']:.3g}",
+            "90 %": lambda r: f"[{r['lower_90']:.3g}, {r['upper_90']:.3g}]",
+            "meaning": lambda r: str(r["meaning"]),
+        },
+    )
+
+
+@app.command("families")
+def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
+    """List the families of a fit, with their lineage, tuning, release and sizes."""
+    loaded = Fit.load(fit_file)
+    models = loaded.table.models.loc[loaded.design.coords["model"]]
+    rows: list[Row] = [
+        {
+            "family": str(family),
+            "lineage": group["lineage"].iloc[0],
+            "tuning": group["tuning"].iloc[0],
+            "release": group["release"].min(),
+            "n_models": len(group),
+            "smallest": float(group["n_params"].min()),
+            "largest": float(group["n_params"].max()),
+        }
+        for family, group in models.groupby("family")
+    ]
+    print_rows(
+        rows,
+        style,
+        shown={
+            **{
+                name: partial(as_text, name)
+                for name in ("family", "lineage", "tuning", "release", "n_models")
+            },
+            "sizes": lambda r: (
+                f"{format_count(number(r, 'smallest'))} to {format_count(number(r, 'largest'))}"
+            ),
+        },
+    )
+
+
+def _method(name: MethodName, draws: int | None, chains: int | None) -> Method:
+    given = {"draws": draws, "chains": chains if name is MethodName.NUTS else None}
+    kind = Nuts if name is MethodName.NUTS else Svi
+    return kind(**{key: value for key, value in given.items() if value is not None})

@@ -1,0 +1,68 @@
+"""The command ``skillscale forecast``."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from skillscale.cli.app import (
+    FitFile,
+    ObservedFile,
+    PlanFile,
+    Refit,
+    Seed,
+    Style,
+    app,
+    interval,
+    note_surprise,
+)
+from skillscale.cli.output import Format, number, print_rows, progress
+from skillscale.data.observed import read_observed
+from skillscale.data.plan import read_plan
+from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
+from skillscale.formatting import format_points
+from skillscale.intervals import INTERVALS
+from skillscale.posterior.fit import Fit
+
+
+@app.command("forecast")
+def forecast_command(
+    fit_file: FitFile,
+    plan: PlanFile,
+    observed: ObservedFile = None,
+    draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
+    refit: Refit = True,
+    style: Style = Format.TABLE,
+    seed: Seed = 0,
+) -> None:
+    """Forecast scores: of a fitted family, of a new one, or of one never observed."""
+    loaded = Fit.load(fit_file)
+    planned = read_plan(plan)
+    seen = None if observed is None else read_observed(observed, loaded.table.benchmarks)
+    with progress("Fitting again") as on_progress:
+        result = forecast(
+            loaded,
+            planned,
+            seen,
+            n_draws=draws,
+            seed=seed,
+            refit=REFIT if refit else None,
+            on_progress=on_progress,
+        )
+    note_surprise(result)
+    print_rows(
+        forecast_rows(result),
+        style,
+        shown={
+            "model": lambda r: str(r["model"]),
+            "benchmark": lambda r: str(r["benchmark"]),
+            "median": lambda r: format_points(number(r, "median")),
+            **{f"{level} %": partial(interval, level) for level in INTERVALS},
+            "item noise": lambda r: f"{number(r, 'share_item_noise'):.0%}",
+            "discrepancy": lambda r: f"{number(r, 'share_discrepancy'):.0%}",
+            "family": lambda r: f"{number(r, 'share_family'):.0%}",
+            "parameters": lambda r: f"{number(r, 'share_parameters'):.0%}",
+        },
+    )

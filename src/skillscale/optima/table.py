@@ -1,0 +1,53 @@
+"""Results of several objectives along budgets or goals, as a dataset and as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+
+from skillscale.errors import SpecError
+from skillscale.optima.objectives import Objective
+
+
+def tabulate(
+    objectives: Sequence[Objective],
+    along: str,
+    values: Sequence[float],
+    cell: Callable[[Objective, float], Mapping[str, Any]],
+    **within: Float[np.ndarray, " n"],
+) -> xr.Dataset:
+    """What is known of every objective at every budget or goal, as a dataset.
+
+    Args:
+        objectives: the first dimension.
+        along: name of the second.
+        values: budgets or goals along it.
+        cell: numbers, words or curves by name.
+        within: name and coordinates of the dimension of curves, if there are any.
+
+    Raises:
+        SpecError: there are no values.
+    """
+    if not len(values):
+        raise SpecError(f"{along} is empty: name at least one value.")
+    cells = [[cell(objective, value) for value in values] for objective in objectives]
+    dims = ("objective", along, *within)
+    arrays = {name: np.array([[one[name] for one in row] for row in cells]) for name in cells[0][0]}
+    return xr.Dataset(
+        {name: (dims[: array.ndim], array) for name, array in arrays.items()},
+        coords={
+            "objective": [objective.name for objective in objectives],
+            along: [float(value) for value in values],
+            **within,
+        },
+    )
+
+
+def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+    """A result in long format: one row per cell, as the command line prints it."""
+    frame = result.to_dataframe().reset_index()
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

@@ -1,0 +1,55 @@
+"""What a way to find the posterior must offer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from jaxtyping import Array
+
+from skillscale.law.design import Observations
+from skillscale.posterior.chains import Chains
+from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.potential import Potential
+
+
+class Method(Protocol):
+    """A way to find the posterior: a frozen dataclass of options that can be run.
+
+    The options are checked when they are given; a fit stores them by name.
+    """
+
+    def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
+        """A Gaussian near the posterior, from which runs on similar posteriors may start.
+
+        Args:
+            potential: the posterior.
+            observations: what it is conditioned on.
+            key: source of randomness.
+        """
+        ...
+
+    def run(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
+    ) -> Chains:
+        """Draw from the posterior.
+
+        Args:
+            potential: the posterior.
+            observations: what it is conditioned on.
+            key: source of randomness.
+            on_progress: told the steps done and all steps.
+            near: approximation of a similar posterior, as `approximate` gives it, to start from.
+        """
+        ...
+
+
+def name_and_options(method: Method) -> tuple[str, dict[str, Any]]:
+    """Name and options of a method, as plain values to keep with its results."""
+    return type(method).__name__.lower(), dataclasses.asdict(cast("Any", method))

@@ -1,0 +1,89 @@
+"""Optima compared: every skill's best size over that of an aggregate validation set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from skillscale.intervals import median_and_ends
+from skillscale.runs.estimators import INTERVAL, IsoFlop
+from skillscale.runs.power_law import fit_mean
+
+AGGREGATE = "general"
+"""The skill that stands for an aggregate validation set."""
+
+
+ALL_GROUPS = "all groups"
+
+
+DECIDED = 0.95
+
+
+def ratios(
+    found: IsoFlop,
+    flops: Sequence[float] | None = None,
+    *,
+    reference: str = AGGREGATE,
+    interval: float = INTERVAL,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Every skill's best size over that of an aggregate validation set, by group and budget.
+
+    Args:
+        found: result of `isoflop` on runs with one loss per skill.
+        flops: budgets in FLOP; those that were run by default.
+        reference: the loss to compare with.
+        interval: probability inside the intervals.
+        seed: source of randomness, for the mean over groups.
+
+    Returns:
+        One row per group, loss and budget, and one over all groups (their mean with its own
+        uncertainty, groups being taken for a sample of recipes): ``ratio`` with ``_lower`` and
+        ``_upper``, ``prob_larger`` that it exceeds one, and a ``verdict`` in words. Its ``attrs``
+        hold the reference and the interval.
+
+    Raises:
+        UnknownNameError: the reference is no loss of a group.
+    """
+    chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
+    losses = [loss for loss in found.runs.loss_names if loss != reference]
+    rows = []
+    for loss in losses:
+        for budget in chosen:
+            logs = {}
+            for group in found.runs.groups:
+                if (group, loss) not in found.keys:
+                    continue
+                own = found.optimum(found.index(group, loss), budget)
+                base = found.optimum(found.index(group, reference), budget)
+                logs[group] = np.log(own / base)
+                rows.append(_ratio_row(group, loss, budget, logs[group], interval))
+            if len(logs) > 1:
+                # From a fresh stream, so that a row is the same whatever else is asked.
+                rng = np.random.default_rng(seed)
+                pooled = fit_mean(np.array(list(logs.values())), rng)
+                rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
+    table = pd.DataFrame(rows)
+    table.attrs = {"reference": reference, "interval": interval}
+    return table
+
+
+def _ratio_row(
+    group: str, loss: str, budget: float, log_ratio: np.ndarray, interval: float
+) -> dict[str, object]:
+    prob_larger = float((log_ratio > 0).mean())
+    verdict = "can't tell"
+    if prob_larger >= DECIDED:
+        verdict = "wants more parameters"
+    elif prob_larger <= 1 - DECIDED:
+        verdict = "wants more tokens"
+    return {
+        "group": group,
+        "loss": loss,
+        "flops": float(budget),
+        **median_and_ends("ratio", np.exp(log_ratio), interval),
+        "prob_larger": prob_larger,
+        "verdict": verdict,
+    }

@@ -1,0 +1,270 @@
+"""Back-tests: no leak, honest scores, and summaries that can be checked by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose
+from scipy import integrate, stats
+from typer.testing import CliRunner
+
+from skillscale import Spec, Svi, load_table
+from skillscale.backtest.folds import time_ordered_folds
+from skillscale.backtest.protocols import backtest
+from skillscale.backtest.refits import Refits
+from skillscale.backtest.report import Report, pooled, pooled_paired
+from skillscale.backtest.scores import score_draws, score_normal
+from skillscale.backtest.studies import Study, run_studies
+from skillscale.cli.app import app
+from skillscale.cli.backtest import on_cluster
+from skillscale.errors import SkillscaleError
+from skillscale.forecasts.prediction import Prediction
+from skillscale.plots.calibration import plot_calibration
+
+QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
+SMALL = ("meta-llama-3", "meta-llama-3-instruct", "llama", "llama-2", "pythia", "opt", "qwen1.5")
+SPEC = Spec(("knowledge", "reasoning"), ("mmlu", "gsm8k"))
+
+
+@pytest.fixture(scope="module")
+def small():
+    return load_table().select(benchmarks=["mmlu", "gsm8k", "arc_challenge"], families=SMALL)
+
+
+@pytest.fixture(scope="module")
+def refits(small) -> Refits:
+    return Refits(small, SPEC, QUICK)
+
+
+def run(refits: Refits, **options) -> Report:
+    folds = time_ordered_folds(refits.table, 1, ["2024-05"])
+    study = Study("time-ordered", {}, folds, list(refits.table.benchmarks.index))
+    return run_studies([study], refits, **options)[0]
+
+
+@pytest.fixture(scope="module")
+def report(refits) -> Report:
+    return run(refits)
+
+
+@pytest.mark.long
+def test_scores_to_forecast_are_never_read(small, refits):
+    """Turned upside down, they change nothing but where the sampler starts."""
+    folds = time_ordered_folds(small, 1, ["2024-05"])
+    scores = small.scores.copy()
+    hidden = scores["model"].isin(name for fold in folds for name in fold.test.index)
+    assert hidden.sum() == 6
+    scores.loc[hidden, "score"] = 1 - scores.loc[hidden, "score"]
+    tampered = dataclasses.replace(small, scores=scores)
+    other = Refits(tampered, SPEC, QUICK, start=refits.near)
+    medians = [
+        run(r).cells.set_index(["method", "model", "benchmark"])["median"] for r in (refits, other)
+    ]
+    pd.testing.assert_series_equal(*medians, atol=1e-6)
+
+
+@pytest.mark.long
+def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(refits, report):
+    again = run(refits, jobs=2)
+    assert again.cells["model"].equals(report.cells["model"])
+    assert_same_forecasts(again, report)
+
+
+def assert_same_forecasts(one: Report, other: Report) -> None:
+    """Equal but for last digits, which may take another draw where weights are resampled."""
+    columns = ["actual", "median", "lower_80", "upper_80"]
+    assert_allclose(one.cells[columns], other.cells[columns], atol=0.002)
+
+
+def test_a_refit_has_nothing_of_what_was_held_out(small, refits):
+    held_out = [name for name in small.models.index if name.startswith("opt")]
+    rest = refits.without(held_out)
+    assert "opt" not in rest.design.coords["family"]
+    assert not set(held_out) & set(rest.table.models.index)
+    assert rest.tree.posterior["model"].to_numpy().tolist() == rest.design.coords["model"]
+    assert rest.expected_scores().shape[1:] == (3, len(rest.table.models))
+
+
+def test_draws_are_judged_as_their_distribution_should_be():
+    rng = np.random.default_rng(0)
+    n = 40_000
+    location, scale, degrees = (np.full((n, 1, 1), v) for v in (0.5, 0.1, 8.0))
+    score = 0.5 + 0.1 * rng.standard_t(8.0, (n, 1, 1))
+    models = pd.DataFrame(index=["m"])
+    prediction = Prediction(models, ["b"], score, location, scale, degrees, {}, 0.0, 0)
+    rows = pd.DataFrame({"model": ["m"], "benchmark": ["b"], "actual": [0.63]})
+    found = score_draws(rows, prediction).iloc[0]
+    law = stats.t(8.0, 0.5, 0.1)
+
+    def squared_step(y: float) -> float:
+        return float((law.cdf(y) - (y >= 0.63)) ** 2)
+
+    crps = integrate.quad(squared_step, -2, 0.63)[0] + integrate.quad(squared_step, 0.63, 3)[0]
+    assert found["crps"] == pytest.approx(crps, rel=0.02)
+    assert found["log_score"] == pytest.approx(law.logpdf(0.63))
+    assert found["pit"] == pytest.approx(law.cdf(0.63))
+    assert found["median"] == pytest.approx(0.5, abs=0.003)
+    assert found["upper_80"] == pytest.approx(law.ppf(0.9), abs=0.005)
+
+
+def made_up(errors: dict[str, list[float]], method: str = "skillscale") -> pd.DataFrame:
+    rows = [
+        {
+            "fold": fold,
+            "model": f"{fold}-{i}",
+            "family": fold,
+            "lineage": fold,
+            "tuning": "base",
+            "benchmark": "b",
+            "log_ratio": np.log(5),
+            "n_known": 1,
+            "actual": 0.5,
+            "error": error,
+        }
+        for fold, values in errors.items()
+        for i, error in enumerate(values)
+    ]
+    frame = pd.DataFrame(rows)
+    mean = 0.5 + frame.pop("error").to_numpy() / 100
+    return score_normal(frame, method, mean, np.full(len(mean), 0.02))
+
+
+def test_summaries_weigh_folds_alike():
+    cells = pd.concat([made_up({"a": [1, 3], "b": [6]}), made_up({"a": [4, 4], "b": [5]}, "flops")])
+    report = Report("time-ordered", {}, cells, None, 0.0)
+    summary = report.summary()
+    assert summary["mae_points"] == pytest.approx((2 + 6) / 2)
+    assert summary["mae_points_by_model"] == pytest.approx((1 + 3 + 6) / 3)
+    assert summary["baselines"]["flops"]["mae_points"] == pytest.approx(4.5)
+    assert summary["paired"]["flops"]["difference"] == pytest.approx(((2 - 4) + (6 - 5)) / 2)
+    # Two points are a standard deviation: 1 is inside 50 %, 3 is outside 80 %, 6 is outside 95 %.
+    assert summary["coverage"] == pytest.approx({"50": 1 / 3, "80": 1 / 3, "95": 2 / 3})
+    assert summary["groups"]["distance"]["3x to 10x"]["n"] == 3
+    json.dumps(summary)
+
+
+def test_paired_intervals_cover_the_true_difference():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for seed in range(60):
+        ours = {f"f{i}": [abs(e)] for i, e in enumerate(rng.normal(5, 1, 15))}
+        theirs = {name: [abs(e[0] + rng.normal(0.5, 1))] for name, e in ours.items()}
+        cells = pd.concat([made_up(ours), made_up(theirs, "flops")])
+        interval = pooled_paired([Report("x", {}, cells, None, 0.0)], "flops", seed=seed)
+        covered += interval["lower_95"] < -0.5 < interval["upper_95"]
+    assert stats.binom(60, 0.93).cdf(covered) > 0.005
+    assert covered < 60 or stats.binom(60, 0.95).pmf(60) > 0.01
+
+
+def test_a_calibrated_forecast_follows_the_diagonal():
+    rng = np.random.default_rng(0)
+    cells = made_up({"a": list(2 * rng.normal(size=2000))})
+    figure = plot_calibration(Report("x", {}, cells, None, 0.0))
+    line = figure.axes[0].lines[-1]
+    assert_allclose(line.get_ydata(), line.get_xdata(), atol=4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"protocol": "guess"}, "no protocol 'guess'"),
+        ({"protocol": "sloth", "covariates": "guess"}, "no covariates 'guess'"),
+        ({"protocol": "sloth", "baselines": ["magic"]}, "no baseline magic"),
+        ({"protocol": "sloth", "n_seen": 3}, "no published setting"),
+    ],
+)
+def test_impossible_back_tests_are_refused(options, message):
+    with pytest.raises(SkillscaleError, match=message):
+        backtest(**options)
+
+
+def test_the_command_prints_every_figure(report, monkeypatch, tmp_path):
+    monkeypatch.setattr("skillscale.cli.backtest.backtest", lambda *_, **__: report)
+    arguments = ["backtest", "--protocol", "time-ordered"]
+    out = ["--out", str(tmp_path / "out")]
+    result = CliRunner().invoke(app, [*arguments, *out, "--format", "json"])
+    summary = json.loads(result.stdout)
+    assert {"mae_points", "mae_points_by_family", "mae_points_by_benchmark", "crps", "coverage",
+            "baselines", "published", "paired"} <= set(summary)  # fmt: skip
+    assert set(summary["coverage"]) == {"50", "80", "95"}
+    assert (tmp_path / "out" / "calibration.png").stat().st_size > 10_000
+    assert len(pd.read_csv(tmp_path / "out" / "forecasts.csv")) == len(report.cells)
+    table = CliRunner().invoke(app, arguments).stdout
+    assert f"{summary['mae_points']:.2f}" in table
+    assert "flops_family" in table
+
+
+@pytest.fixture
+def settings() -> list[Report]:
+    """Sloth was published to be 4 points off with one model seen, and 2 with two."""
+    reports = []
+    for n_seen, published in ((1, 0.04), (2, 0.02)):
+        ours = made_up({"a": [1, 3], "b": [1]})
+        cells = pd.concat([ours, made_up({"a": [3], "b": [3]}, "flops")])
+        index = pd.MultiIndex.from_product([["a", "b"], ["b"]], names=["fold", "benchmark"])
+        errors = pd.DataFrame({"sloth_trained_link_3": published}, index)
+        reports.append(Report("sloth", {"n_seen": n_seen, "benchmarks": "v1"}, cells, errors, 1.0))
+    return reports
+
+
+def test_settings_are_pooled(settings):
+    found = pooled(settings)
+    assert found["ratio_to_best_sloth"] == pytest.approx((1.5 / 4 + 1.5 / 2) / 2)
+    assert found["n_scores"] == 6
+    assert found["coverage"] == pytest.approx({"50": 2 / 3, "80": 2 / 3, "95": 1})
+    assert found["paired"]["flops"]["difference"] == pytest.approx(-1.5)
+    published = found["paired"]["published sloth_trained_link_3"]
+    assert published["difference"] == pytest.approx(-2.5)
+    assert published["n_folds"] == 2
+
+
+def test_the_command_prints_all_settings(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr("skillscale.cli.backtest.backtest_published", lambda **_: settings)
+    arguments = ["backtest", "--protocol", "sloth", "--all-settings"]
+    table = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path)], catch_exceptions=False)
+    assert "Mean ratio 0.56" in table.stdout
+    assert len(pd.read_csv(tmp_path / "forecasts.csv")) == 10
+    result = CliRunner().invoke(app, [*arguments, "--format", "json"])
+    figures = json.loads(result.stdout)
+    assert [of["options"]["n_seen"] for of in figures["settings"]] == [1, 2]
+    assert figures["pooled"]["n_scores"] == 6
+
+
+def test_only_the_sloth_protocol_has_settings():
+    arguments = ["backtest", "--protocol", "time-ordered", "--all-settings"]
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, SkillscaleError)
+    assert "--all-settings" in str(result.exception)
+
+
+def test_a_cluster_that_does_not_answer_is_an_error(monkeypatch):
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("skillscale.cli.backtest.PATIENCE", "0.5s")
+    command = ["backtest", "--protocol", "sloth", "--cluster", "tcp://127.0.0.1:1"]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, SkillscaleError)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_that_loses_a_worker_gives_the_same_report(refits, report):
+    distributed = pytest.importorskip("distributed")
+    options = {"n_workers": 3, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster:
+        lost = []
+
+        def lose_a_worker(done: int, total: int) -> None:
+            if done and not lost:
+                lost.append(cluster.workers[0].pid)
+                os.kill(lost[0], signal.SIGKILL)
+
+        with on_cluster(cluster.scheduler_address):
+            again = run(refits, jobs=3, on_progress=lose_a_worker)
+    assert lost
+    assert_same_forecasts(again, report)

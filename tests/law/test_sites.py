@@ -1,0 +1,88 @@
+"""The model and the numbers of its priors keep to the one declaration of parameters."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from numpyro.handlers import seed, trace
+
+from skillscale.law.design import make_design, token_prior
+from skillscale.law.model import make_model
+from skillscale.law.priors import make_priors
+from skillscale.law.sites import SITES, Draws, Kind, Law, Sampled, build, sites_of
+from skillscale.law.spec import LogNormalPrior, NormalPrior, Priors
+
+
+@pytest.fixture(params=["named", "exploratory"])
+def asked(request, spec, table):
+    return spec if request.param == "named" else spec.explore(2, table.benchmarks.index)
+
+
+def sampled_sites(table, spec) -> dict[str, dict]:
+    design = make_design(table, spec)
+    sites = trace(seed(make_model(design, spec), jax.random.key(0))).get_trace(design.observations)
+    return {name: site for name, site in sites.items() if name != "score"}
+
+
+def test_the_model_has_the_declared_parameters_and_no_others(table, asked):
+    declared = SITES | sites_of(Sampled)
+    stands_in = {"unit": "squared_unit"} if asked.exploratory else {"unit": None}
+    absent = {"squared_unit"} if not asked.exploratory else set()
+    assert set(sampled_sites(table, asked)) == set(declared) - set(stands_in) - absent
+
+
+def test_every_parameter_has_the_declared_dimensions_and_values(table, asked):
+    design = make_design(table, asked)
+    coords = design.coords | {
+        "input": range(3),
+        "covariate": range(2),
+        "unpublished": design.unpublished,
+        "free_loading": range(int(design.is_free.sum())),
+        "skill-1": range(len(asked.skills) - 1),
+    }
+    for name, found in sampled_sites(table, asked).items():
+        site = (SITES | sites_of(Sampled))[name]
+        size = 1 if asked.exploratory and site.kind is Kind.SCALE else None
+        shape = tuple(size or len(coords[dim]) for dim in site.dims)
+        assert found["value"].shape == shape, name
+        if found["type"] == "sample" and not asked.exploratory:  # loadings of these have any sign
+            assert np.all(site.support(found["value"])), name
+
+
+def test_a_prior_allows_what_its_parameter_may_be(table, spec):
+    for prior in make_priors(make_design(table, spec), spec):
+        draws = prior.distribution.sample(jax.random.key(1), (100,))
+        assert np.all(prior.site.support(draws)), prior.site.name
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Priors)])
+def test_every_number_of_a_prior_is_that_of_some_parameter(table, spec, name):
+    """And what is no number of a declared parameter's prior has no place in the specification."""
+    if name == "exploratory_loading_sd":
+        spec = spec.explore(2, table.benchmarks.index)
+    value = getattr(spec.priors, name)
+    other = {
+        LogNormalPrior: lambda: LogNormalPrior(2 * value.median, value.sigma),
+        NormalPrior: lambda: NormalPrior(value.mean + 1, value.sd),
+        float: lambda: value + 1.0,
+    }[type(value)]()
+    changed = dataclasses.replace(spec, priors=dataclasses.replace(spec.priors, **{name: other}))
+
+    def drawn(spec):
+        priors = make_priors(make_design(table, spec), spec)
+        draws = {p.site.name: p.distribution.sample(jax.random.key(0)) for p in priors}
+        return draws | {"unpublished_log_tokens": np.array(token_prior(table.models, spec))}
+
+    before, after = drawn(spec), drawn(changed)
+    assert any(not np.array_equal(before[site], after[site]) for site in before)
+
+
+def test_a_tuple_is_built_from_its_declaration():
+    values = {name: i for i, name in enumerate(sites_of(Draws))}
+    draws = build(Draws, values)
+    flat = [*draws.law.benchmarks, *draws.law.growth, *draws.law.noise, *draws.fitted]
+    assert flat == list(values.values())
+    assert build(Law, values) == draws.law

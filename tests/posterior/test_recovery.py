@@ -1,0 +1,203 @@
+"""Truth that was put in comes out: at the rates the intervals promise."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from simulated_scores import simulate
+from skillscale import Nuts, Spec, Table, fit
+from skillscale.law.design import Design, make_design
+from skillscale.law.spec import NormalPrior
+from skillscale.posterior.potential import Potential, make_potential
+from small import by_name
+
+SITES = (
+    "slope",
+    "effect",
+    "innovation",
+    "loading",
+    "efficiency",
+    "skill",
+    "intercept",
+    "model_scale",
+)
+METHOD = Nuts(chains=4, draws=250)
+LEVEL = 0.8
+SURPRISING = 4.0
+
+
+def covered(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Which true values lie inside the central interval of their draws."""
+    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return (np.asarray(truth) > low) & (np.asarray(truth) < high)
+
+
+def invented(n_families: int, seed: int) -> Table:
+    """A table of invented families, each with three sizes, some fine-tuned; scores to be drawn."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for f in range(n_families):
+        is_tuned = f % 4 == 3
+        lineage = f"l{f - 1 if is_tuned else f}"
+        tokens = 10 ** rng.uniform(11.3, 13.0)
+        year, month = rng.integers(2021, 2025), rng.integers(1, 13)
+        rows += [
+            {
+                "model": f"f{f:02d}-{i}",
+                "family": f"f{f:02d}",
+                "lineage": lineage,
+                "tuning": "instruct" if is_tuned else "base",
+                "n_params": size,
+                "n_active_params": size,
+                "n_tokens": tokens,
+                "release": f"{year}-{month:02d}",
+                "release_year": year + (month - 0.5) / 12,
+            }
+            for i, size in enumerate(10 ** np.sort(rng.uniform(8.5, 11.0, size=3)))
+        ]
+    models = pd.DataFrame(rows).set_index("model")
+    benchmarks = pd.DataFrame(
+        {
+            "benchmark": ["know", "reason", "both", "hard"],
+            "title": ["k", "r", "b", "h"],
+            "leaderboard": "v1",
+            "n_items": [5000, 1300, 1000, 2000],
+            "chance": [0.25, 0.0, 0.25, 0.0],
+            "metric": "accuracy",
+        }
+    ).set_index("benchmark")
+    scores = pd.DataFrame(
+        [(m, b, 0.5) for m in models.index for b in benchmarks.index],
+        columns=["model", "benchmark", "score"],
+    )
+    kept = rng.random(len(scores)) > 0.15
+    return Table(models, scores[kept].reset_index(drop=True), benchmarks)
+
+
+@pytest.fixture(scope="module")
+def world() -> tuple[Spec, Design, Potential]:
+    """Eighteen models of six families."""
+    spec = Spec(("knowledge", "reasoning"), ("know", "reason"))
+    table = invented(6, seed=0).select(benchmarks=["know", "reason", "both"])
+    design = make_design(table, spec)
+    return spec, design, make_potential(design, spec)
+
+
+def replicates(world, n: int, key: int, truth: Spec | None = None):
+    """Ranks, per replicate, of truths drawn from a prior among draws of their posterior.
+
+    The prior is that of the model, or of another specification. All replicates share one compiled
+    program: they differ in their scores only.
+    """
+    spec, design, potential = world
+    truths = simulate(design, truth or spec, jax.random.split(jax.random.key(key), n))
+    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
+    for i in range(n):
+        observations = design.observations._replace(score=truths["score"][i])
+        chains = METHOD.run(potential, observations, jax.random.key(1000 + i), lambda *_: None)
+        flat = chains.flat.reshape(-1, chains.flat.shape[-1])
+        draws = {k: np.asarray(v) for k, v in constrain(flat, observations).items()}
+        ranks = {}
+        for name in SITES:
+            spread = draws[name].std(axis=0) > 0  # anchors are constants
+            ranks[name] = (draws[name] < np.asarray(truths[name][i])).mean(axis=0)[spread].ravel()
+        yield ranks
+
+
+def surprise(ranks: list[dict[str, np.ndarray]]) -> float:
+    """Largest distance, in standard errors, of posterior ranks of a site from uniform ones.
+
+    Ranks of truths drawn from the prior are uniform, whatever the data: their mean is one half and
+    the interval holds its level.
+    """
+    tail = (1 - LEVEL) / 2
+    n = len(ranks)
+    found = []
+    for name in SITES:
+        # Entries of a replicate share its data: a replicate is one observation, with an error at
+        # least that of independent entries.
+        n_entries = len(ranks[0][name])
+        inside = np.array([((r[name] > tail) & (r[name] < 1 - tail)).mean() for r in ranks])
+        centre = np.array([r[name].mean() for r in ranks])
+        for values, mean, sd in (
+            (inside, LEVEL, (LEVEL - LEVEL**2) ** 0.5),
+            (centre, 0.5, 12**-0.5),
+        ):
+            error = max(values.std(ddof=1), sd / np.sqrt(n_entries)) / np.sqrt(n)
+            found.append(abs(values.mean() - mean) / error)
+    return max(found)
+
+
+@pytest.mark.long
+def test_intervals_of_truths_from_the_prior_cover_them(world):
+    assert surprise(list(replicates(world, 8, 0))) < SURPRISING
+
+
+@pytest.mark.slow
+def test_a_model_that_believes_in_slow_growth_fails_the_same_test(world):
+    spec, _, _ = world
+    fast = dataclasses.replace(spec.priors, slope=NormalPrior(mean=2.1, sd=0.3))
+    truth = dataclasses.replace(spec, priors=fast)
+    assert surprise(list(replicates(world, 8, 0, truth))) > SURPRISING
+
+
+@pytest.mark.slow
+def test_ranks_of_truths_from_the_prior_are_uniform(world):
+    ranks = list(replicates(world, 100, 1))
+    assert surprise(ranks) < SURPRISING
+    for k in range(len(ranks[0]["slope"])):
+        assert stats.kstest([r["slope"][k] for r in ranks], "uniform").pvalue > 1e-3, k
+
+
+@pytest.mark.slow
+def test_fixed_truths_are_recovered_from_forty_families():
+    spec = Spec(("knowledge", "reasoning"), ("know", "reason"))
+    table = invented(40, seed=0)
+    design = make_design(table, spec)
+    known = {
+        "slope": np.array([[0.45, 0.6], [0.35, 0.4], [0.03, -0.02]], np.float32),
+        "effect": np.array([[0.1, 0.3], [0.1, 0.25]], np.float32),
+        "free_loading": np.array([0.5, 0.3, 0.2, 0.9], np.float32),
+        "intercept": np.array([0.3, -0.4, 0.2, -1.5], np.float32),
+        "asymmetry": np.array([0.6, 0.4, 0.3, 1.2], np.float32),
+        "trend_scale": np.array([0.2, 0.3], np.float32),
+        "lineage_scale": np.array([0.4, 0.5], np.float32),
+        "family_scale": np.array([0.2, 0.3], np.float32),
+        "slope_scale": np.array([0.1, 0.05], np.float32),
+        "model_scale": np.array([0.15, 0.2], np.float32),
+        "overdispersion": np.full(4, 0.02, np.float32),
+        "discrepancy_spread": np.full(4, 0.1, np.float32),
+        "affinity_overdispersion": np.full(4, 0.01, np.float32),
+        "affinity_spread": np.full(4, 0.1, np.float32),
+        "tail": np.float32(10.0),
+    }
+    truths = simulate(design, spec, jax.random.split(jax.random.key(3), 1), **known)
+    truth = {name: np.asarray(values[0]) for name, values in truths.items()}
+    grid = pd.DataFrame(
+        truth["score"].T, index=design.coords["model"], columns=design.coords["benchmark"]
+    )
+    scores = table.scores.assign(
+        score=[grid.loc[r.model, r.benchmark] for r in table.scores.itertuples()]
+    )
+    found = fit(
+        Table(table.models, scores, table.benchmarks), spec, method=Nuts(draws=1000), seed=1
+    )
+    draws = by_name(found)
+    draws["expected_score"] = np.asarray(found.expected_scores())
+    # Interval ends of entries that share data move together, so bounds are wide of binomial's.
+    for name, least in (("efficiency", 0.65), ("skill", 0.65), ("expected_score", 0.65)):
+        rate = covered(truth[name], draws[name]).mean()
+        assert least < rate < 0.93, (name, rate)
+    laws = [covered(truth[name], draws[name]).ravel() for name in ("slope", "effect", "intercept")]
+    laws.append(covered(truth["loading"][2:], draws["loading"][:, 2:]).ravel())
+    n_covered, n = int(np.concatenate(laws).sum()), len(np.concatenate(laws))
+    assert n_covered >= stats.binom.ppf(0.001, n, LEVEL), (n_covered, n)
+    error = np.abs(draws["slope"].mean(axis=0) - truth["slope"])
+    assert (error < 4 * draws["slope"].std(axis=0)).all()
+    assert (draws["slope"].std(axis=0)[:2] < 0.2).all(), "forty families should tell the slopes"

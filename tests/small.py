@@ -1,0 +1,48 @@
+"""A small part of the shipped table, quick ways to fit it, and a new family to forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from skillscale import Fit, Nuts, Spec, Svi
+from skillscale.law.sites import Draws, sites_of
+
+FAMILIES = (
+    "llama",
+    "llama-2",
+    "llama-2-chat",
+    "pythia",
+    "qwen1.5",
+    "qwen1.5-chat",
+    "gpt2",
+    "gpt2-large",
+)
+SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+NUTS = Nuts(draws=750, target_accept=0.9)
+SVI = Svi(draws=400, newton_steps=60)
+
+PLAN = pd.DataFrame(
+    {
+        "model": ["new-8b", "new-70b", "new-400b"],
+        "n_params": [8e9, 70e9, 400e9],
+        "n_tokens": [2e12, 2e12, 2e12],
+    }
+)
+SEEN = pd.DataFrame(
+    {
+        "model": ["new-1b", "new-3b"],
+        "n_params": [1.2e9, 3e9],
+        "n_tokens": [2e12, 2e12],
+        "mmlu": [0.42, 0.52],
+        "gsm8k": [0.12, 0.26],
+        "bbh": [np.nan, 0.37],
+    }
+)
+
+
+def by_name(fit: Fit, n: int | None = None) -> dict[str, np.ndarray]:
+    """Draws of every parameter by its name."""
+    draws = fit.draws(n)
+    values = [*draws.law.benchmarks, *draws.law.growth, *draws.law.noise, *draws.fitted]
+    return dict(zip(sites_of(Draws), map(np.asarray, values), strict=True))
