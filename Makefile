@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-slow check perf clean
+.PHONY: demo test test-fast test-slow check study perf clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/user
@@ -22,6 +22,11 @@ check: $(VENV)/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/pydoclint --quiet src
+
+study: $(VENV)/dev
+	$(BIN)/python tests/study.py
 
 perf: $(VENV)/dev
 	$(BIN)/python tests/perf.py

@@ -1,75 +1,154 @@
-"""Fits shared by the tests. Compiling is nearly all of their cost, so shapes are shared too."""
+"""Fits shared by the tests. Compiling is nearly all of their cost, so programs are shared.
+
+Every program is compiled once for all workers, in a cache that lasts as long as pytest's. Fits of
+the session are made once and loaded by whoever else needs them. Examples of docstrings, which fit
+the same small table over and over, are given the first fit again.
+"""
 
 from __future__ import annotations
 
+import gc
 import os
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import wraps
+from typing import Any
+from unittest.mock import patch
 
 import jax
+import psutil
 import pytest
+from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
+import skillscale as sk
 from simulated_runs import METHOD as RUNS_METHOD
 from simulated_runs import skilled_runs
 from skillscale import Fit, Spec, Table, fit, load_table
 from skillscale.law.design import Design, make_design
 from skillscale.posterior.potential import Potential, make_potential
+from skillscale.runs import estimators, surfaces
 from skillscale.runs.estimators import IsoFlop, isoflop
 from small import FAMILIES, NUTS, SPEC, SVI
 
-SHARED_FITS = ("checks", "forecasts", "optima", "plots", "posterior", "skills")
-"""Rooms whose tests ask the same fits."""
+MOST_MEMORY = 1.4 * 2**30
+"""Bytes of a process beyond which it drops compiled programs. They are also what takes memory maps,
+and at 65,530 of these Linux ends a process."""
+CACHE_BYTES = 4 * 2**30
+"""A limit, that JAX locks its cache: workers write to it at the same time."""
+LONGEST_FIRST = ("cli", "test_readme", "backtest", "runs", "src", "posterior", "forecasts")
+"""Beginnings of paths whose tests take long, so that no worker is left with them at the end."""
 
-MOST_MAPS = 20_000
-"""Memory maps of a process beyond which its compiled programs are dropped."""
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Share compiled programs, and let BLAS of workers that share the cores not wait in threads."""
+    config.pluginmanager.register(BoundedMemory())
+    config.pluginmanager.register(MemoisedExamples())
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # in what tests start
+        threadpool_limits(1, user_api="blas")
+    options = {
+        "jax_compilation_cache_dir": str(config.rootpath / ".pytest_cache" / "jax"),
+        "jax_compilation_cache_max_size": CACHE_BYTES,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    for name, value in options.items():
+        jax.config.update(name, value)
+        os.environ[name.upper()] = str(value)  # for commands that tests start
 
 
-class BoundedMaps:
-    """Drop compiled programs that nobody needs: at 65,530 memory maps, Linux ends the process.
-
-    JAX keeps those of plain functions for every shape that they were called with.
-    """
+class BoundedMemory:
+    """Drop compiled programs that nobody needs: JAX keeps them for every shape that it has seen."""
 
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         if nextitem is None or nextitem.path == item.path:
             return
-        maps = Path("/proc/self/maps")
-        if maps.exists() and len(maps.read_bytes().splitlines()) > MOST_MAPS:
+        if psutil.Process().memory_info().rss > MOST_MEMORY:
             jax.clear_caches()
+            gc.collect()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Keep compiled programs, one folder per worker: JAX does not write them atomically."""
-    config.pluginmanager.register(BoundedMaps())
-    if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores: threads of BLAS would wait
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"  # in what tests start
-        threadpool_limits(1, user_api="blas")
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-    folder = str(config.cache.mkdir(f"jax-{worker}"))  # type: ignore[union-attr]
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder  # for commands that tests start
-    jax.config.update("jax_compilation_cache_dir", folder)
+class MemoisedExamples:
+    """Examples of docstrings get the fit that an earlier one has made, if they ask for the same."""
+
+    def __init__(self) -> None:
+        self.fit = memoised(sk.fit)
+        self.isoflop = memoised(estimators.isoflop)
+        self.fit_surfaces = memoised(surfaces.fit_surfaces)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        if not isinstance(item, pytest.DoctestItem):
+            return (yield)
+        with ExitStack() as stack:
+            for module in (sk, sk.runs, estimators, surfaces):
+                for name in ("fit", "isoflop", "fit_surfaces"):
+                    if hasattr(module, name):
+                        stack.enter_context(patch.object(module, name, getattr(self, name)))
+            return (yield)
+
+
+def memoised(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The verb, that does the same work once: tables and runs are told apart by what they hold."""
+    found: dict[str, Any] = {}
+
+    @wraps(verb)
+    def again(*args: Any, **options: Any) -> Any:
+        parts = [getattr(arg, "hash", None) or _content(arg) for arg in args]
+        key = repr((parts, sorted(options.items())))
+        if key not in found:
+            found[key] = verb(*args, **options)
+        return found[key]
+
+    return again
+
+
+def _content(arg: object) -> str:
+    if hasattr(arg, "losses"):
+        return arg.runs.to_json() + arg.losses.to_json()  # type: ignore[attr-defined]
+    return repr(arg)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first."""
+
+    def rank(item: pytest.Item) -> int:
+        path = item.nodeid.removeprefix("tests/")
+        ranks = (i for i, start in enumerate(LONGEST_FIRST) if path.startswith(start))
+        return next(ranks, len(LONGEST_FIRST))
+
+    items.sort(key=rank)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Send tests that share a fit to one worker, and the examples of the source; not notebooks."""
+    """Send the tests of a file to one worker, and all examples of the source, which share a fit."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class BySharedProgram(LoadScopeScheduling):
+    class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
-            if "test_notebooks" in file:
-                return nodeid
-            room = Path(file).parent.name
-            if room in SHARED_FITS:
-                return "shared fits"
-            if room == "cli" or "test_readme" in file:
-                return "commands"
-            if room == "runs":
-                return "controlled runs"
-            return "examples" if "src/" in file or file.endswith(".md") else file
+            return "examples" if file.startswith("src") or file.endswith(".md") else file
 
-    return BySharedProgram(config, log)
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], Fit]], Fit]:
+    """Make a fit of the session, or load it if another worker has made it."""
+    folder = tmp_path_factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+    def make(name: str, do: Callable[[], Fit]) -> Fit:
+        path = folder / f"{name}.nc"
+        with FileLock(path.with_suffix(".lock")):
+            if not path.exists():
+                do().save(path)
+        return Fit.load(path)
+
+    return make
 
 
 @pytest.fixture(scope="session")
@@ -94,15 +173,15 @@ def potential(design: Design, spec: Spec) -> Potential:
 
 
 @pytest.fixture(scope="session")
-def sampled(table: Table, spec: Spec) -> Fit:
+def sampled(table: Table, spec: Spec, once: Callable[..., Fit]) -> Fit:
     """A fit by NUTS."""
-    return fit(table, spec, method=NUTS, seed=3)
+    return once("sampled", lambda: fit(table, spec, method=NUTS, seed=3))
 
 
 @pytest.fixture(scope="session")
-def approximate(table: Table, spec: Spec) -> Fit:
+def approximate(table: Table, spec: Spec, once: Callable[..., Fit]) -> Fit:
     """A fit by a Gaussian approximation."""
-    return fit(table, spec, method=SVI, seed=3)
+    return once("approximate", lambda: fit(table, spec, method=SVI, seed=3))
 
 
 @pytest.fixture(scope="session")

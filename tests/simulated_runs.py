@@ -8,11 +8,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from skillscale.runs.estimators import Estimator, isoflop
 from skillscale.runs.sampling import ManyNuts
+from skillscale.runs.surface import params_exponent
 from skillscale.runs.table import Runs
 
 SIZE, TOKENS = 2e8, 4e9
 """The size and token count that truths are about."""
+BUDGETS = np.geomspace(2e17, 5e19, 8)
+QUICK = ManyNuts(warmup=200, draws=250)
 
 
 class Truth(NamedTuple):
@@ -141,3 +145,45 @@ def skilled_runs(
             columns[loss] = expected * np.exp(size * z)
         columns["rare"] = np.where(np.arange(len(flops)) < 5, columns["general"], np.nan)
     return runs_at(n_params, n_tokens, flops, losses)
+
+
+def is_covered(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Which true values the central 90 % of their draws hold; draws are along the last axis."""
+    low, high = np.quantile(draws, [0.05, 0.95], axis=-1, method="nearest")
+    return (truth >= low) & (truth <= high)
+
+
+def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarray]:
+    """Coverage of 90 % intervals of both estimators: a rate per budget, and that of the exponent.
+
+    Known surfaces on eight budgets of ten sizes. Every simulation is a loss of one table; without
+    pooling each is fitted as if it were alone.
+    """
+    truths = random_truths(n, np.random.default_rng([seed, 1]))
+    rng = np.random.default_rng([seed, 2])
+    n_params, n_tokens, flops = isoflop_grid(BUDGETS, 10)
+    losses = {
+        f"loss{i}": t.loss(n_params, n_tokens) * np.exp(noise * rng.standard_normal(len(flops)))
+        for i, t in enumerate(truths)
+    }
+    runs = runs_at(n_params, n_tokens, flops, {"all": losses})
+    found = isoflop(runs, pooled=False, method=QUICK, seed=seed)
+    assert found.keys == tuple(("all", f"loss{i}") for i in range(len(truths)))
+    best = np.array([t.optimum(BUDGETS) for t in truths]).T
+    exponent = np.array([t.exponent for t in truths])
+    surface = np.stack([found.surfaces.optimum(budget) for budget in BUDGETS])
+    parabola = np.stack(
+        [
+            [found.optimum(row, budget, Estimator.PARABOLA) for row in range(len(truths))]
+            for budget in BUDGETS
+        ]
+    )
+    laws = np.stack([law.exponent for law in found.power_laws])
+    return {
+        "surface": is_covered(best, surface).mean(axis=1),
+        "surface exponent": is_covered(
+            exponent, np.asarray(params_exponent(found.surfaces.surface))
+        ),
+        "parabola": is_covered(best, parabola).mean(axis=1),
+        "parabola exponent": is_covered(exponent, laws),
+    }

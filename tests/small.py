@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
-from skillscale import Fit, Nuts, Spec, Svi
+from skillscale import Fit, Nuts, Spec, Svi, Table
 from skillscale.law.sites import Draws, sites_of
 
 FAMILIES = (
@@ -22,6 +24,18 @@ SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
 NUTS = Nuts(draws=750, target_accept=0.9)
 SVI = Svi(draws=400, newton_steps=60)
 
+BACKTEST_FAMILIES = (
+    "meta-llama-3",
+    "meta-llama-3-instruct",
+    "llama",
+    "llama-2",
+    "pythia",
+    "opt",
+    "qwen1.5",
+)
+BACKTEST_BENCHMARKS = ("mmlu", "gsm8k", "arc_challenge", "winogrande")
+QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
+"""For back-tests, which fit several times."""
 PLAN = pd.DataFrame(
     {
         "model": ["new-8b", "new-70b", "new-400b"],
@@ -46,3 +60,12 @@ def by_name(fit: Fit, n: int | None = None) -> dict[str, np.ndarray]:
     draws = fit.draws(n)
     values = [*draws.law.benchmarks, *draws.law.growth, *draws.law.noise, *draws.fitted]
     return dict(zip(sites_of(Draws), map(np.asarray, values), strict=True))
+
+
+def write_table(table: Table, folder: Path) -> Path:
+    """A data directory of a table, made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.models.to_csv(folder / "models.csv")
+    table.scores.to_csv(folder / "scores.csv", index=False)
+    table.benchmarks.to_csv(folder / "benchmarks.csv")
+    return folder

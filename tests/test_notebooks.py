@@ -18,7 +18,7 @@ SECONDS_PER_CELL = 900
 MOST_BYTES = 1.5e6
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path):
     notebook = nbformat.read(path, as_version=4)

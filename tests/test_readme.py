@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import skillscale as sk
+import small
 from skillscale.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -20,11 +20,21 @@ COMMANDS = [
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     for line in block.splitlines()
 ]
-SMALL = """
+SPEC = """
 skills = ["knowledge", "reasoning"]
 anchors = ["mmlu", "gsm8k"]
 benchmarks = ["mmlu", "hellaswag", "gsm8k", "ifeval", "bbh", "musr"]
 """
+FAMILIES = (
+    "codellama",
+    "yi",
+    "starcoder2",
+    "meta-llama-3",
+    "mixtral-8x-v0.1",
+    "opt",
+    *small.FAMILIES,
+)
+"""Those of the models that it names are among them."""
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DOTALL))
 
 
@@ -38,12 +48,17 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    shutil.copytree(ROOT / "benchmarks_data", tmp_path / "my_table")
-    (tmp_path / "small.toml").write_text(SMALL)
+    table = sk.load_table()
+    small.write_table(table.select(families=FAMILIES), tmp_path / "my_table")
+    (tmp_path / "small.toml").write_text(SPEC)
+    quick_by_command = {
+        "fit": ["--method", "svi", "--data", "my_table", "--spec", "small.toml"],
+        "isoflop": ["--group", "starcoder,fineweb-100b"],
+    }
     for program, *arguments in COMMANDS:
         assert program == "skillscale"
-        # The commands are the README's; only the sampler is a quick one here.
-        quick = ["--method", "svi", "--spec", "small.toml"] if arguments[0] == "fit" else []
+        # The commands are the README's; only the data are fewer here, and the sampler is quick.
+        quick = quick_by_command.get(arguments[0], [])
         result = CliRunner().invoke(app, [*arguments, *quick], catch_exceptions=False)
         assert result.exit_code in ((0, 1) if arguments[0] == "check" else (0,)), result.output
 

@@ -3,27 +3,30 @@
 Log-parameters and log-tokens, through family-specific efficiencies, give a few latent skills; the
 skills predict benchmark scores; the posterior gives forecasts with intervals and compute optima.
 
-| room | what is in it |
-|---|---|
-| `data` | tables: reading, checking, selecting |
-| `law`, `hierarchy`, `likelihood` | the equation, the families, how scores scatter |
-| `priors`, `model` | the numbers believed beforehand, and all of it together |
-| `exploratory` | skills without names, and how they are sampled all the same |
-| `evidence` | what controlled runs say of size against tokens |
-| `inference` | how the posterior is found |
-| `fitting`, `storage` | `fit`, its result, and the file it is saved in |
-| `new_models`, `forecasting`, `checking` | what a posterior answers of models |
-| `reading`, `rotation`, `alignment` | the coordinates in which skills are read |
-| `skill_tables`, `item_curves` | what the skills are, and who has them |
-| `new_benchmarks` | benchmarks that the fit has not seen |
-| `difficulty`, `passes` | how items differ in difficulty, and what several attempts solve |
-| `next_evaluations` | what to evaluate or train next |
-| `production`, `objectives`, `costs` | one family's law, what to maximise, what it costs |
-| `optima`, `cheapest`, `regret`, `identification` | what to train, and how well that is known |
-| `runs` | controlled runs: loss surfaces, parabolas, optima by skill, forecasts of losses |
-| `backtest`, `published_law` | what it would have answered, beside the truth and simpler laws |
-| `plots`, `cli` | figures and the command line |
+| layer | room | what is in it |
+|---|---|---|
+| 8 | `cli` | the command line |
+| 7 | `plots` | figures |
+| 6 | `checks` | whether a fit, or a prior, may be trusted |
+| 6 | `backtest` | what would have been answered, beside the truth, baselines, the published law |
+| 5 | `forecasts` | what models will score, in one attempt or several; what to evaluate next |
+| 5 | `skills` | what the skills are and who has them, and the coordinates they are read in |
+| 5 | `optima` | what to train: best sizes and tokens, the cheapest model, regret |
+| 4 | `posterior` | how the law is found: samplers, `fit`, its result and file, added benchmarks |
+| 4 | `runs` | controlled runs: loss surfaces, parabolas, best sizes, losses to come |
+| 3 | `law` | what is believed: equation, parameters, families, scatter, priors, specification |
+| 2 | `data` | tables in, checked: models, scores, benchmarks, plans, observed models |
+| 2 | `files` | files written whole or not at all |
+| 1 | `errors` | sentences about what is wrong |
+| 1 | `formatting` | numbers as people read them |
+| 1 | `intervals` | where central intervals end |
+
+A room imports rooms of lower layers only. What several rooms need stands below them: plans are
+filled in by `data.plan`, compute is counted by `law.compute`. Folders and files are nouns and verbs
+are functions, so that no function hides a module.
 """
+
+from importlib.metadata import version
 
 # Before ArviZ, whose lazy import of NumPyro leaves numpyro.distributions incomplete.
 import numpyro  # noqa: F401
@@ -40,13 +43,16 @@ from skillscale.optima.goal import Goal
 from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import regret
 from skillscale.posterior.add_benchmark import add_benchmark
-from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.fit import fit
 from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
 from skillscale.runs.estimators import isoflop
 from skillscale.runs.skills import by_skill, load_skills
 from skillscale.runs.table import load_runs
 from skillscale.skills.reading import read_skills
+
+__version__ = version("skillscale")
 
 __all__ = [
     "Deployment",

@@ -67,6 +67,9 @@ def known_names(
         known: the valid names.
         where: where they are valid.
 
+    Returns:
+        Names in the order asked for, or in that of ``known``.
+
     Raises:
         UnknownNameError: a name is not among those known.
 
@@ -109,6 +112,32 @@ def require_at_least(owner: object, **least: float) -> None:
         f"{name} must be at least {least[name]:g}, found {value!r}"
         for name, value in values.items()
         if not (isinstance(value, int | float) and value >= least[name])
+    ]
+    if wrong:
+        raise SpecError(f"{type(owner).__name__}: {'; '.join(wrong)}.")
+
+
+def require_probability(owner: object, *names: str) -> None:
+    """Check that options of an object lie between 0 and 1, both left out.
+
+    Args:
+        owner: the object, with an attribute for every option.
+        *names: of the options.
+
+    Raises:
+        SpecError: an option lies elsewhere; the error names all of them.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> require_probability(SimpleNamespace(interval=90), "interval")
+        Traceback (most recent call last):
+        skillscale.errors.SpecError: SimpleNamespace: interval lies between 0 and 1, found 90.
+    """
+    values = {name: getattr(owner, name) for name in names}
+    wrong = [
+        f"{name} lies between 0 and 1, found {value!r}"
+        for name, value in values.items()
+        if not (isinstance(value, int | float) and 0 < value < 1)
     ]
     if wrong:
         raise SpecError(f"{type(owner).__name__}: {'; '.join(wrong)}.")

@@ -16,6 +16,9 @@ def format_count(value: float, digits: int = 3) -> str:
         value: the count; NaN for one that is not known.
         digits: significant digits, of which trailing zeros are dropped.
 
+    Returns:
+        Such as ``70.6B``; ``-`` where it is not known.
+
     Example:
         >>> [format_count(n) for n in (7e9, 70.6e9, 1.5e13, 5.59e8, float("nan"))]
         ['7B', '70.6B', '15T', '559M', '-']
@@ -35,8 +38,15 @@ def format_count(value: float, digits: int = 3) -> str:
 def format_flops(value: float) -> str:
     """A compute budget, in FLOP.
 
-    >>> format_flops(1e24), format_flops(6.3e22)
-    ('1e24', '6.3e22')
+    Args:
+        value: the budget.
+
+    Returns:
+        Three significant digits at most, without a unit.
+
+    Example:
+        >>> format_flops(1e24), format_flops(6.3e22)
+        ('1e24', '6.3e22')
     """
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{_plain(float(mantissa))}e{int(exponent)}"
@@ -45,8 +55,15 @@ def format_flops(value: float) -> str:
 def format_points(value: float) -> str:
     """A score or a difference of scores, both fractions, in points.
 
-    >>> format_points(0.453), format_points(float("nan"))
-    ('45.3', '-')
+    Args:
+        value: a fraction; NaN for one that is not known.
+
+    Returns:
+        Points to one decimal; ``-`` where it is not known.
+
+    Example:
+        >>> format_points(0.453), format_points(float("nan"))
+        ('45.3', '-')
     """
     return f"{100 * value:z.1f}" if math.isfinite(value) else MISSING
 
@@ -54,8 +71,15 @@ def format_points(value: float) -> str:
 def format_probability(value: float) -> str:
     """A probability in percent, never rounded to certainty.
 
-    >>> [format_probability(p) for p in (0.0, 0.002, 0.48, 0.998, 1.0)]
-    ['< 1 %', '< 1 %', '48 %', '> 99 %', '> 99 %']
+    Args:
+        value: the probability; NaN for one that is not known.
+
+    Returns:
+        Whole percent; ``-`` where it is not known.
+
+    Example:
+        >>> [format_probability(p) for p in (0.0, 0.002, 0.48, 0.998, 1.0)]
+        ['< 1 %', '< 1 %', '48 %', '> 99 %', '> 99 %']
     """
     if not math.isfinite(value):
         return MISSING
@@ -67,10 +91,19 @@ def format_probability(value: float) -> str:
 def format_interval(lower: float, upper: float, write: Callable[[float], str]) -> str:
     """Both ends of an interval.
 
-    >>> format_interval(0.632, 0.822, format_points)
-    '63.2 to 82.2'
-    >>> format_interval(float("nan"), float("nan"), format_points)
-    '-'
+    Args:
+        lower: the lower end.
+        upper: the upper end.
+        write: how an end is written.
+
+    Returns:
+        Both ends; ``-`` where neither is known.
+
+    Example:
+        >>> format_interval(0.632, 0.822, format_points)
+        '63.2 to 82.2'
+        >>> format_interval(float("nan"), float("nan"), format_points)
+        '-'
     """
     if math.isnan(lower) and math.isnan(upper):
         return MISSING
@@ -83,6 +116,9 @@ def format_size_interval(row: Mapping[str, object]) -> str:
     Args:
         row: a row of optima: ends, edges of the search, and the probability of being at these. A
             cap ends an interval as well, but is no edge: nothing lies beyond it.
+
+    Returns:
+        Both ends as counts of parameters; ``-`` where there is no interval.
 
     Example:
         >>> row = {"n_params_lower": 2e9, "searched_lower": 1e8, "searched_upper": 1e12}

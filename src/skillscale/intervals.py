@@ -17,6 +17,9 @@ def tails(interval: float) -> tuple[float, float]:
     Args:
         interval: the probability inside.
 
+    Returns:
+        That below the lower end, and that below the upper.
+
     Example:
         >>> tails(0.5)
         (0.25, 0.75)
@@ -30,6 +33,9 @@ def central(draws: Float[np.ndarray, "draw ..."], interval: float) -> Float[np.n
     Args:
         draws: along the first axis.
         interval: the probability inside.
+
+    Returns:
+        The two ends along the first axis, in the unit of the draws.
 
     Example:
         >>> central(np.arange(101.0), 0.5)
@@ -72,6 +78,9 @@ def median_and_ends(
         name: of the column of the median.
         draws: some may be infinite.
         interval: the probability inside.
+
+    Returns:
+        The median under the name, the ends under it with ``_lower`` and ``_upper``.
 
     Example:
         >>> median_and_ends("x", np.arange(101.0), 0.9)

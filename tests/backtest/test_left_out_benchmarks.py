@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
-from skillscale import Spec, Svi, fit, forecast, load_table
+from skillscale import Svi, fit, forecast, load_table
 from skillscale.backtest.baselines import standardised_mean
 from skillscale.backtest.left_out_benchmarks import (
     backtest_new_benchmarks,
@@ -23,16 +23,12 @@ from skillscale.backtest.scores import score_normal
 from skillscale.cli.backtest import _print_new_benchmarks
 from skillscale.errors import SkillscaleError
 from skillscale.posterior.add_benchmark import add_benchmark
-
-QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
-SMALL = ("meta-llama-3", "llama", "llama-2", "pythia", "opt", "qwen1.5")
-SPEC = Spec(("knowledge", "reasoning"), ("mmlu", "gsm8k"))
+from small import BACKTEST_BENCHMARKS, BACKTEST_FAMILIES, QUICK, SPEC
 
 
 @pytest.fixture(scope="module")
 def small():
-    names = ["mmlu", "gsm8k", "arc_challenge", "winogrande"]
-    return load_table().select(benchmarks=names, families=SMALL)
+    return load_table().select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
 
 
 def test_folds_show_some_scores_and_hide_the_others(small):
@@ -111,7 +107,7 @@ def test_models_with_some_scores_are_placed_among_those_with_all():
     assert_allclose(np.diff(found), np.diff(found).mean())
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_humaneval_and_eq_bench_of_the_largest_models_are_inside_their_intervals():
     """Fitted without the 70B models of Llama 3, as the seed paper holds them out."""
     table = load_table()

@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose
 from scipy import integrate, stats
 from typer.testing import CliRunner
 
-from skillscale import Spec, Svi, load_table
+from skillscale import load_table
 from skillscale.backtest.folds import time_ordered_folds
 from skillscale.backtest.protocols import backtest
 from skillscale.backtest.refits import Refits
@@ -26,15 +26,12 @@ from skillscale.cli.backtest import on_cluster
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.prediction import Prediction
 from skillscale.plots.calibration import plot_calibration
-
-QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
-SMALL = ("meta-llama-3", "meta-llama-3-instruct", "llama", "llama-2", "pythia", "opt", "qwen1.5")
-SPEC = Spec(("knowledge", "reasoning"), ("mmlu", "gsm8k"))
+from small import BACKTEST_BENCHMARKS, BACKTEST_FAMILIES, QUICK, SPEC
 
 
 @pytest.fixture(scope="module")
 def small():
-    return load_table().select(benchmarks=["mmlu", "gsm8k", "arc_challenge"], families=SMALL)
+    return load_table().select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,10 @@ from scipy.special import expit
 
 from skillscale.backtest import published
 from skillscale.backtest.folds import setting_benchmarks
-from skillscale.backtest.sloth import (
+from skillscale.backtest.sloth import Evaluated, PublishedLaw, evaluated, fit_published
+from skillscale.backtest.sloth_optima import (
     Bounds,
-    Evaluated,
-    PublishedLaw,
     best_allocation,
-    evaluated,
-    fit_published,
     mixed,
     ordered,
     rotations,

@@ -204,11 +204,11 @@ def test_a_fit_by_svi_has_its_sampler_reviewed(approximate):
 def test_diagnostics_cover_every_reported_quantity_but_constants(sampled):
     table = diagnostics(sampled)
     assert list(table.index) == [
-        "model_skill",
         "loading",
-        "efficiency",
         "slope",
         "effect",
+        "efficiency",
+        "model_skill",
         "expected_score",
     ]
     assert np.isfinite(table[["rhat", "ess_bulk", "ess_tail"]].to_numpy(dtype=float)).all()

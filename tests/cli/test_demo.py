@@ -22,14 +22,14 @@ from skillscale.formatting import (
     format_points,
     format_probability,
 )
+from small import FAMILIES
 
 SPEC = sk.Spec(
     skills=("knowledge", "reasoning"),
     anchors=("mmlu", "gsm8k"),
-    benchmarks=("mmlu", "gsm8k", "arc_challenge"),
+    benchmarks=("mmlu", "gsm8k", "bbh"),
 )
-FAMILIES = ("llama", "llama-2", "meta-llama-3", "meta-llama-3-instruct", "pythia", "qwen1.5")
-TABLE = sk.load_table().select(families=FAMILIES)
+TABLE = sk.load_table().select(families=(*FAMILIES, "meta-llama-3", "meta-llama-3-instruct"))
 
 
 def printed(write) -> str:
@@ -45,7 +45,7 @@ def out(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def text(out) -> str:
-    method = sk.Svi(draws=200, gradient_steps=300, newton_steps=3)
+    method = sk.Svi(draws=200, newton_steps=3)
     options = {"table": TABLE, "method": method, "spec": SPEC}
     return printed(lambda console: demo.run_demo(out, console=console, **options))
 

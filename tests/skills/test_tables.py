@@ -11,18 +11,10 @@ import xarray as xr
 from simulated_scores import simulate
 from skillscale import Table, fit
 from skillscale.skills import tables
+from skillscale.skills.families import efficiencies, instruct_effects, instruct_pairs
 from skillscale.skills.item_curves import item_curves
 from skillscale.skills.reading import Reading, read_skills
-from skillscale.skills.tables import (
-    GIVEN,
-    correlations,
-    efficiencies,
-    instruct_effects,
-    instruct_pairs,
-    loadings,
-    model_skills,
-    slopes,
-)
+from skillscale.skills.tables import GIVEN, correlations, loadings, model_skills, slopes
 from small import NUTS, by_name
 from twin import link
 

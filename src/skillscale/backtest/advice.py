@@ -23,7 +23,7 @@ from skillscale.errors import SkillscaleError, known_names
 from skillscale.forecasts.next_evaluations import next_evaluations
 from skillscale.forecasts.prediction import predict
 from skillscale.forecasts.question import ask
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 ORDERS = ("advised", "random")
 MOST = 10
@@ -42,6 +42,12 @@ def advice_cases(table: Table) -> list[Case]:
     """One family per lineage with two sizes or more, that of the widest range of sizes.
 
     Only models with most of the scores of the table's leaderboards count.
+
+    Args:
+        table: models and scores.
+
+    Returns:
+        Lineages in alphabetical order, with the smallest and the largest model of the family.
 
     Example:
         >>> from skillscale import load_table
@@ -88,12 +94,14 @@ def run_advice(
 
     Returns:
         One row per forecast score, as of back-tests (``fold, model, benchmark, actual, median,
-        crps, lower_80, upper_80, ...``), with ``lineage, start, order`` (``advised`` or
+        crps, lower_80, upper_80, ...``, fractions), with ``lineage, start, order`` (``advised`` or
         ``random``), ``n_revealed`` and ``revealed``, the benchmark revealed last.
 
     Raises:
         SkillscaleError: no lineage has two sizes with most of the scores.
-        UnknownNameError: a lineage is not among those.
+        SpecError: the specification does not fit the table, or an anchor is left without scores.
+        UnknownNameError: a lineage is not among those, or a benchmark of the specification is not
+            in the table.
     """
     cases = advice_cases(refits.table)
     if not cases:
@@ -123,10 +131,22 @@ def run_advice(
 def summarise(found: pd.DataFrame) -> pd.DataFrame:
     """Means over lineages, in points, by how many scores were revealed and in which order.
 
+    Args:
+        found: result of `run_advice`.
+
     Returns:
         ``n_revealed, order, n_lineages, width_80, crps, mae, inside_80`` (a fraction), and for
         advised ones the paired differences from random ones with their standard errors over
         lineages: ``width_80_difference, width_80_se``, and so on.
+
+    Example:
+        >>> row = {"lineage": "llama", "n_revealed": 0, "crps": 0.02, "median": 0.5, "actual": 0.52}
+        >>> ends = {"lower_80": 0.4, "upper_80": 0.6}
+        >>> rows = [row | ends | {"order": order} for order in ORDERS]
+        >>> summarise(pd.DataFrame(rows))[["order", "n_lineages", "inside_80"]]
+             order  n_lineages  inside_80
+        0  advised           1        1.0
+        1   random           1        1.0
     """
     measured = found.assign(
         width_80=100 * (found["upper_80"] - found["lower_80"]),

@@ -28,33 +28,100 @@ def standardised_mean(scores: pd.DataFrame) -> pd.Series:
 
     Centre and spread are those of the models that have all scores: those with the scores of one
     leaderboard only are of other years.
+
+    Args:
+        scores: a frame (model, benchmark), fractions, NaN where not evaluated.
+
+    Returns:
+        Means by model, NaN for models without a score.
+
+    Example:
+        >>> scores = pd.DataFrame({"mmlu": [0.3, 0.5, 0.5], "gsm8k": [0.1, 0.7, None]}, list("abc"))
+        >>> standardised_mean(scores).round(2).to_dict()
+        {'a': -0.71, 'b': 0.71, 'c': 0.71}
     """
     complete = scores.dropna()
     return ((scores - complete.mean()) / complete.std()).mean(axis=1)
 
 
 def flops(problem: Problem) -> Forecast:
-    """One curve in training compute for all families."""
+    """One curve in training compute for all families.
+
+    Args:
+        problem: scores that a fold shows, and inputs of all models.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> from skillscale.backtest.folds import sloth_folds
+        >>> from skillscale.backtest.problem import make_problem
+        >>> table = load_table()
+        >>> problem = make_problem(sloth_folds(table, 1, "v1")[0], table, ["mmlu", "gsm8k"])
+        >>> [law(problem).mean.shape for law in (flops, last_observed, pca_flops)]
+        [(188, 2), (188, 2), (188, 2)]
+    """
     return _per_benchmark(problem, ["log_flops"], by_family=False)
 
 
 def flops_family(problem: Problem) -> Forecast:
-    """Curves in training compute with an intercept per family and a shared slope."""
+    """Curves in training compute with an intercept per family and a shared slope.
+
+    Args:
+        problem: scores that a fold shows, and inputs of all models.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        See `flops`.
+    """
     return _per_benchmark(problem, ["log_flops"], by_family=True)
 
 
 def size_tokens_family(problem: Problem) -> Forecast:
-    """Size and tokens with shared slopes and an intercept per family."""
+    """Size and tokens with shared slopes and an intercept per family.
+
+    Args:
+        problem: scores that a fold shows, and inputs of all models.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        See `flops`.
+    """
     return _per_benchmark(problem, ["log_params", "log_tokens"], by_family=True)
 
 
 def mean_score(problem: Problem) -> Forecast:
-    """One curve in the mean of a model's standardised scores on other benchmarks."""
+    """One curve in the mean of a model's standardised scores on other benchmarks.
+
+    Args:
+        problem: scores that a fold shows; its models have a column ``mean_score``.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        See `flops`.
+    """
     return _per_benchmark(problem, ["mean_score"], by_family=False)
 
 
 def last_observed(problem: Problem) -> Forecast:
-    """The largest model seen of the family scores like all larger ones; others like the mean."""
+    """The largest model seen of the family scores like all larger ones; others like the mean.
+
+    Args:
+        problem: scores that a fold shows, and inputs of all models.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        See `flops`.
+    """
     scores = pd.DataFrame(problem.scores, index=problem.models.index)
     by_size = problem.models.sort_values("log_params").index
     ordered = scores.loc[by_size].groupby(problem.models.loc[by_size, "family"])
@@ -68,6 +135,16 @@ def pca_flops(problem: Problem, n_components: int = 2) -> Forecast:
     """Principal components of complete score rows, linear in compute with family intercepts.
 
     Observational scaling laws (arXiv:2405.10938) in the form of the published comparison.
+
+    Args:
+        problem: scores that a fold shows, and inputs of all models.
+        n_components: number of principal components.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        See `flops`.
     """
     complete = ~np.isnan(problem.scores).any(axis=1)
     pca = PCA(n_components).fit(problem.scores[complete])

@@ -27,6 +27,11 @@ class Fold:
         held_out: models of which training sees nothing.
         seen: scores shown of new models, as a frame (model, benchmark) with NaN elsewhere.
         test: scores to forecast, laid out alike.
+
+    Example:
+        >>> seen, test = (pd.DataFrame({"mmlu": [0.5]}, [name]) for name in ("a-7b", "a-70b"))
+        >>> Fold("a", frozenset(["a-7b", "a-70b"]), seen, test).n_test
+        1
     """
 
     name: str
@@ -51,6 +56,9 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
         table: the shipped table.
         n_seen: models seen per family, 1 or 2.
         setting: ``v1``, ``v2`` or ``v1+v2``.
+
+    Returns:
+        Folds in the published order, scores as fractions.
 
     Raises:
         SkillscaleError: there is no such published setting, or the table lacks its models.
@@ -95,6 +103,9 @@ def time_ordered_folds(table: Table, n_seen: int, cuts: Sequence[str] = CUTS) ->
         n_seen: models seen per family; none is allowed.
         cuts: first months of the test period, as ``2024-05``.
 
+    Returns:
+        A fold per cut and lineage; all families released from the cut on are held out of it.
+
     Raises:
         SkillscaleError: a cut leaves nothing to train on or nothing to forecast.
 
@@ -133,6 +144,9 @@ def leave_benchmarks_folds(table: Table, n_known: int, seed: int = 0) -> list[Fo
         n_known: scores known.
         seed: the only source of randomness.
 
+    Returns:
+        A fold per model, scores as fractions.
+
     Raises:
         SkillscaleError: nothing would be known, or nothing left to forecast.
 
@@ -162,7 +176,20 @@ def leave_benchmarks_folds(table: Table, n_known: int, seed: int = 0) -> list[Fo
 
 
 def setting_benchmarks(table: Table, setting: str) -> list[str]:
-    """Benchmarks of a leaderboard (``v1``, ``v2``) or of both (``v1+v2``)."""
+    """Benchmarks of a leaderboard (``v1``, ``v2``) or of both (``v1+v2``).
+
+    Args:
+        table: its benchmarks say of which leaderboard they are.
+        setting: leaderboards, joined by ``+``.
+
+    Returns:
+        Names, in the order of the table; none where it has no such leaderboard.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> setting_benchmarks(load_table(), "v1")
+        ['mmlu', 'arc_challenge', 'hellaswag', 'winogrande', 'truthfulqa', 'gsm8k']
+    """
     leaderboard = table.benchmarks["leaderboard"]
     return list(table.benchmarks.index[leaderboard.isin(setting.split("+"))])
 

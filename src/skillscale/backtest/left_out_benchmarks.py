@@ -22,8 +22,8 @@ from skillscale.errors import SkillscaleError
 from skillscale.forecasts.prediction import Prediction
 from skillscale.law.spec import Spec
 from skillscale.posterior.add_benchmark import add_benchmark
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.method import Method, name_and_options
+from skillscale.posterior.result import Fit
 
 N_MODELS = (5, 10, 20)
 """Numbers of models with a score on the new benchmark."""
@@ -40,10 +40,14 @@ def new_benchmark_folds(
     """Folds that show a new benchmark's scores of some models, drawn at random, and hide the rest.
 
     Args:
-        scores: on the benchmark, by model, under the benchmark's name.
+        scores: on the benchmark, by model, under the benchmark's name; fractions, NaN where not
+            evaluated.
         n_models: scores shown.
         replicates: folds.
         seed: the only source of randomness.
+
+    Returns:
+        As many folds, each with other models shown.
 
     Raises:
         SkillscaleError: the scores are too few.
@@ -97,8 +101,15 @@ def backtest_new_benchmarks(
         jobs: processes to use.
         on_progress: called with the benchmarks done and all of them.
 
+    Returns:
+        A frozen `Report`; `by_n_models` sums it up.
+
     Raises:
         SkillscaleError: too few scores, or an anchor to leave out that can't be replaced.
+        SpecError: the specification does not fit the table.
+        TableError: fewer than five models are to be shown, or the number of items of a benchmark is
+            not known.
+        UnknownNameError: a benchmark of the specification is not in the table.
     """
     begun = time.perf_counter()
     wide = table.wide()
@@ -152,6 +163,13 @@ def forecast_others(fit: Fit, fold: Fold, seed: int = 0) -> Prediction:
         fit: a fit without the benchmark.
         fold: scores shown.
         seed: source of randomness.
+
+    Returns:
+        Draws of the scores of all models of the fit, fractions.
+
+    Raises:
+        TableError: a model shown is not in the fit, fewer than five are, or the number of items of
+            the benchmark is not known.
     """
     name = str(fold.seen.columns[0])
     shown = fold.seen.rename_axis("model").reset_index()
@@ -171,6 +189,23 @@ def by_n_models(report: Report) -> dict[str, dict[str, Any]]:
 
     The ratio is that of our error to the smaller one of the baselines, chosen in hindsight for
     each benchmark; its mean over benchmarks.
+
+    Args:
+        report: result of `backtest_new_benchmarks`.
+
+    Returns:
+        By number of models: ``ratio``, ``ratio_by_benchmark``, and ``methods``: for each
+        ``mae_points``, ``crps`` (points), ``coverage`` (fractions) and
+        ``mae_points_by_benchmark``.
+
+    Example:
+        >>> row = {"n_known": 5, "benchmark": "musr", "fold": "musr from 5, 1", "actual": 0.5}
+        >>> row |= {f"{end}_{level}": 0.5 for end in ("lower", "upper") for level in (50, 80, 95)}
+        >>> ours = row | {"method": "skillscale", "median": 0.51, "crps": 0.01}
+        >>> flops = row | {"method": "flops", "median": 0.54, "crps": 0.02}
+        >>> report = Report("new-benchmark", {}, pd.DataFrame([ours, flops]), None, 0.0)
+        >>> round(by_n_models(report)["5"]["ratio"], 2)
+        0.25
     """
     result = {}
     for n, rows in report.cells.groupby("n_known"):
@@ -212,6 +247,10 @@ def run_folds(fit: Fit, table: Table, folds: Sequence[Fold], seed: int) -> pd.Da
 
     Returns:
         Cells of a `Report`.
+
+    Raises:
+        TableError: a model shown is not in the fit, fewer than five are, or the number of items of
+            the benchmark is not known.
     """
     known = standardised_mean(table.wide()[fit.design.coords["benchmark"]])
     parts = []

@@ -38,7 +38,26 @@ class Forecast(NamedTuple):
 
 
 def make_problem(fold: Fold, table: Table, benchmarks: list[str]) -> Problem:
-    """Scores that a fold may see, by model: those of other models, and those seen of new ones."""
+    """Scores that a fold may see, by model: those of other models, and those seen of new ones.
+
+    Args:
+        fold: what is held out and what is seen.
+        table: all models and scores.
+        benchmarks: names of benchmarks.
+
+    Returns:
+        Inputs of all models of the table (logs in e-folds over the reference size and token count),
+        the scores that may be seen as fractions, and chance. A token count that is not published is
+        that of the trend in date.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> from skillscale.backtest.folds import sloth_folds
+        >>> table = load_table()
+        >>> problem = make_problem(sloth_folds(table, 1, "v1")[0], table, ["mmlu", "gsm8k"])
+        >>> problem.scores.shape, problem.chance.tolist()
+        ((188, 2), [0.25, 0.0])
+    """
     known = table.wide()[benchmarks].copy()
     known.loc[known.index.isin(fold.held_out)] = np.nan
     known.update(fold.seen)
@@ -67,7 +86,19 @@ def make_problem(fold: Fold, table: Table, benchmarks: list[str]) -> Problem:
 
 
 def spread(residual: Float[np.ndarray, "model benchmark"], n_weights: int) -> np.ndarray:
-    """Scatter of every benchmark about a fit, at least `SMALLEST_SD`."""
+    """Scatter of every benchmark about a fit, at least `SMALLEST_SD`.
+
+    Args:
+        residual: fractions, NaN where no score is known.
+        n_weights: weights fitted per benchmark, which its degrees of freedom lack.
+
+    Returns:
+        Standard deviations by benchmark, fractions.
+
+    Example:
+        >>> spread(np.array([[0.1, 0.0], [-0.1, 0.0], [np.nan, 0.0]]), 0).round(3).tolist()
+        [0.1, 0.005]
+    """
     n = np.isfinite(residual).sum(axis=0)
     total = np.nansum(residual**2, axis=0)
     return np.maximum(np.sqrt(total / np.maximum(n - n_weights, 1)), SMALLEST_SD)

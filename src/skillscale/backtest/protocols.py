@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import TypeVar
 
@@ -76,7 +76,12 @@ def backtest(
         A frozen `Report`.
 
     Raises:
-        SkillscaleError: there is no such protocol, setting or baseline, or a cut leaves no fold.
+        SkillscaleError: there is no such protocol, setting, baseline or kind of covariates; or the
+            table lacks what folds need: families, new ones after a cut, scores, or anchors to
+            replace those left out.
+        SpecError: the specification does not fit the table, or an anchor is left without scores.
+        TableError: ``new-benchmark`` is to show fewer than five models.
+        UnknownNameError: a benchmark of the specification is not in the table.
 
     Example:
         >>> import skillscale as sk
@@ -116,19 +121,11 @@ def backtest(
             on_progress=on_progress,
         )
         return dataclasses.replace(report, options=options | dict(report.options))
-    benchmarks = setting_benchmarks(table, "v1+v2")
-    if protocol is Protocol.SLOTH:
-        study = _sloth_study(table, n_seen, setting, options)
-    elif protocol is Protocol.TIME_ORDERED:
-        folds = time_ordered_folds(table, n_seen, cuts)
-        options |= {"n_seen": n_seen, "cuts": list(cuts)}
-        study = Study(str(protocol), options, folds, benchmarks)
-    else:
-        folds = [fold for n in known for fold in leave_benchmarks_folds(table, n, seed)]
-        options |= {"known": list(known)}
-        study = Study(str(protocol), options, folds, benchmarks)
+    study = make_study(
+        protocol, table, n_seen=n_seen, setting=setting, cuts=cuts, known=known, seed=seed
+    )
     return run_studies(
-        [study],
+        [study._replace(options=options | study.options)],
         Refits(table, spec or Spec(), method, seed),
         baselines=baselines,
         jobs=jobs,
@@ -147,15 +144,37 @@ def backtest_published(
     jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Report]:
-    """All six settings of the published comparison; settings share posteriors.
+    """All six settings of the published comparison (arXiv:2412.06540); settings share posteriors.
 
-    Args and errors are those of `backtest`; reports are in the order of the published settings.
+    Args:
+        covariates: sizes and token counts as ``published`` with the comparison (the default) or
+            ``corrected``.
+        table: models and scores; the shipped table by default.
+        spec: the configuration; the declared one by default.
+        method: how every posterior is found.
+        baselines: names of baselines to run.
+        seed: the only source of randomness.
+        jobs: processes to use, as in `backtest`.
+        on_progress: called with the folds done and all folds.
+
+    Returns:
+        A frozen `Report` per setting: ``v1``, ``v2`` and ``v1+v2`` with one model seen of a family,
+        then with two. `skillscale.backtest.report.pooled` sums them up.
+
+    Raises:
+        SkillscaleError: there is no such kind of covariates, or the table lacks families of the
+            comparison.
+        SpecError: the specification does not fit the table, or an anchor is left without scores.
+        UnknownNameError: a benchmark of the specification is not in the table.
     """
     table, covariates = _with_covariates(table, covariates or Covariates.PUBLISHED)
     options = {"covariates": str(covariates), "seed": seed}
-    studies = [
-        _sloth_study(table, n, setting, options) for n in (1, 2) for setting in published.SETTINGS
-    ]
+    each = (
+        make_study(Protocol.SLOTH, table, n_seen=n, setting=setting)
+        for n in (1, 2)
+        for setting in published.SETTINGS
+    )
+    studies = [study._replace(options=options | study.options) for study in each]
     return run_studies(
         studies,
         Refits(table, spec or Spec(), method, seed),
@@ -163,6 +182,55 @@ def backtest_published(
         jobs=jobs,
         on_progress=on_progress,
     )
+
+
+def make_study(
+    protocol: Protocol | str,
+    table: Table,
+    *,
+    n_seen: int = 1,
+    setting: str = "v1+v2",
+    cuts: Sequence[str] = CUTS,
+    known: Sequence[int] = KNOWN,
+    seed: int = 0,
+) -> Study:
+    """The folds of a protocol, but for ``new-benchmark``, which has none of this kind.
+
+    Args:
+        protocol: as in `backtest`.
+        table: models and scores.
+        n_seen: models seen of every new family (``sloth`` and ``time-ordered``).
+        setting: benchmarks of the published comparison.
+        cuts: first months of the test period of ``time-ordered``.
+        known: numbers of known scores of ``leave-benchmarks``.
+        seed: source of randomness of what is known.
+
+    Returns:
+        Folds, with the options that they come from and the benchmarks of baselines.
+
+    Raises:
+        SkillscaleError: there is no such protocol or setting, or no fold.
+
+    Example:
+        >>> len(make_study("sloth", load_table(), setting="v1").folds)
+        19
+    """
+    protocol = _member(Protocol, protocol)
+    options: dict[str, object]
+    if protocol is Protocol.SLOTH:
+        folds = sloth_folds(table, n_seen, setting)
+        options = {"n_seen": n_seen, "benchmarks": setting}
+    elif protocol is Protocol.TIME_ORDERED:
+        folds = time_ordered_folds(table, n_seen, cuts)
+        options = {"n_seen": n_seen, "cuts": list(cuts)}
+    elif protocol is Protocol.LEAVE_BENCHMARKS:
+        folds = [fold for n in known for fold in leave_benchmarks_folds(table, n, seed)]
+        options = {"known": list(known)}
+    else:
+        raise SkillscaleError(f"folds of {protocol} are made by `backtest_new_benchmarks`.")
+    is_set = protocol is Protocol.SLOTH
+    benchmarks = setting_benchmarks(table, setting if is_set else "v1+v2")
+    return Study(str(protocol), options, folds, benchmarks)
 
 
 Kind = TypeVar("Kind", bound=StrEnum)
@@ -183,12 +251,3 @@ def _with_covariates(table: Table | None, covariates: Covariates | str) -> tuple
     if covariates is Covariates.PUBLISHED:
         table = published.with_published_covariates(table)
     return table, covariates
-
-
-def _sloth_study(table: Table, n_seen: int, setting: str, options: Mapping[str, object]) -> Study:
-    return Study(
-        str(Protocol.SLOTH),
-        {**options, "n_seen": n_seen, "benchmarks": setting},
-        sloth_folds(table, n_seen, setting),
-        setting_benchmarks(table, setting),
-    )

@@ -15,10 +15,23 @@ BEST_SLOTH = tuple(f"sloth_trained_link_{d}" for d in (1, 2, 3, 4))
 
 
 def folds(n_seen: int, setting: str) -> pd.DataFrame:
-    """Test families of a setting: ``fold, family``.
+    """Test families of a setting.
+
+    Args:
+        n_seen: models seen per family, 1 or 2.
+        setting: ``v1``, ``v2`` or ``v1+v2``.
+
+    Returns:
+        Rows ``fold, family``.
 
     Raises:
         SkillscaleError: there is no such published setting.
+
+    Example:
+        >>> folds(1, "v1").head(2)
+                 fold      family
+        0       bloom       bloom
+        1  codegen-nl  codegen-nl
     """
     return _of_setting(_read("folds"), n_seen, setting)
 
@@ -26,25 +39,65 @@ def folds(n_seen: int, setting: str) -> pd.DataFrame:
 def errors(n_seen: int, setting: str) -> pd.DataFrame:
     """Mean absolute errors (fractions) of every published method by fold and benchmark.
 
+    Args:
+        n_seen: models seen per family, 1 or 2.
+        setting: ``v1``, ``v2`` or ``v1+v2``.
+
+    Returns:
+        A frame (fold, benchmark) with a column per method.
+
     Raises:
         SkillscaleError: there is no such published setting.
+
+    Example:
+        >>> errors(1, "v1").loc[("bloom", "gsm8k"), ["flops", "size_tokens_family"]].to_dict()
+        {'flops': 0.07424, 'size_tokens_family': 0.05003}
     """
     rows = _of_setting(_read("published_errors"), n_seen, setting)
     return rows.set_index(["fold", "benchmark"]).drop(columns="n_test_models")
 
 
 def covariates() -> pd.DataFrame:
-    """Sizes and token counts that the published experiment used, by model."""
+    """Sizes and token counts that the published experiment used, by model.
+
+    Returns:
+        Counts ``n_params`` and ``n_tokens``, NaN where it had none, indexed by model.
+
+    Example:
+        >>> f"{covariates().loc['bloom-1b1', 'n_params']:.2g}"
+        '1e+09'
+    """
     return _read("published_covariates").set_index("model").drop(columns="source")
 
 
 def optima() -> pd.DataFrame:
-    """Published optima (version 5, Table 2): ``skill, flops, n_params, n_tokens``."""
+    """Published optima (arXiv:2412.06540, version 5, Table 2).
+
+    Returns:
+        Rows ``skill, flops`` (budget in FLOP), ``n_params, n_tokens`` (counts).
+
+    Example:
+        >>> list(optima()["skill"].unique())
+        ['reasoning', 'knowledge', 'instruction_following']
+    """
     return _read("published_optima").drop(columns="source")
 
 
 def with_published_covariates(table: Table) -> Table:
-    """The same scores, with the sizes and token counts of the published experiment."""
+    """The same scores, with the sizes and token counts of the published experiment.
+
+    Args:
+        table: models and scores.
+
+    Returns:
+        The table; models that were no part of the experiment stay as they are.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> table = with_published_covariates(load_table())
+        >>> f"{table.models.loc['bloom-1b1', 'n_params']:.2g}"
+        '1e+09'
+    """
     models = table.models.copy()
     values = covariates().reindex(models.index)
     known = values["n_params"].notna()

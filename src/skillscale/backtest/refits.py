@@ -20,11 +20,12 @@ import xarray as xr
 from skillscale.data.table import Table
 from skillscale.law.design import Design, make_design
 from skillscale.law.spec import Spec
-from skillscale.posterior.fit import Fit, name_draws, provenance_of
+from skillscale.posterior.fit import name_draws, provenance_of
 from skillscale.posterior.gaussian import Gaussian
 from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.potential import Potential, make_potential
+from skillscale.posterior.result import Fit
 
 METHOD = Nuts(chains=4, warmup=100, draws=250, max_tree_depth=5)
 """Method of back-tests: NUTS as in a fit, with fewer draws and shorter trajectories."""
@@ -99,8 +100,19 @@ class Refits:
 
         Args:
             held_out: names of models; a family of which none is left is absent from the result.
-            seen: scores of held-out models that count all the same, NaN where they don't, as a
-                frame (model, benchmark).
+            seen: scores of held-out models that count all the same, fractions, NaN where they
+                don't, as a frame (model, benchmark).
+
+        Returns:
+            The posterior of what is left.
+
+        Raises:
+            SpecError: the specification does not fit the table, or an anchor is left without
+                scores.
+            UnknownNameError: a benchmark of the specification is not in the table.
+
+        Example:
+            See `Refits`.
         """
         models = self.table.models
         rest = self.table.without_models(models.index[models.index.isin(list(held_out))])
@@ -109,7 +121,18 @@ class Refits:
         return self._fit(rest, self.spec)
 
     def without_again(self, held_out: frozenset[str]) -> Fit:
-        """The same as `without`; the last one asked for is kept, since folds share it."""
+        """The same as `without`; the last one asked for is kept, since folds share it.
+
+        Args:
+            held_out: names of models.
+
+        Returns:
+            The posterior of what is left.
+
+        Raises:
+            SpecError: as in `without`.
+            UnknownNameError: as in `without`.
+        """
         if held_out not in self._last:
             self._last.clear()
             self._last[held_out] = self.without(held_out)
@@ -120,6 +143,13 @@ class Refits:
 
         Args:
             name: a benchmark that is no anchor.
+
+        Returns:
+            The posterior of the others.
+
+        Raises:
+            SpecError: the benchmark is an anchor, or the specification does not fit the table.
+            UnknownNameError: a benchmark of the specification is not in the table.
         """
         others = tuple(other for other in self.design.coords["benchmark"] if other != name)
         spec = dataclasses.replace(self.spec, benchmarks=others)

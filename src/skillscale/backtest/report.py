@@ -31,6 +31,14 @@ class Report:
             intervals, fractions.
         published: errors as published, by (fold, benchmark), for the ``sloth`` protocol.
         seconds: time it took.
+
+    Example:
+        >>> scores = {"fold": ["a", "b"], "actual": [0.5, 0.6], "median": [0.52, 0.56]}
+        >>> report = Report("sloth", {}, pd.DataFrame(scores).assign(method=OURS), None, 0.0)
+        >>> report
+        Report(sloth: 2 folds, 2 scores, 3.00 points off)
+        >>> report.by_fold("skillscale").round(2).to_dict()
+        {'a': 2.0, 'b': 4.0}
     """
 
     protocol: str
@@ -52,12 +60,27 @@ class Report:
         return [] if self.published is None else list(self.published.columns)
 
     def of(self, method: str) -> pd.DataFrame:
-        """Forecasts of one method, with their ``error``, in points."""
+        """Forecasts of one method, with their ``error``, in points.
+
+        Args:
+            method: name of a method in ``cells``.
+
+        Returns:
+            Its rows of ``cells``; none for a name that is not there.
+        """
         rows = self.cells[self.cells["method"] == method]
         return rows.assign(error=100 * (rows["median"] - rows["actual"]).abs())
 
     def by_fold(self, method: str) -> pd.Series:
-        """Mean absolute error of every fold, in points; also of methods as published."""
+        """Mean absolute error of every fold, in points; also of methods as published.
+
+        Args:
+            method: name of a method in ``cells``, or ``published`` and one of
+                ``published_methods``.
+
+        Returns:
+            Errors by fold.
+        """
         if method.startswith("published "):
             assert self.published is not None
             errors = self.published[method.removeprefix("published ")]
@@ -65,16 +88,37 @@ class Report:
         return self.of(method).groupby("fold")["error"].mean()
 
     def mae_points(self, method: str) -> float:
-        """Mean over folds of a fold's mean absolute error, in points."""
+        """Mean over folds of a fold's mean absolute error, in points.
+
+        Args:
+            method: as in `by_fold`.
+
+        Returns:
+            The error.
+        """
         return float(self.by_fold(method).mean())
 
     def best_sloth(self) -> float:
-        """Error, as published, of Sloth with the number of skills that was best in hindsight."""
+        """Error, as published, of Sloth with the number of skills that was best in hindsight.
+
+        Returns:
+            The error, in points.
+
+        Raises:
+            ValueError: no errors of Sloth are known as published.
+        """
         names = [name for name in self.published_methods if name in BEST_SLOTH]
         return min(self.mae_points(f"published {name}") for name in names)
 
     def coverage(self, rows: pd.DataFrame) -> dict[str, float]:
-        """Share of scores inside their intervals, by interval."""
+        """Share of scores inside their intervals, by interval.
+
+        Args:
+            rows: some of ``cells``.
+
+        Returns:
+            Fractions by percentage: ``50``, ``80`` and ``95``.
+        """
         return {
             str(level): float(
                 rows["actual"].between(rows[f"lower_{level}"], rows[f"upper_{level}"]).mean()
@@ -83,11 +127,27 @@ class Report:
         }
 
     def paired(self, other: str, *, seed: int = 0) -> dict[str, float]:
-        """Our error minus another method's, fold by fold, with a bootstrap interval over folds."""
+        """Our error minus another method's, fold by fold, with a bootstrap interval over folds.
+
+        Args:
+            other: as in `by_fold`.
+            seed: source of randomness of the bootstrap.
+
+        Returns:
+            As `pooled_paired`.
+        """
         return pooled_paired([self], other, seed=seed)
 
     def groups(self, method: str = OURS) -> dict[str, dict[str, dict[str, Any]]]:
-        """Errors and coverage by tuning, by extrapolation distance, by benchmark, by family."""
+        """Errors and coverage by tuning, by extrapolation distance, by benchmark, by family.
+
+        Args:
+            method: name of a method in ``cells``.
+
+        Returns:
+            By what is grouped by (``tuning, distance, n_known, benchmark, family``) and group:
+            ``n`` scores, ``mae_points``, and ``coverage`` (fractions).
+        """
         rows = self.of(method)
         ratio = np.exp(rows["log_ratio"])
         bins = [0, *[edge for edge in DISTANCES.values() if edge is not None]]
@@ -106,7 +166,15 @@ class Report:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Everything as plain numbers, as the command line prints it."""
+        """Everything as plain numbers, as the command line prints it.
+
+        Returns:
+            ``protocol, options, n_folds, n_scores``; our errors (``mae_points`` and so on, by fold,
+            family and benchmark), ``crps`` (points), ``log_score`` (nats), ``coverage`` with its
+            binomial error (fractions), and all of it by ``groups``; the same of ``baselines``;
+            errors of ``published`` methods; ``paired`` differences; and ``seconds``. Where errors
+            of Sloth are published, also how ours compare with its best.
+        """
         ours = self.of(OURS)
         baselines = [name for name in self.cells["method"].unique() if name != OURS]
         published = self.published_methods
@@ -158,7 +226,23 @@ class Report:
 
 
 def joined(reports: Sequence[Report]) -> Report:
-    """Forecasts of several settings as one report, with the columns ``n_seen`` and ``setting``."""
+    """Forecasts of several settings as one report, with the columns ``n_seen`` and ``setting``.
+
+    Args:
+        reports: of the published comparison, one at least.
+
+    Returns:
+        A report with the options of the first, and without published errors.
+
+    Example:
+        >>> scores = {"fold": ["a"], "actual": [0.5], "median": [0.52], "method": [OURS]}
+        >>> reports = [
+        ...     Report("sloth", {"n_seen": n, "benchmarks": "v1"}, pd.DataFrame(scores), None, 0.0)
+        ...     for n in (1, 2)
+        ... ]
+        >>> joined(reports).cells[["fold", "n_seen", "setting"]].to_numpy().tolist()
+        [['a', 1, 'v1'], ['a', 2, 'v1']]
+    """
     cells = [
         report.cells.assign(
             n_seen=cast("int", report.options["n_seen"]), setting=str(report.options["benchmarks"])
@@ -171,6 +255,9 @@ def joined(reports: Sequence[Report]) -> Report:
 
 def pooled(reports: Sequence[Report]) -> dict[str, Any]:
     """What all settings of the published comparison say together.
+
+    Args:
+        reports: result of `backtest_published`.
 
     Returns:
         ``n_scores, coverage, coverage_error`` over all their scores, ``ratio_to_best_sloth``, the
@@ -195,7 +282,26 @@ def pooled(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> dict[str, float]:
-    """Our error minus another method's over the folds of several reports."""
+    """Our error minus another method's over the folds of several reports.
+
+    The interval is that of the bootstrap over folds, bias-corrected and accelerated (Efron 1987).
+
+    Args:
+        reports: back-tests that have both methods.
+        other: as in `Report.by_fold`.
+        seed: source of randomness of the bootstrap.
+
+    Returns:
+        ``difference, lower_95, upper_95`` (points; ends are NaN with one fold), and ``n_folds``.
+
+    Example:
+        >>> scores = pd.DataFrame({"fold": ["a", "b"], "actual": 0.5, "median": [0.52, 0.54]})
+        >>> both = [scores.assign(method=OURS), scores.assign(method="flops", median=0.6)]
+        >>> report = Report("sloth", {}, pd.concat(both), None, 0.0)
+        >>> found = pooled_paired([report], "flops")
+        >>> round(found["difference"], 2), found["n_folds"]
+        (-7.0, 2)
+    """
     parts = [(r.by_fold(OURS) - r.by_fold(other)).dropna().to_numpy() for r in reports]
     difference = np.concatenate(parts)
     return _bootstrap_mean(difference, seed) | {"n_folds": len(difference)}

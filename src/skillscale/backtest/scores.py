@@ -22,10 +22,24 @@ OURS = "skillscale"
 def cells(fold: Fold, table: Table) -> pd.DataFrame:
     """The scores of a fold to forecast, one row each.
 
+    Args:
+        fold: what is seen and what is to be forecast.
+        table: all models.
+
     Returns:
         ``fold, model, family, lineage, tuning, benchmark, log_ratio, n_known, actual``, ordered by
         model and benchmark; ``log_ratio`` is how many e-folds larger the model is than the largest
         seen of its family (NaN where none is seen), ``n_known`` how many scores are seen in all.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> from skillscale.backtest.folds import sloth_folds
+        >>> table = load_table()
+        >>> rows = cells(sloth_folds(table, 1, "v1")[0], table)
+        >>> rows[["fold", "model", "benchmark", "n_known", "actual"]].head(2)
+            fold  model      benchmark  n_known  actual
+        0  bloom  bloom  arc_challenge        6  0.5043
+        1  bloom  bloom          gsm8k        6  0.0690
     """
     models = table.models
     long = fold.test.rename_axis("model").reset_index()
@@ -46,9 +60,28 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
 def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
     """Judge a prediction of the law by the actual scores.
 
+    By the continuous ranked probability score and the log score (Gneiting and Raftery 2007).
+
+    Args:
+        rows: result of `cells`.
+        prediction: draws of these scores, and perhaps of others.
+
     Returns:
-        The rows with ``method, median, crps, log_score``, the forecast probability ``pit`` of
-        scoring lower than the actual score, and the ends of the intervals.
+        The rows with ``method, median, crps`` (a fraction, the less the better), ``log_score``
+        (nats, the more the better), the forecast probability ``pit`` of scoring lower than the
+        actual score, and the ends of the intervals ``lower_50, upper_50`` and so on.
+
+    Example:
+        >>> rows = pd.DataFrame({"model": ["a-7b"], "benchmark": ["mmlu"], "actual": [0.5]})
+        >>> location, scale, degrees = (np.full((4, 1, 1), x) for x in (0.5, 0.1, 5.0))
+        >>> draws = location + np.linspace(-0.1, 0.1, 4)[:, None, None]
+        >>> models = pd.DataFrame(index=["a-7b"])
+        >>> prediction = Prediction(
+        ...     models, ["mmlu"], draws, location, scale, degrees, {}, np.nan, 0
+        ... )
+        >>> score_draws(rows, prediction)[["method", "median", "pit"]]
+               method  median  pit
+        0  skillscale     0.5  0.5
     """
     model = prediction.models.index.get_indexer(pd.Index(rows["model"]))
     benchmark = pd.Index(prediction.benchmarks).get_indexer(pd.Index(rows["benchmark"]))
@@ -76,7 +109,23 @@ def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
 def score_normal(
     rows: pd.DataFrame, method: str, mean: Float[np.ndarray, " row"], sd: Float[np.ndarray, " row"]
 ) -> pd.DataFrame:
-    """Judge a point forecast with Gaussian residuals by the actual scores: as `score_draws`."""
+    """Judge a point forecast with Gaussian residuals by the actual scores: as `score_draws`.
+
+    Args:
+        rows: result of `cells`.
+        method: name of what made the forecast.
+        mean: expected score of every row, a fraction.
+        sd: standard deviation of its residual, a fraction.
+
+    Returns:
+        The rows with the columns that `score_draws` adds.
+
+    Example:
+        >>> rows = pd.DataFrame({"model": ["a-7b"], "benchmark": ["mmlu"], "actual": [0.5]})
+        >>> score_normal(rows, "flops", np.array([0.5]), np.array([0.1]))[["method", "pit"]]
+          method  pit
+        0  flops  0.5
+    """
     actual = rows["actual"].to_numpy()
     return rows.assign(
         method=method,

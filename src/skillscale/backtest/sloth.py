@@ -1,11 +1,10 @@
-r"""The published law, as published: a point estimate, rotated, and its optima (arXiv:2412.06540).
+r"""The published law, as published: a point estimate (arXiv:2412.06540), and a baseline.
 
 $$\theta_i = \alpha_{f(i)} + \beta^\top(\log s_i,\ \log t_i,\ \log s_i \log t_i), \qquad
 \mu_{ij} = g_j + (1 - g_j)\,\sigma(\lambda_j^\top\theta_i + b_j)$$
 
 of size $s$ in billions and tokens $t$ in trillions, fitted by the Huber loss to the models with
-every score. That leaves the skills free to be mixed, $\theta \to T^\top\theta$ for any invertible
-$T$: the published skills are those of an oblique geomin rotation (their section A.1).
+every score.
 
 Here to compare with, and to see what a point estimate can't say; forecasts and optima of this
 package come from `skillscale.law`.
@@ -18,20 +17,16 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy.optimize import linear_sum_assignment, minimize
+from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from skillscale.backtest.problem import Forecast, Problem, spread
 from skillscale.data.table import Table
 from skillscale.errors import SkillscaleError
-from skillscale.law.compute import TRAINING_FLOPS
-from skillscale.optima.deployment import Limit
-from skillscale.skills.rotation import Rotation, random_rotations, rotate
 
 HUBER = 0.01
 """Residuals above one point count linearly."""
-ROTATION_STARTS = 30
 STARTS = 4
 """Fits of the baseline, each from a random start."""
 STEPS = 400
@@ -49,18 +44,33 @@ class Evaluated(NamedTuple):
     benchmarks: tuple[str, ...]
 
     def inputs(self) -> Float[np.ndarray, "model input"]:
-        """Logs of size and tokens, and their product."""
+        """Logs of size and tokens, and their product.
+
+        Returns:
+            Logs of billions of active parameters and of trillions of tokens.
+        """
         size = np.log(self.models["n_active_params"].to_numpy() / UNIT_PARAMS)
         tokens = np.log(self.models["n_tokens"].to_numpy() / UNIT_TOKENS)
         return np.stack([size, tokens, size * tokens], axis=1)
 
     def families(self) -> tuple[tuple[str, ...], Int[np.ndarray, " model"]]:
-        """All families in alphabetical order, and that of every model."""
+        """All families in alphabetical order, and that of every model.
+
+        Returns:
+            Names, and positions in them.
+        """
         names, position = np.unique(self.models["family"], return_inverse=True)
         return tuple(map(str, names)), position
 
     def without(self, lineage: str) -> Evaluated:
-        """All models but those of a lineage."""
+        """All models but those of a lineage.
+
+        Args:
+            lineage: name of the lineage.
+
+        Returns:
+            The others, on the same benchmarks.
+        """
         keep = (self.models["lineage"] != lineage).to_numpy()
         return self._replace(models=self.models[keep], score=self.score[keep])
 
@@ -77,20 +87,23 @@ class PublishedLaw(NamedTuple):
     """Sum over scores of the Huber loss."""
 
 
-class Bounds(NamedTuple):
-    """Sizes and tokens within which an optimum is looked for; the published ones by default."""
-
-    least_params: float = 0.16e9
-    most_params: float = 72e9
-    least_tokens: float = 0.18e12
-    most_tokens: float = 15e12
-
-
 def evaluated(table: Table, benchmarks: list[str]) -> Evaluated:
     """Models with a token count and all scores on these benchmarks.
 
+    Args:
+        table: models and scores.
+        benchmarks: names of benchmarks.
+
+    Returns:
+        What is known of these models, their scores and chance as fractions.
+
     Raises:
         SkillscaleError: there are none.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> evaluated(load_table(), ["mmlu", "gsm8k"]).score.shape
+        (152, 2)
     """
     wide = table.wide()[benchmarks].dropna()
     models = table.models.loc[wide.index]
@@ -125,10 +138,12 @@ def fit_published(
     Returns:
         The law at the minimum found.
 
+    Raises:
+        ValueError: the start lacks a family of the data.
+
     Example:
-        >>> import skillscale as sk
-        >>> table = sk.load_table()
-        >>> data = evaluated(table, ["mmlu", "gsm8k", "hellaswag"])
+        >>> from skillscale import load_table
+        >>> data = evaluated(load_table(), ["mmlu", "gsm8k", "hellaswag"])
         >>> law = fit_published(data, 1)
         >>> law.slope.shape, law.loading.shape
         ((3, 1), (3, 1))
@@ -185,95 +200,26 @@ def fit_published(
     return PublishedLaw(slope, efficiency, loading, intercept, families, loss)
 
 
-def whitened(law: PublishedLaw, data: Evaluated) -> PublishedLaw:
-    """The same law with skills of unit variance, uncorrelated over the models."""
-    families, family = data.families()
-    if families != law.families:
-        raise SkillscaleError("the law was fitted to other families than those of the data.")
-    skill = data.inputs() @ law.slope + law.efficiency[family]
-    scale = np.linalg.cholesky(np.cov(skill, rowvar=False, ddof=1))
-    return mixed(law, np.linalg.inv(scale).T)
-
-
-def mixed(law: PublishedLaw, matrix: Float[np.ndarray, "skill new"]) -> PublishedLaw:
-    r"""The same law of other skills, $\theta \to T^\top\theta$: every score is as it was."""
-    return law._replace(
-        slope=law.slope @ matrix,
-        efficiency=law.efficiency @ matrix,
-        loading=law.loading @ np.linalg.inv(matrix).T,
-    )
-
-
-def rotations(
-    law: PublishedLaw, data: Evaluated, *, starts: int = ROTATION_STARTS, seed: int = 0
-) -> list[tuple[PublishedLaw, float]]:
-    """The law after geomin rotations from random starts, by criterion: the published one first."""
-    white = whitened(law, data)
-    first = random_rotations(starts, law.loading.shape[1], np.random.default_rng(seed))
-    loading = np.broadcast_to(white.loading, (starts, *white.loading.shape))
-    matrices, criterion = rotate(loading, Rotation.GEOMIN, first)
-    return [(mixed(white, matrices[i]), float(criterion[i])) for i in np.argsort(criterion)]
-
-
-def ordered(law: PublishedLaw, data: Evaluated, anchors: tuple[str, ...]) -> PublishedLaw:
-    """The same skills, in the order and with the sign of the benchmarks that name them.
-
-    Skills are assigned to anchors by the share of an anchor's loadings that each skill has.
-    """
-    rows = law.loading[[data.benchmarks.index(anchor) for anchor in anchors]]
-    share = np.abs(rows) / np.abs(rows).sum(axis=1, keepdims=True)
-    which, column = linear_sum_assignment(share, maximize=True)
-    sign = np.sign(rows[which, column])
-    return mixed(law, np.eye(law.loading.shape[1])[:, column] * sign)
-
-
-def best_allocation(
-    slope: Float[np.ndarray, " input"], flops: float, bounds: Bounds | None = None
-) -> tuple[float, float, Limit]:
-    r"""Size and tokens that maximise a skill at a budget, and the bound they are at.
-
-    Along a budget the skill is a parabola in log size, $-\beta_3$ its curvature: an interior
-    maximum needs a positive interaction, and a vertex within the bounds.
-
-    Raises:
-        SkillscaleError: no size and tokens within the bounds cost this.
-
-    Example:
-        >>> n_params, n_tokens, limit = best_allocation(np.array([0.1, 0.1, 0.05]), 6e21)
-        >>> f"{n_params:.3g} {n_tokens:.3g}", limit.value
-        ('1e+09 1e+12', '')
-    """
-    bounds = bounds or Bounds()
-    product = flops / TRAINING_FLOPS
-    smallest = max(bounds.least_params, product / bounds.most_tokens)
-    largest = min(bounds.most_params, product / bounds.least_tokens)
-    # The published budgets end where both bounds meet.
-    if smallest > largest * (1 + 1e-9):
-        raise SkillscaleError(f"no size and tokens within the bounds cost {flops:g} FLOP.")
-    by_size, by_tokens, interaction = slope
-    budget = np.log(product / UNIT_PARAMS / UNIT_TOKENS)
-
-    def skill(n_params: float) -> float:
-        size = np.log(n_params / UNIT_PARAMS)
-        tokens = budget - size
-        return by_size * size + by_tokens * tokens + interaction * size * tokens
-
-    if interaction > 0:
-        vertex = (by_size - by_tokens + interaction * budget) / (2 * interaction)
-        n_params = float(UNIT_PARAMS * np.exp(np.clip(vertex, -50, 50)))
-        if smallest < n_params < largest:
-            return n_params, product / n_params, Limit.NONE
-    if skill(smallest) >= skill(largest):
-        limit = Limit.TOKENS if smallest > bounds.least_params else Limit.LOWER
-        return smallest, product / smallest, limit
-    limit = Limit.SIZE if largest == bounds.most_params else Limit.UPPER
-    return largest, product / largest, limit
-
-
 def sloth(problem: Problem, n_skills: int = 3) -> Forecast:
     """The published law as a baseline: the best of several fits to the complete rows.
 
     A family without a complete row is given the average efficiency.
+
+    Args:
+        problem: scores that a fold shows, and inputs of all models.
+        n_skills: number of skills.
+
+    Returns:
+        Expected scores of all models, and the spread of residuals, as fractions.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> from skillscale.backtest.folds import sloth_folds
+        >>> from skillscale.backtest.problem import make_problem
+        >>> table = load_table()
+        >>> problem = make_problem(sloth_folds(table, 1, "v1")[0], table, ["mmlu", "gsm8k"])
+        >>> sloth(problem, 1).mean.shape
+        (188, 2)
     """
     complete = ~np.isnan(problem.scores).any(axis=1)
     names = tuple(f"benchmark_{j}" for j in range(len(problem.chance)))

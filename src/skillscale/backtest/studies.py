@@ -20,8 +20,8 @@ from skillscale.backtest.workers import spread
 from skillscale.data.table import Table
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.forecasts.question import ask
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.method import name_and_options
+from skillscale.posterior.result import Fit
 
 
 class Protocol(StrEnum):
@@ -55,7 +55,22 @@ def run_studies(
     jobs: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Report]:
-    """Run the folds of several studies: those that hold the same models out share a posterior."""
+    """Run the folds of several studies: those that hold the same models out share a posterior.
+
+    Args:
+        studies: folds that are reported together.
+        refits: fits of the table that the folds are of.
+        baselines: names of baselines to run.
+        jobs: processes to use. Within ``joblib.parallel_config("dask")`` folds run on a cluster.
+        on_progress: called with the folds done and all folds.
+
+    Returns:
+        A frozen `Report` per study, in the same order.
+
+    Raises:
+        SpecError: the specification does not fit the table, or an anchor is left without scores.
+        UnknownNameError: a benchmark of the specification is not in the table.
+    """
     begun = time.perf_counter()
     total = sum(len(study.folds) for study in studies)
     on_progress(0, total)
@@ -123,7 +138,20 @@ def _run_group(
 
 
 def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
-    """Forecast the models of a fold from what is seen of them, as `forecast` does."""
+    """Forecast the models of a fold from what is seen of them, as `forecast` does.
+
+    Args:
+        fit: a fit without the models that the fold holds out.
+        fold: what is seen and what is to be forecast.
+        refits: fits of the table that the fold is of, for where the draws of the law don't stretch
+            to what is seen.
+
+    Returns:
+        Draws of the scores of the models to forecast, fractions.
+
+    Raises:
+        TableError: the fold has no model to forecast, or one of those seen is in the fit.
+    """
     plan, seen = plan_and_seen(fold, refits.table)
     return predict(
         fit,
@@ -134,7 +162,23 @@ def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:
 
 
 def plan_and_seen(fold: Fold, table: Table) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The models to forecast and the observed ones, as a forecast takes them."""
+    """The models to forecast and the observed ones, as a forecast takes them.
+
+    Args:
+        fold: what is seen and what is to be forecast.
+        table: all models.
+
+    Returns:
+        A plan, and the models seen with a column of scores per benchmark, fractions.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> from skillscale.backtest.folds import sloth_folds
+        >>> table = load_table()
+        >>> plan, seen = plan_and_seen(sloth_folds(table, 1, "v1")[0], table)
+        >>> plan["model"].tolist(), seen[["model", "mmlu"]].to_numpy().tolist()
+        (['bloom-1b1', 'bloom-3b', 'bloom-7b1', 'bloom'], [['bloom-560m', 0.2422]])
+    """
     models = table.models.drop(columns="source", errors="ignore")
     plan = models.loc[fold.test.index].reset_index(names="model")
     return plan, models.loc[fold.seen.index].join(fold.seen).reset_index(names="model")

@@ -31,6 +31,11 @@ def spread(
 
     Yields:
         Results as they come.
+
+    Example:
+        >>> refits = Refits(table=None)  # not used by this task
+        >>> list(spread(lambda refits, x: x**2, [(refits, 2), (refits, 3)], jobs=1))
+        [4, 9]
     """
     calls = (joblib.delayed(_in_a_process)(task, *given) for given in arguments)
     yield from joblib.Parallel(jobs, return_as="generator_unordered")(calls)

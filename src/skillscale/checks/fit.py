@@ -12,10 +12,11 @@ from jaxtyping import Float
 from scipy import stats
 
 from skillscale.checks.verdict import Check, Verdict, grade, grade_band
+from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_count
 from skillscale.intervals import tails
 from skillscale.law.slope_evidence import at_reference_budget
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 from skillscale.skills.reading import TURNED, read_skills
 
 REPORTED = (*TURNED, "expected_score")
@@ -32,8 +33,16 @@ def check(fit: Fit) -> list[Check]:
     effect and expected score; they are skipped for a fit without chains (``svi``). Where the
     specification holds evidence of controlled runs, one check each says whether the fit agrees.
 
+    R-hat and effective sample sizes are rank-normalised (Vehtari et al. 2021, arXiv:1903.08008),
+    energies judged by Betancourt 2016 (arXiv:1604.00695), and leaving scores out is approximated
+    by Pareto smoothed importance sampling (Vehtari, Gelman and Gabry 2017, arXiv:1507.04544).
+
+    Args:
+        fit: a fitted law.
+
     Returns:
-        One `Check` per question.
+        One `Check` per question: a verdict, what was measured (R-hat and effective draws;
+        divergences and coverage as fractions; expected log predictive density in nats), and advice.
 
     Example:
         >>> import skillscale as sk
@@ -56,9 +65,37 @@ def check(fit: Fit) -> list[Check]:
 def diagnostics(fit: Fit) -> pd.DataFrame:
     """Worst R-hat and effective sample sizes of every reported quantity.
 
+    Both are rank-normalised (Vehtari et al. 2021, arXiv:1903.08008).
+
+    Args:
+        fit: a fitted law, of two chains or more.
+
     Returns:
-        Indexed by quantity: ``rhat, ess_bulk, ess_tail, worst`` (where R-hat is largest).
+        Indexed by quantity: ``rhat, ess_bulk, ess_tail`` (draws), ``worst`` (where R-hat is
+        largest).
+
+    Raises:
+        SkillscaleError: the fit has one chain, as those by ``svi``.
+
+    Example:
+        >>> import dataclasses
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> draws = fit.tree.posterior.to_dataset().isel(chain=0).drop_vars(["chain", "draw"])
+        >>> chains = draws.coarsen(draw=100).construct(draw=("chain", "draw"))  # as if sampled
+        >>> tree = xr.DataTree.from_dict({"posterior": chains})
+        >>> list(diagnostics(dataclasses.replace(fit, tree=tree)).columns)
+        ['rhat', 'ess_bulk', 'ess_tail', 'worst']
     """
+    if fit.tree.posterior.sizes["chain"] < 2:
+        raise SkillscaleError(
+            "a fit of one chain can't be diagnosed: chains are compared with each other. "
+            "Fit with Nuts, and two chains or more."
+        )
     draws = read_skills(fit).draws  # before they are read, exploratory skills have no orientation
     shape = draws.sizes["chain"], draws.sizes["draw"]
     scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
@@ -84,7 +121,24 @@ def predictive_coverage(fit: Fit) -> xr.DataArray:
     """Share of observed scores inside their central 90 % posterior predictive interval.
 
     The interval is that of the likelihood given the fitted skills: it says whether the noise model
-    fits, not how forecasts do. Dim ``benchmark``.
+    fits, not how forecasts do.
+
+    Args:
+        fit: a fitted law.
+
+    Returns:
+        Fractions, with dim ``benchmark``; NaN where no score was observed.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> coverage = predictive_coverage(fit)
+        >>> coverage["benchmark"].values.tolist(), bool((coverage > 0.5).all())
+        (['mmlu', 'gsm8k'], True)
     """
     probability = _predictive_probability(fit)
     benchmark, _ = fit.observed_index
@@ -200,7 +254,29 @@ def _agreement(fit: Fit) -> list[Check]:
 
 
 def loo(fit: Fit) -> azs.ELPDData:
-    """PSIS-LOO of the pointwise log likelihood, one point per observed score."""
+    """PSIS-LOO of the pointwise log likelihood, one point per observed score.
+
+    Leave-one-out by Pareto smoothed importance sampling (Vehtari, Gelman and Gabry 2017,
+    arXiv:1507.04544). A score is left out given the others of its family.
+
+    Args:
+        fit: a fitted law.
+
+    Returns:
+        ArviZ's estimate: ``elpd``, the expected log predictive density summed over scores, and its
+        error ``se``, in nats; ``pareto_k`` of every score, not to be trusted above ``good_k``.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> found = loo(fit)
+        >>> int(found.n_data_points), found.pareto_k.shape
+        (46, (46,))
+    """
     values = fit.log_likelihood()
     posterior = fit.tree.posterior
     shape = posterior.sizes["chain"], posterior.sizes["draw"]

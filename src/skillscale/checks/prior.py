@@ -34,6 +34,8 @@ def prior_predictive(
 ) -> xr.Dataset:
     """Draw scores from the prior: of every model on every benchmark, before seeing any.
 
+    What they look like tells what a prior means (Gabry et al. 2019, arXiv:1709.01449).
+
     Args:
         table: models and benchmarks; the shipped table by default. Its scores are not used.
         spec: skills, benchmarks and priors; the declared configuration by default. Its evidence of

@@ -13,7 +13,7 @@ from skillscale.data.new_scores import FEWEST, read_new_scores
 from skillscale.errors import SpecError
 from skillscale.formatting import format_points
 from skillscale.posterior.add_benchmark import add_benchmark, benchmark_rows
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 
 @app.command("add-benchmark")

@@ -11,6 +11,7 @@ import pandas as pd
 import typer
 import xarray as xr
 
+from skillscale import __version__
 from skillscale.cli.output import Format, Row, messages, number
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError
@@ -21,10 +22,8 @@ from skillscale.law.spec import Spec
 T = TypeVar("T")
 
 app = typer.Typer(
-    help="Bayesian skill scaling laws: forecast benchmark scores, find compute optima.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
 data_app = typer.Typer(help="Tables of models, benchmarks and scores.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -45,6 +44,24 @@ ObservedFile = Annotated[
 ]
 Refit = Annotated[bool, typer.Option(help="Fit again with observed scores that surprise the fit.")]
 SpecFile = Annotated[Path | None, typer.Option("--spec", help="Specification, a TOML file.")]
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"skillscale {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Bayesian skill scaling laws: forecast benchmark scores, find compute optima."""
 
 
 def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:

@@ -20,17 +20,9 @@ from skillscale.backtest.report import Report, joined, pooled
 from skillscale.backtest.scores import OURS
 from skillscale.backtest.studies import Protocol
 from skillscale.cli.app import DataDir, Seed, SpecFile, Style, app, comma_separated, read_inputs
-from skillscale.cli.output import (
-    Format,
-    Row,
-    messages,
-    or_none,
-    progress,
-    rich_table,
-)
+from skillscale.cli.output import Format, Row, messages, or_none, progress, rich_table
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_probability
-from skillscale.plots.calibration import plot_calibration
 
 N_WORST = 5
 PATIENCE = "10s"
@@ -280,6 +272,8 @@ def _group(name: str, value: str, group: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _write(report: Report, out: Path) -> None:
+    from skillscale.plots.calibration import plot_calibration
+
     try:
         out.mkdir(parents=True, exist_ok=True)
         report.cells.to_csv(out / "forecasts.csv", index=False)

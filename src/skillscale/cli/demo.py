@@ -39,9 +39,9 @@ from skillscale.law.spec import Spec
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.optimum import optimum
 from skillscale.optima.table import long_rows
-from skillscale.plots.forecasts import plot_forecast
-from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
+from skillscale.posterior.result import Fit
 
 HELD_OUT_LINEAGE = "meta-llama-3"
 OBSERVED = "meta-llama-3-8b"
@@ -111,6 +111,8 @@ def run_demo(
     _print_optimum(console, best)
 
     with clock.stage("figure"):
+        from skillscale.plots.forecasts import plot_forecast
+
         plot_forecast(forecasts, actual, observed).savefig(out / "forecast.png")
     _say(console, f"\nWritten: {out / 'forecast.png'} (the forecasts), {out / 'fit.nc'} (the fit).")
     _say(console, clock.report())

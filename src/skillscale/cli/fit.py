@@ -7,9 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from skillscale.checks.fit import check
+from skillscale.checks.prior import check_prior
 from skillscale.checks.verdict import Verdict
 from skillscale.cli.app import DataDir, FitFile, Seed, SpecFile, Style, app, read_inputs
 from skillscale.cli.output import (
@@ -23,12 +25,13 @@ from skillscale.cli.output import (
     progress,
 )
 from skillscale.errors import SpecError
-from skillscale.formatting import format_count
+from skillscale.formatting import format_count, format_interval, format_points
 from skillscale.law.design import chosen_benchmarks, make_design
 from skillscale.law.priors import describe_priors
-from skillscale.posterior.fit import Fit, fit
+from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
 
 
@@ -112,10 +115,20 @@ def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
 
 @app.command("priors")
 def priors_command(
-    data: DataDir = None, spec: SpecFile = None, style: Style = Format.TABLE
+    data: DataDir = None,
+    spec: SpecFile = None,
+    with_check: Annotated[
+        bool,
+        typer.Option("--check", help="What they predict, beside the scores; exit code 1 on FAIL."),
+    ] = False,
+    style: Style = Format.TABLE,
+    seed: Seed = 0,
 ) -> None:
     """Print every prior with its numbers, before anything is sampled."""
     table, specification = read_inputs(data, spec)
+    if with_check:
+        _print_prior_check(check_prior(table, specification, seed=seed), style)
+        return
     frame = describe_priors(make_design(table, specification), specification)
     print_rows(
         frame_rows(frame),
@@ -130,11 +143,40 @@ def priors_command(
     )
 
 
+def _print_prior_check(found: pd.DataFrame, style: Format) -> None:
+    """What the prior expects of the smallest, middle and largest models, and what was seen."""
+
+    def expected(size: str, row: Row) -> str:
+        lower, upper = (number(row, f"{size}_{percent}") for percent in (5, 95))
+        return format_interval(lower, upper, format_points)
+
+    def share(key: str, row: Row) -> str:
+        return f"{number(row, key):.0%}"
+
+    print_rows(
+        frame_rows(found.reset_index()),
+        style,
+        shown={
+            "benchmark": partial(as_text, "benchmark"),
+            "verdict": partial(as_text, "verdict"),
+            **{size: partial(expected, size) for size in ("smallest", "middle", "largest")},
+            "seen": lambda r: format_interval(
+                number(r, "observed_lowest"), number(r, "observed_highest"), format_points
+            ),
+            "ruled out": lambda r: f"{r['n_ruled_out']} of {r['n_scores']}",
+            "at floor": partial(share, "at_floor"),
+            "at ceiling": partial(share, "at_ceiling"),
+            "reason": partial(as_text, "reason"),
+        },
+    )
+    if (found["verdict"] == Verdict.FAIL).any():
+        raise typer.Exit(1)
+
+
 @app.command("families")
 def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
     """List the families of a fit, with their lineage, tuning, release and sizes."""
     loaded = Fit.load(fit_file)
-    models = loaded.table.models.loc[loaded.design.coords["model"]]
     rows: list[Row] = [
         {
             "family": str(family),
@@ -145,7 +187,7 @@ def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
             "smallest": float(group["n_params"].min()),
             "largest": float(group["n_params"].max()),
         }
-        for family, group in models.groupby("family")
+        for family, group in loaded.models.groupby("family")
     ]
     print_rows(
         rows,

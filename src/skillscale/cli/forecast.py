@@ -24,7 +24,7 @@ from skillscale.data.plan import read_plan
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 
 @app.command("forecast")

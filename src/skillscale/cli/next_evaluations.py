@@ -24,7 +24,7 @@ from skillscale.data.plan import read_plan
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import format_points
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 
 @app.command("next")

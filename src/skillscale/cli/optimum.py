@@ -28,7 +28,7 @@ from skillscale.optima.goal import Goal
 from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import SAFE_LOSS, regret
 from skillscale.optima.table import long_rows
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 Columns = dict[str, Callable[[Row], str]]
 

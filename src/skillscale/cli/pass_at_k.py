@@ -30,7 +30,7 @@ from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 MEANING = {
     Difficulty.BETA: "concentration",

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
-from matplotlib.figure import Figure
 
 from skillscale.cli.app import FitFile, Style, app
 from skillscale.cli.output import (
@@ -33,24 +32,15 @@ from skillscale.formatting import (
     format_points,
     format_probability,
 )
-from skillscale.plots.families import plot_efficiencies, plot_instruct_effect
-from skillscale.plots.item_curves import plot_item_curves
-from skillscale.plots.levels import plot_level_curves
-from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
-from skillscale.plots.model_skills import plot_model_skills
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
+from skillscale.skills.families import efficiencies, instruct_effects, instruct_pairs
 from skillscale.skills.item_curves import item_curves
 from skillscale.skills.reading import Reading, read_skills
 from skillscale.skills.rotation import Rotation
-from skillscale.skills.tables import (
-    correlations,
-    efficiencies,
-    instruct_effects,
-    instruct_pairs,
-    loadings,
-    model_skills,
-    slopes,
-)
+from skillscale.skills.tables import correlations, loadings, model_skills, slopes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Columns = dict[str, Callable[[Row], str]]
 
@@ -140,16 +130,18 @@ def skills_command(
 def _figures(
     loaded: Fit, reading: Reading, tables: Mapping[Show, pd.DataFrame]
 ) -> dict[str, Figure]:
+    from skillscale import plots
+
     figures = {
-        "loadings": plot_loadings(tables[Show.LOADINGS]),
-        "instruct": plot_instruct_effect(tables[Show.INSTRUCT], tables[Show.PAIRS]),
-        "families": plot_efficiencies(tables[Show.FAMILIES]),
-        "levels": plot_level_curves(loaded, reading=reading),
-        "items": plot_item_curves(item_curves(loaded)),
+        "loadings": plots.plot_loadings(tables[Show.LOADINGS]),
+        "instruct": plots.plot_instruct_effect(tables[Show.INSTRUCT], tables[Show.PAIRS]),
+        "families": plots.plot_efficiencies(tables[Show.FAMILIES]),
+        "levels": plots.plot_level_curves(loaded, reading=reading),
+        "items": plots.plot_item_curves(item_curves(loaded)),
     }
     if not tables[Show.CORRELATIONS].empty:  # a single skill has no other
-        figures["correlations"] = plot_skill_correlations(tables[Show.CORRELATIONS])
-        figures["models"] = plot_model_skills(tables[Show.MODELS])
+        figures["correlations"] = plots.plot_skill_correlations(tables[Show.CORRELATIONS])
+        figures["models"] = plots.plot_model_skills(tables[Show.MODELS])
     return figures
 
 

@@ -20,6 +20,12 @@ FEWEST = 5
 def read_new_scores(path: str | Path) -> pd.DataFrame:
     """Read a wide CSV file as text, by line: ``model`` and one column per benchmark.
 
+    Args:
+        path: CSV file with a header.
+
+    Returns:
+        The cells, stripped, one row per line, indexed by line number; None where empty.
+
     Raises:
         TableError: the file is no table.
     """

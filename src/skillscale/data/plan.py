@@ -21,8 +21,27 @@ def describe(models: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     new family, released in the latest month known.
 
     Args:
-        models: ``model, n_params, n_tokens`` and any of the columns below.
-        known: models with ``family, lineage, tuning, release``.
+        models: ``model, n_params, n_tokens`` (counts) and any of ``family, lineage, tuning,
+            release`` (``YYYY-MM``) and ``n_active_params``; other columns are kept as they are.
+        known: models with ``family, lineage, tuning, release``, as in `Table.models`.
+
+    Returns:
+        One row per model, all of these columns filled in, and ``release_year`` (the middle of the
+        month of release, a decimal year).
+
+    Raises:
+        KeyError: ``n_params`` or ``n_tokens`` is not among the columns.
+        ValueError: a release is not ``YYYY-MM``, or a count is no number.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> sizes = {"n_params": 1e9, "n_tokens": 2e12}
+        >>> plan = pd.DataFrame({"model": ["a", "b"], "family": ["llama-2", None], **sizes})
+        >>> describe(plan, load_table().models)[["family", "tuning", "n_active_params"]]
+                family tuning  n_active_params
+        model
+        a      llama-2   base     1.000000e+09
+        b          new   base     1.000000e+09
     """
     filled = models.set_index("model") if "model" in models else models.copy()
     for name in ("family", "lineage", "tuning", "release", "n_active_params"):

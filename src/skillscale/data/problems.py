@@ -36,6 +36,9 @@ def rule(
         advice: what to do about it, or a function that words this for the failing rows.
         needs: for a rule between columns, those it reads, the first one being shown. The rule is
             skipped where one of them is absent.
+
+    Returns:
+        The check, of a column, or of a frame where it needs columns.
     """
 
     def holds_where_it_applies(data: pd.Series | pd.DataFrame) -> pd.Series:
@@ -54,6 +57,9 @@ def rule(
 
 def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
     """Read a CSV file as text, indexed by line number.
+
+    Args:
+        path: the file.
 
     Returns:
         The cells, stripped, with None where empty (None instead of a frame when the file can't be
@@ -133,6 +139,9 @@ def require_cells(path: Path) -> pd.DataFrame:
     Args:
         path: the file.
 
+    Returns:
+        The cells, as `read_cells` gives them.
+
     Raises:
         TableError: the file is no table; the error lists all problems.
     """
@@ -192,6 +201,9 @@ def find_problems(
         key: columns that name a row, shown beside its line number.
         allow_extra: pass columns the schema does not know. One that looks like a misspelt optional
             column is a problem all the same: it would go unnoticed.
+
+    Returns:
+        Sentences; none when the frame obeys the schema.
     """
     absent = [name for name in schema.columns if name not in frame.columns]
     problems = [
@@ -260,6 +272,13 @@ def _quoted(names: Sequence[str]) -> str:
 
 def near(names: Iterable[str], known: Iterable[str]) -> str:
     """Point each unknown name to the nearest known one.
+
+    Args:
+        names: names that are not known; a few of them are looked up.
+        known: those that are.
+
+    Returns:
+        A parenthesis to end a sentence with; empty where nothing is near.
 
     Example:
         >>> near(["mmul", "zzz"], ["mmlu", "gsm8k"])

@@ -23,6 +23,12 @@ SUFFIXES = {"k": 3, "m": 6, "b": 9, "t": 12}
 def number(cell: str | None) -> float:
     """Read a cell as a float: NaN when it is empty or no number.
 
+    Args:
+        cell: text of the cell, None where empty.
+
+    Returns:
+        The number.
+
     Example:
         >>> number("7e9"), number("7B")
         (7000000000.0, nan)
@@ -40,6 +46,15 @@ def numbers(cells: pd.Series) -> pd.Series:
 
 def decimal_year(release: str) -> float:
     """Turn a month into the decimal year of its middle.
+
+    Args:
+        release: the month, ``YYYY-MM``.
+
+    Returns:
+        The year.
+
+    Raises:
+        ValueError: this is no month.
 
     Example:
         >>> decimal_year("2024-07")
@@ -111,6 +126,9 @@ def counted_singly(name: str, limits: tuple[float, float], units: dict[float, st
         name: the column.
         limits: smallest and largest believable count.
         units: for a count below a bound, the unit it was probably written in, smallest bound first.
+
+    Returns:
+        The check of the column.
     """
     low, high = limits
 

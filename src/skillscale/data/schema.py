@@ -129,6 +129,9 @@ def scores_schema(
     Args:
         models: names in models.csv, None when it can't be read.
         benchmarks: names in benchmarks.csv, None when it can't be read.
+
+    Returns:
+        Columns and rules of the file.
     """
     model_rules = [known_name("model", models, "models.csv")] if models is not None else []
     benchmark_rules = (
@@ -173,6 +176,9 @@ def new_scores_schema(models: Iterable[str], benchmarks: Iterable[str]) -> pa.Da
     Args:
         models: names of the fit.
         benchmarks: the columns that hold scores.
+
+    Returns:
+        Columns and rules of the file.
     """
     known = known_name("model", models, "this fit", "Correct the name, or fit again with the model")
     columns = {"model": _column("model is a name of the fit.", unique_name("model"), known)}
@@ -200,6 +206,9 @@ def runs_schema(losses: Iterable[str]) -> pa.DataFrameSchema:
 
     Args:
         losses: the columns that hold losses.
+
+    Returns:
+        Columns and rules of the file.
     """
     names = list(losses)
     columns = {
@@ -232,7 +241,10 @@ def skills_schema(losses: Iterable[str] | None) -> pa.DataFrameSchema:
     """A table that says which skill each loss measures: one row per loss.
 
     Args:
-        losses: losses that may be named; any by default.
+        losses: losses that may be named; any where None.
+
+    Returns:
+        Columns and rules of the file.
     """
     advice = "Correct the name or remove the row"
     rules = [known_name("loss", losses, "these runs", advice)] if losses is not None else []
@@ -248,6 +260,9 @@ def mixes_schema(shares: Iterable[str]) -> pa.DataFrameSchema:
 
     Args:
         shares: the columns that hold shares.
+
+    Returns:
+        Columns and rules of the file.
     """
     advice = "A share is a fraction of the training tokens, such as 0.2."
     columns = {name: _column(advice, numeric(name, advice), fraction(name)) for name in shares}

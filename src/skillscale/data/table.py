@@ -79,6 +79,9 @@ class Table:
             families: names to keep; all of them by default.
             models: names to keep; all of them by default.
 
+        Returns:
+            The smaller table, in the order of this one. Benchmarks stay where no score is left.
+
         Raises:
             UnknownNameError: a name is not in this table.
 
@@ -109,6 +112,9 @@ class Table:
         Args:
             names: models to leave out.
 
+        Returns:
+            The table without them, with all of its benchmarks.
+
         Raises:
             UnknownNameError: a name is not in this table.
 
@@ -129,6 +135,9 @@ class Table:
         Args:
             names: lineages to leave out.
 
+        Returns:
+            The table without their models, with all of its benchmarks.
+
         Raises:
             UnknownNameError: a name is no lineage of this table.
 
@@ -145,7 +154,11 @@ class Table:
 
         Args:
             models: one row per model, indexed by model, with the columns of ``models``.
-            scores: a frame (model, benchmark), NaN where not evaluated.
+            scores: a frame (model, benchmark) of fractions, NaN where not evaluated.
+
+        Returns:
+            The table with the new models last. Nothing is checked: names should be new, and
+            benchmarks those of this table.
 
         Example:
             >>> table = load_table()
@@ -164,17 +177,37 @@ class Table:
         )
 
     def wide(self) -> pd.DataFrame:
-        """Scores as a frame of shape (model, benchmark), NaN where not evaluated."""
+        """Scores as a frame.
+
+        Returns:
+            Fractions of shape (model, benchmark), in the order of the table, NaN where not
+            evaluated.
+
+        Raises:
+            ValueError: a model has several scores on a benchmark, which no checked table has.
+
+        Example:
+            >>> load_table().wide().shape
+            (188, 15)
+        """
         # pivot refuses repeated cells, which pivot_table would average.
         wide = self.scores.pivot(index="model", columns="benchmark", values="score")  # noqa: PD010
         return wide.reindex(index=self.models.index, columns=self.benchmarks.index)
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 of what a fit reads, as 64 hex digits.
+        """SHA-256 of what a fit reads.
 
         Row order does not count, nor do titles and sources: correcting a citation leaves a saved
         fit valid.
+
+        Returns:
+            64 hex digits.
+
+        Example:
+            >>> table = load_table()
+            >>> table.hash == table.select().hash, table.hash == table.without_models(["gpt2"]).hash
+            (True, False)
         """
         models = self.models.reset_index()
         benchmarks = self.benchmarks.reset_index()
@@ -193,6 +226,10 @@ def load_table(path: str | Path | None = None) -> Table:
     Args:
         path: directory with ``models.csv``, ``scores.csv`` and ``benchmarks.csv``; the data shipped
             with the package by default.
+
+    Returns:
+        The table, with ``n_active_params`` (then ``n_params``), ``lineage`` (then ``family``) and
+        ``title`` (then the short name) filled in where the files leave them open.
 
     Raises:
         TableError: the files hold problems; the error lists all of them.

@@ -80,11 +80,17 @@ def failure(
 ) -> Float[np.ndarray, "*n k"]:
     r"""Probability $\operatorname E[(1-p)^k]$ that none of $k$ attempts solves an item.
 
+    In closed form for the Beta, by quadrature for the logistic-normal; what is known of either
+    stands at the top of this module.
+
     Args:
         mean: probability that one attempt does.
         spread: concentration, or standard deviation of logits.
         k: numbers of attempts.
         difficulty: the distribution.
+
+    Returns:
+        Probabilities, with the numbers of attempts as last axis.
 
     Example:
         >>> half = np.array([0.5]), np.array([2.0]), np.array([1, 2, 100])
@@ -151,6 +157,15 @@ def pass_draws(
         difficulty: the distribution.
         n_items: items of the benchmark.
         rng: source of randomness.
+
+    Returns:
+        Fractions of the items, never fewer with more attempts.
+
+    Example:
+        >>> one, spread, k = np.full((4, 1), 0.2), np.full(4, 2.0), np.array([1, 10])
+        >>> draws = pass_draws(one, spread, k, Difficulty.BETA, 100, np.random.default_rng(0))
+        >>> draws.shape, bool((draws[..., 1] > draws[..., 0]).all())
+        ((4, 1, 2), True)
     """
     n_k = len(k)
     powers = np.concatenate([k, k + 1, 2 * k, [2]])
@@ -175,11 +190,20 @@ def spread_posterior(
     Every model has a mean of its own, uniform beforehand, over which the likelihood is averaged.
 
     Args:
-        items: ``model, n, correct``, one row per model and item; None if there are none.
+        items: ``model, n, correct`` (attempts, and how many solved the item), one row per model
+            and item; None if there are none.
         difficulty: the distribution.
 
     Returns:
-        Spreads, and their probabilities.
+        Spreads (concentrations, or standard deviations of logits), ascending and evenly spaced in
+        their logs, and their probabilities.
+
+    Example:
+        >>> items = pd.DataFrame({"model": "a", "n": 20, "correct": [0, 0, 19, 20]})
+        >>> spread, prior = spread_posterior(None, Difficulty.LOGISTIC_NORMAL)
+        >>> _, posterior = spread_posterior(items, Difficulty.LOGISTIC_NORMAL)
+        >>> spread.shape, bool(posterior @ spread > prior @ spread)
+        ((81,), True)
     """
     prior = PRIORS[difficulty]
     deviates = np.linspace(-4, 4, GRID)

@@ -12,10 +12,10 @@ import xarray as xr
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.forecasts.question import ask
 from skillscale.intervals import INTERVALS, summarise
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.fit import fit as fit_table
 from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
+from skillscale.posterior.result import Fit
 
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
 REFIT = Nuts(draws=500)
@@ -32,7 +32,7 @@ def forecast(
     refit: Method | None = REFIT,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> xr.Dataset:
-    """Forecast the scores of planned models.
+    """Forecast the scores of planned models, by conditioning (see `conditioning`).
 
     Args:
         fit: a fitted law.
@@ -58,6 +58,10 @@ def forecast(
 
     Raises:
         TableError: the plan has no rows, or an observed model is in the fit already.
+        KeyError: a frame lacks the size or tokens of its models.
+        ValueError: a release is not ``YYYY-MM``, a count is no number, or there are fewer than 25
+            draws to weigh by observed scores.
+        SkillscaleError: it was fitted again, and draws are not finite.
 
     Example:
         >>> import skillscale as sk
@@ -79,7 +83,27 @@ def forecast(
 
 
 def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
-    """A forecast in long format: one row per model and benchmark, as the command line prints it."""
+    """A forecast in long format: one row per model and benchmark, as the command line prints it.
+
+    Args:
+        result: as `forecast` gives it.
+
+    Returns:
+        Rows of ``model, family, benchmark, mean, median, lower_50, ..., upper_95`` (fractions) and
+        ``share_item_noise, share_discrepancy, share_family, share_parameters`` (of the variance).
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> plan = pd.DataFrame({"model": ["a-70b"], "n_params": [70e9], "n_tokens": [15e12]})
+        >>> rows = forecast_rows(sk.forecast(fit, plan, n_draws=200))
+        >>> [(row["model"], row["benchmark"]) for row in rows]
+        [('a-70b', 'mmlu'), ('a-70b', 'gsm8k')]
+    """
     columns = ["mean", "median"]
     columns += [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
     rows = []

@@ -27,16 +27,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from sklearn.linear_model import Ridge
-from sklearn.model_selection import KFold, cross_val_predict
-from sklearn.preprocessing import SplineTransformer
 
 from skillscale.errors import SpecError, TableError, known_names
 from skillscale.forecasts.forecast import REFIT, forecast
 from skillscale.formatting import format_count
 from skillscale.intervals import central
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.method import Method
+from skillscale.posterior.result import Fit
 
 INTERVAL = 80
 """Percent of the interval whose width is reported."""
@@ -112,7 +109,7 @@ def next_evaluations(
         UnknownNameError: a benchmark is not in the fit.
         SpecError: there is nothing to evaluate, or fewer than ``steps``; a size is not positive.
         TableError: the plan has no rows, or everything that matters is observed already; or as in
-            `forecast`.
+            `forecast`; likewise KeyError, ValueError and SkillscaleError.
 
     Example:
         >>> import skillscale as sk
@@ -187,12 +184,29 @@ def residuals(
 ) -> Float[np.ndarray, "draw target"]:
     """What scores leave unexplained of targets, by regressions that did not see the draw.
 
-    Draws are left out in runs: neighbours may be of one draw of the law.
+    Draws are left out in runs: neighbours may be of one draw of the law. The regression is that at
+    the top of this module (Strong, Oakley and Brennan 2014).
 
-    >>> x = np.random.default_rng(0).random((200, 1))
-    >>> bool(np.allclose(residuals(2 * x + 1, x), 0, atol=0.01))
-    True
+    Args:
+        target: draws of what matters.
+        score: the same draws of what would be observed.
+
+    Returns:
+        Targets minus their expectation given the scores, in the unit of the targets.
+
+    Raises:
+        ValueError: there are fewer than ten draws.
+
+    Example:
+        >>> x = np.random.default_rng(0).random((200, 1))
+        >>> bool(np.allclose(residuals(2 * x + 1, x), 0, atol=0.01))
+        True
     """
+    # Slow to import, and needed here only.
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.preprocessing import SplineTransformer
+
     varying = score[:, np.ptp(score, axis=0) > 0]
     if not varying.size:
         return target - target.mean(axis=0)

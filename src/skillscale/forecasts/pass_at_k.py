@@ -18,8 +18,8 @@ from skillscale.forecasts.difficulty import (
 )
 from skillscale.forecasts.forecast import REFIT, forecast
 from skillscale.intervals import INTERVALS, summarise
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.method import Method
+from skillscale.posterior.result import Fit
 
 ATTEMPTS = (1, 10, 100)
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
@@ -73,7 +73,7 @@ def pass_at_k(
         UnknownNameError: the benchmark is not in the fit.
         SpecError: a number of attempts is not a positive whole number, or repeats; or there is no
             such distribution.
-        TableError: as in `forecast`.
+        TableError: as in `forecast`; likewise KeyError, ValueError and SkillscaleError.
 
     Example:
         >>> import skillscale as sk
@@ -134,7 +134,29 @@ def pass_at_k(
 
 
 def pass_rows(result: xr.Dataset) -> list[dict[str, str | float | None]]:
-    """Pass@k in long format, as the command line prints it: forecasts, then what was sampled."""
+    """Pass@k in long format, as the command line prints it: forecasts, then what was sampled.
+
+    Args:
+        result: as `pass_at_k` gives it.
+
+    Returns:
+        Rows of ``model, family, benchmark, k, mean, median, lower_50, ..., upper_95, observed``
+        (fractions; forecasts have no ``observed``, sampled models nothing else), ``spread,
+        spread_lower_80, spread_upper_80`` (concentration, or standard deviation of logits) and
+        ``spread_from``.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> plan = pd.DataFrame({"model": ["a-70b"], "n_params": [70e9], "n_tokens": [15e12]})
+        >>> rows = pass_rows(pass_at_k(fit, plan, benchmark="gsm8k", k=[1, 100], n_draws=200))
+        >>> [(row["model"], row["k"], row["observed"]) for row in rows]
+        [('a-70b', 1, None), ('a-70b', 100, None)]
+    """
     lower, middle, upper = (float(result["spread"].sel(level=level)) for level in (0.1, 0.5, 0.9))
     ends = [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
 

@@ -28,7 +28,7 @@ from skillscale.forecasts.weights import RELIABLE_PARETO_K, resample
 from skillscale.law.design import Observations
 from skillscale.law.scores import Pooled, Scatter, given, scatter
 from skillscale.law.sites import Law
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 INNER = 4
 """Skill draws per draw of the law, to tell family from parameter uncertainty."""
@@ -63,7 +63,7 @@ def predict(
     seed: int = 0,
     refit: Callable[[pd.DataFrame], Fit] | None = None,
 ) -> Prediction:
-    """Draw the scores of the models that a question plans.
+    """Draw the scores of the models that a question plans, by conditioning (see `conditioning`).
 
     Args:
         fit: the fit that was asked.
@@ -74,7 +74,11 @@ def predict(
             draws of the law don't stretch to their scores; if None, the answer is approximate then.
 
     Returns:
-        Draws of scores, fractions, and what they were drawn from.
+        Scores (fractions), four draws for each of the law, and what they were drawn from.
+
+    Raises:
+        ValueError: there are fewer than 25 draws to weigh by observed scores.
+        SkillscaleError: it was fitted again, and draws are not finite.
 
     Example:
         >>> import skillscale as sk

@@ -19,7 +19,7 @@ from skillscale.errors import TableError
 from skillscale.forecasts.conditioning import Inputs, Lineup, Relatives, Scores
 from skillscale.law.design import ModelInputs, model_inputs
 from skillscale.law.sites import Draws
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 DESCRIBED = ["family", "lineage", "tuning", "release"]
 
@@ -75,6 +75,9 @@ class Question:
             fit: the fit that was asked.
             draws: its draws.
             rng: source of the token counts that are not published, from their prior.
+
+        Returns:
+            What the law reads of them, with the skills of the relatives and who is related to whom.
         """
         skill = draws.fitted.skill
         n_names = len(np.unique(self.same_model))
@@ -111,6 +114,8 @@ def ask(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = None) -> Q
 
     Raises:
         TableError: the plan has no rows, or an observed model is in the fit already.
+        KeyError: a frame lacks the size or tokens of its models.
+        ValueError: a release is not ``YYYY-MM``, or a count is no number.
 
     Example:
         >>> import skillscale as sk

@@ -19,6 +19,10 @@ def resample(
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Choose draws of the law in proportion to how well they explain the observed scores.
 
+    Args:
+        log_weight: log importance weights of the draws, and of the inner draws of each.
+        rng: source of randomness.
+
     Returns:
         Positions of draws, positions of inner draws for each, and the Pareto shape of the weights.
     """

@@ -90,6 +90,13 @@ class Design:
 def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
     """Benchmarks that a specification fits, in the table's order.
 
+    Args:
+        table: models, scores and benchmarks.
+        spec: names them, or leaves them open.
+
+    Returns:
+        Names: those of the specification; else those of a leaderboard, or all if there are none.
+
     Raises:
         UnknownNameError: one of them is not in the table.
     """
@@ -104,9 +111,27 @@ def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
 def make_design(table: Table, spec: Spec) -> Design:
     """Arrays and names of the models that have a score on the chosen benchmarks.
 
+    Args:
+        table: models, scores and benchmarks.
+        spec: skills, anchors and benchmarks, and the references at which inputs are centred.
+
+    Returns:
+        Observations, with benchmarks and models in the table's order, families and lineages in that
+        of their names; and where anchors and free loadings are.
+
     Raises:
         SpecError: an anchor is not among the benchmarks, or has no score.
         UnknownNameError: a benchmark is not in the table.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> table = load_table().select(families=["llama", "llama-2"])
+        >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu", "gsm8k"))
+        >>> design = make_design(table, spec)
+        >>> design.coords["family"], design.observations.score.shape
+        (['llama', 'llama-2'], (2, 7))
+        >>> design.is_anchor.tolist(), design.is_free.tolist()
+        ([[True], [False]], [[False], [True]])
     """
     table = table.select(benchmarks=chosen_benchmarks(table, spec))
     scored = table.scores["benchmark"].unique()
@@ -158,8 +183,20 @@ def model_inputs(models: pd.DataFrame, spec: Spec) -> ModelInputs:
     """What the law reads of models; counts of one family tell those of it that are not published.
 
     Args:
-        models: ``family, n_active_params, n_tokens, tuning, release_year``.
+        models: ``family, n_active_params, n_tokens`` (counts; NaN tokens are not published),
+            ``tuning, release_year`` (a decimal year), one row per model.
         spec: references, trend and priors.
+
+    Returns:
+        Log of active parameters and log of tokens, centred at the references; the prior standard
+        deviation of unpublished log tokens; covariates.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> models = load_table().models.loc[["llama-2-7b", "qwen1.5-110b"]]
+        >>> inputs = model_inputs(models, Spec())
+        >>> inputs.log_params.shape, (inputs.log_tokens_sd > 0).tolist()
+        ((2,), [False, True])
     """
     log_params, (mean, sd) = centred_log_params(models, spec), token_prior(models, spec)
     return ModelInputs(log_params, mean, sd, covariates(models, spec))

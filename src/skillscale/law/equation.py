@@ -122,6 +122,9 @@ def scores_of_predictors(
     Args:
         predictor: any number of values per draw and benchmark.
         link: how benchmarks read them, every part with a leading draw axis, except chance.
+
+    Returns:
+        Fractions.
     """
     return jax.vmap(score_of_predictor, in_axes=(0, PER_DRAW))(predictor, link)
 

@@ -11,10 +11,10 @@ $$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, 
 \operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
 + \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
-with Student-t tails (see `likelihood`). Progress is a random walk around its mean rate, with a step
+with Student-t tails (see `scores`). Progress is a random walk around its mean rate, with a step
 $z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep their prior, so later
 families are as uncertain as the pace of progress. A missing score is masked: it is simply absent.
-What controlled runs say of slopes, if the specification has any, is data too (see `evidence`).
+What controlled runs say of slopes is data too, if the specification has any (`slope_evidence`).
 
 | symbol | site | dims |
 |---|---|---|
@@ -56,26 +56,38 @@ from skillscale.law.spec import Spec
 def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
     """NumPyro model of a design, as a function of the observations alone.
 
-    Folds share its compiled program: they differ in ``Observations.is_observed`` only.
+    Its equations and their sources stand at the top of this module and of those it names. Folds
+    share its compiled program: they differ in ``Observations.is_observed`` only.
+
+    Args:
+        design: arrays and names of a table.
+        spec: skills, priors and evidence.
+
+    Returns:
+        The model: it samples the sites of the table there, and has ``score`` as its data.
+
+    Example:
+        >>> from numpyro.handlers import seed, trace
+        >>> from skillscale.data.table import load_table
+        >>> from skillscale.law.design import make_design
+        >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
+        >>> design = make_design(load_table().select(families=["llama", "llama-2"]), spec)
+        >>> sites = trace(seed(make_model(design, spec), 0)).get_trace(design.observations)
+        >>> sites["efficiency"]["value"].shape, sites["score"]["is_observed"]
+        ((2, 1), True)
     """
     one = jnp.ones(len(spec.skills))
     unpublished = design.unpublished
     of_skill = [(known, spec.skill_index(known.skill)) for known in spec.evidence]
 
-    def draw(site: str, distribution: dist.Distribution) -> Array:
-        shape = distribution.shape()
-        if 0 in shape:  # all benchmarks are anchors, or all token counts published
-            return jnp.zeros(shape)
-        return numpyro.sample(site, distribution)
-
     def model(observations: Observations) -> None:
         unit, own_loading = one, one
         if spec.exploratory:
-            unit, own_loading = units(draw("squared_unit", squared_units(spec)))
+            unit, own_loading = units(_drawn("squared_unit", squared_units(spec)))
         priors = make_priors(design, spec, unit)
-        drawn = {prior.site.name: draw(prior.site.name, prior.distribution) for prior in priors}
+        drawn = {p.site.name: _drawn(p.site.name, p.distribution) for p in priors}
         drawn |= per_skill(drawn, unit)
-        log_tokens = draw(
+        log_tokens = _drawn(
             "unpublished_log_tokens",
             dist.Normal(
                 observations.log_tokens[unpublished], observations.log_tokens_sd[unpublished]
@@ -124,6 +136,14 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             numpyro.factor("evidence", sum(terms))
 
     return model
+
+
+def _drawn(site: str, distribution: dist.Distribution) -> Array:
+    """A value of the site; nothing is sampled where it has no entries."""
+    shape = distribution.shape()
+    if 0 in shape:  # all benchmarks are anchors, or all token counts published
+        return jnp.zeros(shape)
+    return numpyro.sample(site, distribution)
 
 
 def split_covariates(

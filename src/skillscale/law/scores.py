@@ -94,6 +94,9 @@ def pool(
         score: their scores.
         is_observed: which of them count.
         belongs: one where a model's scores speak for a family, else zero.
+
+    Returns:
+        Sums over the models of every family.
     """
     residual = score - expected.mean
     weight = is_observed / expected.own
@@ -127,6 +130,9 @@ def given(
         expected: scatter of the models.
         evidence: for every model and benchmark, that of the family's other scores.
         tail: degrees of freedom before any score is seen.
+
+    Returns:
+        Locations and scales, in score, and degrees of freedom, each per benchmark and model.
     """
     known = 1 + evidence.information
     degrees = tail + evidence.n

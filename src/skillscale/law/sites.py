@@ -228,8 +228,15 @@ class Site(NamedTuple):
 def sites_of(declared: type[Any]) -> dict[str, Site]:
     """The parameters that a tuple declares, those of tuples inside it in their place.
 
-    >>> sites_of(Law)["slope"].dims
-    ('input', 'skill')
+    Args:
+        declared: a tuple of this module, such as `Law` or `Draws`.
+
+    Returns:
+        Parameters by name, in the order of their declaration.
+
+    Example:
+        >>> sites_of(Law)["slope"].dims
+        ('input', 'skill')
     """
     found: dict[str, Site] = {}
     for name, hint in get_type_hints(declared, include_extras=True).items():
@@ -242,7 +249,22 @@ def sites_of(declared: type[Any]) -> dict[str, Site]:
 
 
 def build(declared: type[T], values: Mapping[str, Any]) -> T:
-    """A tuple, and those inside it, from the values of its parameters by name."""
+    """A tuple, and those inside it, from the values of its parameters by name.
+
+    Args:
+        declared: a tuple of this module, such as `Law` or `Draws`.
+        values: one value for every parameter it declares; others are ignored.
+
+    Returns:
+        The tuple. Values are kept as they are, so shapes are not checked.
+
+    Raises:
+        KeyError: a parameter has no value.
+
+    Example:
+        >>> build(Fitted, {"skill": 3, "efficiency": 2, "unpublished_log_tokens": 1})
+        Fitted(unpublished_log_tokens=1, efficiency=2, skill=3)
+    """
     parts: dict[str, Any] = {
         name: values[name] if hasattr(hint, "__metadata__") else build(hint, values)
         for name, hint in get_type_hints(declared, include_extras=True).items()

@@ -89,6 +89,12 @@ class Spec:
             prior for all directions. Anchors then only stop the sampler from turning: each reads no
             skill after its own, and the first sets the unit. See `explore`.
 
+    Raises:
+        SpecError: there are no skills, or not one anchor each; a name repeats; a number is not
+            finite, not positive where it has to be, or a date out of order; or exploratory skills
+            come with evidence.
+        UnknownNameError: evidence is of a skill that is not among the skills.
+
     Example:
         >>> Spec().skills
         ('knowledge', 'reasoning', 'commonsense', 'instruction_following')
@@ -147,11 +153,16 @@ class Spec:
             n_skills: how many.
             benchmarks: benchmarks to be fitted; those that are anchors already come first.
 
-        Raises:
-            SpecError: there are fewer benchmarks than skills, or no skills.
+        Returns:
+            The specification; its anchors are the first of these benchmarks.
 
-        >>> Spec().explore(2, ["bbh", "gsm8k", "mmlu"]).anchors
-        ('mmlu', 'gsm8k')
+        Raises:
+            SpecError: there are fewer benchmarks than skills, or no skills; or the specification
+                has evidence.
+
+        Example:
+            >>> Spec().explore(2, ["bbh", "gsm8k", "mmlu"]).anchors
+            ('mmlu', 'gsm8k')
         """
         if not 0 < n_skills <= len(benchmarks):
             raise SpecError(
@@ -170,6 +181,12 @@ class Spec:
     def skill_index(self, skill: str) -> int:
         """Position of a skill.
 
+        Args:
+            skill: its name.
+
+        Returns:
+            The position, from zero.
+
         Raises:
             UnknownNameError: no skill of this name.
         """
@@ -183,6 +200,12 @@ class Spec:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Spec:
         """Build a specification from nested plain values.
+
+        Args:
+            values: as `to_dict` gives them; what they leave out keeps its default.
+
+        Returns:
+            The specification.
 
         Raises:
             SpecError: a key is unknown or a value does not fit.
@@ -224,6 +247,12 @@ class Spec:
     @classmethod
     def read(cls, path: str | Path) -> Spec:
         """Read a specification from a TOML file; what it leaves out keeps its default.
+
+        Args:
+            path: the file, with the fields of a specification as keys.
+
+        Returns:
+            The specification.
 
         Raises:
             SpecError: the file is missing, is not TOML, or holds an unknown key.

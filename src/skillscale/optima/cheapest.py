@@ -23,8 +23,8 @@ from skillscale.optima.goal import Goal
 from skillscale.optima.identification import Choice, describe_choice
 from skillscale.optima.objectives import Objective, criterion_at, tokens_needed
 from skillscale.optima.table import tabulate
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import Production, with_prior_slopes
+from skillscale.posterior.result import Fit
 
 
 def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
@@ -42,8 +42,8 @@ def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.D
         goal is out of reach), and ``prob_reached``, the share of draws in which it is not.
 
     Raises:
-        SpecError: a value is no score; or the goal names nothing, a name twice, or a weight that is
-            not positive.
+        SpecError: there is no value, or one is no score or not finite; or the goal names nothing, a
+            name twice, a weight that is not positive, or skills of an exploratory fit.
         UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:

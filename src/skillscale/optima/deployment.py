@@ -127,16 +127,40 @@ class Deployment:
     def flops(
         self, n_params: float | np.ndarray, n_tokens: float | np.ndarray
     ) -> float | np.ndarray:
-        """Compute of training and serving, in FLOP."""
+        """Compute of training and serving, in FLOP.
+
+        Args:
+            n_params: active parameters.
+            n_tokens: training tokens.
+
+        Returns:
+            ``6 * n_params * n_tokens + 2 * n_params * serve_tokens``.
+        """
         return n_params * (TRAINING_FLOPS * n_tokens + SERVING_FLOPS * self.serve_tokens)
 
     def tokens(self, n_params: np.ndarray | float, flops: float) -> np.ndarray | float:
-        """Training tokens that a budget leaves, or all there are; negative where none are left."""
+        """Training tokens that a budget leaves, or all there are; negative where none are left.
+
+        Args:
+            n_params: active parameters.
+            flops: budget in FLOP, for training and serving.
+
+        Returns:
+            Tokens at every size.
+        """
         left = (flops / n_params - SERVING_FLOPS * self.serve_tokens) / TRAINING_FLOPS
         return left if self.max_tokens is None else np.minimum(left, self.max_tokens)
 
     def params(self, n_tokens: float, flops: float) -> float:
-        """Size at which a budget leaves just these training tokens."""
+        """Size at which a budget leaves just these training tokens.
+
+        Args:
+            n_tokens: training tokens.
+            flops: budget in FLOP, for training and serving.
+
+        Returns:
+            Active parameters.
+        """
         return float(flops / self.flops(1.0, n_tokens))
 
     def allowed(self) -> Float[np.ndarray, " size"]:
@@ -148,8 +172,20 @@ class Deployment:
     def path(self, flops: float) -> Path:
         """Sizes that a budget allows, from the smallest to the largest.
 
+        Args:
+            flops: budget in FLOP, for training and serving.
+
+        Returns:
+            Sizes (active parameters), the training tokens that the budget leaves each, and what
+            keeps an optimum there from being one.
+
         Raises:
             SpecError: the budget is not positive, or no size leaves enough tokens.
+
+        Example:
+            >>> path = Deployment(sizes=(7e9, 70e9)).path(4.2e23)
+            >>> path.n_params / 1e9, path.n_tokens / 1e12
+            (array([ 7., 70.]), array([10.,  1.]))
         """
         if not (flops > 0 and math.isfinite(flops)):
             raise SpecError(f"a budget must be positive, found {flops:g} FLOP.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from skillscale.errors import SpecError
+from skillscale.errors import require_probability
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.objectives import Objective, make_objectives
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import Production, production
+from skillscale.posterior.result import Fit
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Goal:
         0.9
         >>> Goal(interval=90)
         Traceback (most recent call last):
-        skillscale.errors.SpecError: interval is a probability between 0 and 1, found 90.
+        skillscale.errors.SpecError: Goal: interval lies between 0 and 1, found 90.
     """
 
     skills: Sequence[str] | None = None
@@ -46,11 +46,16 @@ class Goal:
     interval: float = 0.8
 
     def __post_init__(self) -> None:
-        if not 0 < self.interval < 1:
-            raise SpecError(f"interval is a probability between 0 and 1, found {self.interval!r}.")
+        require_probability(self, "interval")
 
     def objectives(self, fit: Fit) -> list[Objective]:
         """The objectives, by positions in a fit.
+
+        Args:
+            fit: a fitted law.
+
+        Returns:
+            An objective per skill, benchmark and target.
 
         Raises:
             SpecError: a name is repeated, a weight is not positive, or skills are exploratory.
@@ -60,6 +65,12 @@ class Goal:
 
     def production(self, fit: Fit) -> Production:
         """The law of the family.
+
+        Args:
+            fit: a fitted law.
+
+        Returns:
+            Its efficiency and slopes, and how benchmarks read its skills, per draw.
 
         Raises:
             UnknownNameError: the family is not in the fit.

@@ -53,6 +53,25 @@ def describe_choice(choice: Choice, prior: Choice, interval: float) -> dict[str,
 
     Medians are over the draws with an optimum within reach, and NaN where these are fewer than
     nine in ten; interval ends are over all draws that have a size.
+
+    Args:
+        choice: the optimum of every draw.
+        prior: the same with slopes from the prior.
+        interval: probability inside the intervals.
+
+    Returns:
+        By name: ``n_params, n_tokens`` (counts) and ``tokens_per_param``, each with ``_lower`` and
+        ``_upper``; ``prob_interior, prob_lower_bound, prob_upper_bound, prob_cap, prob_harm``
+        (shares of draws); ``narrowing`` (see `narrowing`); in words the ``limit`` at which most
+        draws are and the ``verdict``.
+
+    Example:
+        >>> sizes, wide = np.geomspace(6e9, 8e9, 101), np.geomspace(1e8, 1e12, 101)
+        >>> limit = np.full(101, Limit.NONE, dtype=object)
+        >>> choice, prior = (Choice(n, 1e21 / n, limit) for n in (sizes, wide))
+        >>> known = describe_choice(choice, prior, 0.8)
+        >>> known["verdict"], known["prob_interior"], round(known["narrowing"], 2)
+        ('identified', 1.0, 0.97)
     """
     is_known = ~np.isin(choice.limit, EDGES)
     shares = {limit: float((choice.limit == limit).mean()) for limit in Limit}
@@ -90,9 +109,19 @@ def narrowing(
 ) -> float:
     """How much narrower an interval of log sizes is than under the prior: 0 not at all, 1 wholly.
 
-    >>> sizes = np.geomspace(1e8, 1e12, 1001)
-    >>> round(narrowing(sizes**0.25, sizes, 0.8), 3)
-    0.75
+    Args:
+        posterior: sizes, NaN where a draw has no optimum.
+        prior: the same with slopes from the prior.
+        interval: probability inside the interval.
+
+    Returns:
+        One minus the ratio of widths, negative where the interval is wider; NaN where there is
+        none.
+
+    Example:
+        >>> sizes = np.geomspace(1e8, 1e12, 1001)
+        >>> round(narrowing(sizes**0.25, sizes, 0.8), 3)
+        0.75
     """
     widths = []
     for sizes in (posterior, prior):
@@ -112,8 +141,13 @@ def verdict(within: float, is_narrow: bool, narrowed: float) -> Identification:
         is_narrow: whether the interval ends within a factor of four of the median.
         narrowed: how much narrower the interval is than under the prior.
 
-    >>> [verdict(*known).value for known in ((0.95, True, 0.8), (0.95, False, 0.8), (0.6, True, 0))]
-    ['identified', 'weakly identified', 'not identified']
+    Returns:
+        Identified, weakly identified or not identified.
+
+    Example:
+        >>> cases = (0.95, True, 0.8), (0.95, False, 0.8), (0.6, True, 0.0)
+        >>> [verdict(*case).value for case in cases]
+        ['identified', 'weakly identified', 'not identified']
     """
     if within >= SURE:
         return Identification.IDENTIFIED if is_narrow else Identification.WEAK

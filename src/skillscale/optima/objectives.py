@@ -19,8 +19,8 @@ from jaxtyping import Array, Float
 
 from skillscale.errors import SpecError, known_names
 from skillscale.law import equation
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import Production
+from skillscale.posterior.result import Fit
 
 TARGET = "target"
 """Name of the weighted mean of several benchmarks."""
@@ -48,7 +48,14 @@ class Objective:
         return len(self.weights) == 1
 
     def reading(self, production: Production) -> Float[np.ndarray, "draw skill"]:
-        """How much every skill counts in the linear predictor."""
+        """How much every skill counts in the linear predictor.
+
+        Args:
+            production: the law of one family.
+
+        Returns:
+            Loadings of the benchmark, or one for the skill maximised and zero for others.
+        """
         if self.skill is None:
             return np.asarray(production.link.loading[:, next(iter(self.weights))], float)
         reading = np.zeros_like(production.efficiency)
@@ -70,9 +77,25 @@ def make_objectives(
         benchmarks: names of benchmarks, an objective each.
         target: weights of benchmarks, of any sum, in one objective: their mean expected score.
 
+    Returns:
+        An objective per skill, per benchmark and for the target, in this order.
+
     Raises:
-        SpecError: a name is repeated, a weight is not positive, or skills are exploratory.
+        SpecError: a name is repeated, a weight is not positive, nothing is left to maximise, or
+            skills are exploratory.
         UnknownNameError: a skill or benchmark is not in the fit.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> [objective.name for objective in make_objectives(fit)]
+        ['knowledge', 'reasoning']
+        >>> make_objectives(fit, target={"mmlu": 1, "gsm8k": 3})
+        [Objective(name='target', skill=None, weights={0: 0.25, 1: 0.75})]
     """
     known = fit.design.coords["benchmark"]
     if skills is None and benchmarks is None and target is None:
@@ -117,6 +140,9 @@ def criterion(
         objective: what is maximised.
         n_params: sizes, active parameters.
         n_tokens: training tokens at every size, the same for all draws or not.
+
+    Returns:
+        Skills and predictors in units of the linear predictor, scores as fractions.
     """
     if not objective.is_linear:
         return expected_score(production, objective, n_params, n_tokens)
@@ -136,7 +162,17 @@ def expected_score(
     n_params: Float[np.ndarray, " size"],
     n_tokens: Float[np.ndarray, "*draw size"],
 ) -> Float[np.ndarray, "draw size"]:
-    """Expected score, a fraction: of a skill's anchor, a benchmark, or the mean of several."""
+    """Expected score, a fraction: of a skill's anchor, a benchmark, or the mean of several.
+
+    Args:
+        production: the law of one family.
+        objective: what is maximised.
+        n_params: sizes, active parameters.
+        n_tokens: training tokens at every size, the same for all draws or not.
+
+    Returns:
+        Scores per draw and size.
+    """
     log_params, log_tokens = production.logs(n_params, n_tokens)
     log_tokens = np.broadcast_to(log_tokens, (len(production.slope), len(log_params)))
     return np.asarray(_scores(*_compiled(production, objective), log_params, log_tokens), float)
@@ -151,8 +187,17 @@ def tokens_needed(
 ) -> Float[np.ndarray, "draw size"]:
     """Fewest tokens within a range that lift the criterion to a value, at every size.
 
-    In closed form where the criterion is linear in log tokens, else by bisection. Infinite where
-    the value is out of reach, or more tokens don't help.
+    In closed form where the criterion is linear in log tokens, else by bisection.
+
+    Args:
+        production: the law of one family.
+        objective: what is maximised.
+        n_params: sizes, active parameters.
+        wanted: the value of the criterion to reach, one for all sizes or not.
+        tokens_range: fewest and most training tokens.
+
+    Returns:
+        Training tokens; infinite where the value is out of reach, or more tokens don't help.
     """
     fewest, most = (np.full_like(n_params, count) for count in tokens_range)
     if objective.is_linear:
@@ -172,7 +217,16 @@ def tokens_needed(
 def criterion_at(
     production: Production, objective: Objective, value: float
 ) -> Float[np.ndarray, " draw"]:
-    """The criterion where the objective has a value: a skill, or a score as a fraction."""
+    """The criterion where the objective has a value: a skill, or a score as a fraction.
+
+    Args:
+        production: the law of one family.
+        objective: what is maximised.
+        value: the value, in units of the skill or as a fraction.
+
+    Returns:
+        The criterion per draw (see `criterion`).
+    """
     if objective.skill is not None or not objective.is_linear:
         return np.full(len(production.slope), value)
     link = _compiled(production, objective)[2]
@@ -236,6 +290,16 @@ def _bisected(
     wanted: Float[Array, "draw one"],
 ) -> tuple[Float[Array, "draw size"], ...]:
     """Where between two log token counts, as a share, the score is what is wanted.
+
+    Args:
+        efficiency: of the family.
+        slope: of its skills.
+        link: of the benchmarks that count.
+        weights: their shares of the score.
+        log_params: sizes, centred at the reference.
+        start: log of the fewest tokens, centred at the reference.
+        end: log of the most tokens.
+        wanted: the score, a fraction.
 
     Returns:
         That share, and the scores at both ends of the last bracket.

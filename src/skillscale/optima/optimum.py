@@ -22,8 +22,8 @@ from skillscale.optima.goal import Goal
 from skillscale.optima.identification import Choice, describe_choice
 from skillscale.optima.objectives import Objective, criterion
 from skillscale.optima.table import tabulate
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import Production, with_prior_slopes
+from skillscale.posterior.result import Fit
 
 MORE_TOKENS = 1.1
 """Tokens, relative to those at an optimum, that ought to be better there."""
@@ -51,8 +51,9 @@ def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Da
         `skillscale.optima.identification`) and the ``limit`` at which the optimum is, if any.
 
     Raises:
-        SpecError: a budget is not positive, or leaves no size enough tokens; or the goal names
-            nothing, a name twice, or a weight that is not positive.
+        SpecError: there is no budget, or one is not positive or leaves no size enough tokens; or
+            the goal names nothing, a name twice, a weight that is not positive, or skills of an
+            exploratory fit.
         UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:
@@ -94,6 +95,14 @@ def best_on_path(production: Production, objective: Objective, path: Path) -> Ch
 
     A draw in which more tokens would do harm at its best size has no optimum there: a smaller
     budget would be better still.
+
+    Args:
+        production: the law of one family.
+        objective: what is maximised.
+        path: sizes of a budget, with their tokens.
+
+    Returns:
+        Sizes and tokens (counts) and what limits them, per draw.
     """
     value, richer = (
         criterion(production, objective, path.n_params, factor * path.n_tokens)

@@ -18,15 +18,10 @@ from jaxtyping import Float
 from skillscale.intervals import tails
 from skillscale.optima.deployment import MOST_TOKENS, Deployment
 from skillscale.optima.goal import Goal
-from skillscale.optima.objectives import (
-    Objective,
-    criterion,
-    expected_score,
-    tokens_needed,
-)
+from skillscale.optima.objectives import Objective, criterion, expected_score, tokens_needed
 from skillscale.optima.table import tabulate
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import Production
+from skillscale.posterior.result import Fit
 
 SAFE_LOSS = 0.01
 """One point: the sampling error of a benchmark of two thousand items."""
@@ -58,8 +53,9 @@ def regret(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dat
         (NaN if none).
 
     Raises:
-        SpecError: a budget is not positive, or leaves no size enough tokens; or the goal names
-            nothing, a name twice, or a weight that is not positive.
+        SpecError: there is no budget, or one is not positive or leaves no size enough tokens; or
+            the goal names nothing, a name twice, a weight that is not positive, or skills of an
+            exploratory fit.
         UnknownNameError: a skill, benchmark or family is not in the fit.
 
     Example:
@@ -88,8 +84,15 @@ def regret(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dat
 def ladder(deployment: Deployment) -> Float[np.ndarray, " size"]:
     """Sizes to compare: those allowed, or ten a decade in preferred numbers.
 
-    >>> [f"{size:.3g}" for size in ladder(Deployment(min_params=9e9, max_params=2.1e10))]
-    ['1e+10', '1.25e+10', '1.6e+10', '2e+10']
+    Args:
+        deployment: limits of sizes.
+
+    Returns:
+        Active parameters, ascending.
+
+    Example:
+        >>> [f"{size:.3g}" for size in ladder(Deployment(min_params=9e9, max_params=2.1e10))]
+        ['1e+10', '1.25e+10', '1.6e+10', '2e+10']
     """
     if deployment.sizes:
         return deployment.allowed()

@@ -27,7 +27,10 @@ def tabulate(
         along: name of the second.
         values: budgets or goals along it.
         cell: numbers, words or curves by name.
-        within: name and coordinates of the dimension of curves, if there are any.
+        **within: name and coordinates of the dimension of curves, if there are any.
+
+    Returns:
+        Dataset with dims ``objective``, that of the values and, for curves, theirs.
 
     Raises:
         SpecError: there are no values.
@@ -48,6 +51,20 @@ def tabulate(
 
 
 def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
-    """A result in long format: one row per cell, as the command line prints it."""
+    """A result in long format: one row per cell, as the command line prints it.
+
+    Args:
+        result: result of `optimum`, `cheapest` or `regret`.
+
+    Returns:
+        Coordinates and numbers of every cell, by name.
+
+    Example:
+        >>> sizes = xr.DataArray([[8e9, 8e10]], {"objective": ["coding"], "flops": [1e22, 1e24]})
+        >>> for row in long_rows(sizes.to_dataset(name="n_params")):
+        ...     print(row)
+        {'objective': 'coding', 'flops': 1e+22, 'n_params': 8000000000.0}
+        {'objective': 'coding', 'flops': 1e+24, 'n_params': 80000000000.0}
+    """
     frame = result.to_dataframe().reset_index()
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]

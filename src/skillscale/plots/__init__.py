@@ -52,7 +52,7 @@ Example:
 
     What the skills are, of which models and families:
 
-    >>> from skillscale.skills import tables
+    >>> from skillscale.skills import families, tables
     >>> from skillscale.skills.item_curves import item_curves
     >>> from skillscale.skills.reading import read_skills
     >>> reading = read_skills(fit)
@@ -65,10 +65,10 @@ Example:
     >>> figure = plot_model_skills(tables.model_skills(fit, reading))
     >>> figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()
     ('knowledge', 'reasoning')
-    >>> figure = plot_efficiencies(tables.efficiencies(fit, reading))
+    >>> figure = plot_efficiencies(families.efficiencies(fit, reading))
     >>> [ax.get_title() for ax in figure.axes]
     ['knowledge', 'reasoning']
-    >>> figure = plot_instruct_effect(tables.instruct_effects(fit, reading))
+    >>> figure = plot_instruct_effect(families.instruct_effects(fit, reading))
     >>> figure.axes[0].get_xlabel()
     'effect of instruction tuning (units of the skill)'
     >>> figure = plot_item_curves(item_curves(fit, ["mmlu"]))

@@ -22,6 +22,14 @@ def plot_calibration(report: Report, methods: Sequence[str] = (OURS,)) -> Figure
 
     Returns:
         One line per method, with a band of two binomial standard errors around exact coverage.
+
+    Example:
+        >>> import pandas as pd
+        >>> scores = {"actual": [0.3, 0.5], "median": [0.4, 0.4], "pit": [0.2, 0.9]}
+        >>> report = Report("sloth", {}, pd.DataFrame(scores).assign(method=OURS), None, 0.0)
+        >>> (ax,) = plot_calibration(report).axes
+        >>> ax.get_xlabel(), ax.get_ylabel()
+        ('probability of the interval (%)', 'scores inside it (%)')
     """
     figure, (ax,) = panels(1, 4.4, 0.5)
     levels = np.linspace(0.02, 0.98, 49)

@@ -36,6 +36,21 @@ def panels(
 
     Scores share one axis; two quantities side by side share one per column; losses have levels of
     their own and share none.
+
+    Args:
+        n: how many panels.
+        height: of a panel, in inches.
+        legend: room below the panels, in inches.
+        sharex: whether panels share the horizontal axis.
+        sharey: whether they share the vertical one, or those of a column do.
+
+    Returns:
+        The figure and its panels, row by row.
+
+    Example:
+        >>> figure, axes = panels(3, 2.4, 0.6)
+        >>> len(axes), len(figure.axes)
+        (3, 3)
     """
     columns = min(n, COLUMNS)
     rows = -(-n // columns)
@@ -56,7 +71,12 @@ def panels(
 
 
 def legend(figure: Figure, key: dict[str, Artist]) -> None:
-    """Explain the marks below the panels, in rows of three, or of two under a single panel."""
+    """Explain the marks below the panels, in rows of three, or of two under a single panel.
+
+    Args:
+        figure: result of `panels`.
+        key: a mark for every label, in the order to read them.
+    """
     columns = 2 if len(figure.axes) == 1 else 3
     # Matplotlib fills columns first; people read rows.
     order = [label for column in range(columns) for label in list(key)[column::columns]]
@@ -71,7 +91,13 @@ def legend(figure: Figure, key: dict[str, Artist]) -> None:
 
 
 def log_axis(ax: Axes, which: Literal["x", "y"], write: Callable[[float], str]) -> None:
-    """Make an axis logarithmic, its decades written as people read them."""
+    """Make an axis logarithmic, its decades written as people read them.
+
+    Args:
+        ax: the panel.
+        which: its horizontal or vertical axis.
+        write: how a value is written.
+    """
     (ax.set_xscale if which == "x" else ax.set_yscale)("log")
     axis = ax.xaxis if which == "x" else ax.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
@@ -91,8 +117,15 @@ def cycle(n: int) -> list[str]:
 def ink_on(colour: ArrayLike) -> str:
     """Colour of text that can be read on another.
 
-    >>> ink_on((0.0, 0.0, 0.2, 1.0)), ink_on((1.0, 1.0, 0.8, 1.0))
-    ('white', '#222222')
+    Args:
+        colour: red, green and blue between 0 and 1, and perhaps opacity.
+
+    Returns:
+        A name of Matplotlib's.
+
+    Example:
+        >>> ink_on((0.0, 0.0, 0.2, 1.0)), ink_on((1.0, 1.0, 0.8, 1.0))
+        ('white', '#222222')
     """
     luminance = np.asarray(colour)[:3] @ (0.2126, 0.7152, 0.0722)
     return "white" if luminance < DARK else INK

@@ -39,7 +39,7 @@ def plot_efficiencies(
     """Families ranked by efficiency, every base family with those tuned from it.
 
     Args:
-        table: result of `skillscale.skills.tables.efficiencies`.
+        table: result of `skillscale.skills.families.efficiencies`.
         families: the only families to show; all by default.
         n: base families (or families without a base) per skill, the first ones; None for all,
             which makes a long figure.
@@ -88,8 +88,8 @@ def plot_instruct_effect(effects: pd.DataFrame, pairs: pd.DataFrame | None = Non
     """What instruction tuning does to every skill, and did to single families.
 
     Args:
-        effects: result of `skillscale.skills.tables.instruct_effects`.
-        pairs: result of `skillscale.skills.tables.instruct_pairs`, for the points of families.
+        effects: result of `skillscale.skills.families.instruct_effects`.
+        pairs: result of `skillscale.skills.families.instruct_pairs`, for the points of families.
 
     Returns:
         One row per skill: nested 50, 80 and 95 % intervals of the average effect, named what it is

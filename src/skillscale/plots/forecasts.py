@@ -26,7 +26,7 @@ from skillscale.plots.canvas import (
     log_axis,
     panels,
 )
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 
 def plot_forecast(

@@ -17,8 +17,8 @@ from skillscale.law import equation
 from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.optima.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
-from skillscale.posterior.fit import Fit
 from skillscale.posterior.one_family import production
+from skillscale.posterior.result import Fit
 from skillscale.skills.reading import NAMED, Reading
 
 STEPS = 40
@@ -49,6 +49,7 @@ def plot_level_curves(
         budget is where its diagonal touches the highest curve.
 
     Raises:
+        SpecError: a skill is named twice, or the fit is exploratory and no reading is given.
         UnknownNameError: a skill or family is not in the fit.
 
     Example:

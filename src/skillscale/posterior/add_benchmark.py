@@ -5,7 +5,7 @@ p(\phi \mid \theta, \nu, y) \propto p(\phi) \prod_f p(y_f \mid \theta, \phi, \nu
 
 Within every draw of the law the skills $\theta$ of the fitted models and the tail $\nu$ are taken
 as they are, and the parameters $\phi$ of the benchmark (loadings, intercept, asymmetry, ceiling,
-spreads) are drawn given the scores $y$, by the likelihood of the model (see `likelihood`). The law
+spreads) are drawn given the scores $y$, by the likelihood of the model (see `scores`). The law
 does not learn from the new scores: inference is modular, or cut (Plummer 2015). Draws of the law
 could be weighed by how well they explain the scores, but already at some eighty models (HumanEval)
 a handful would have all the weight. To let the law learn, fit again.
@@ -31,7 +31,7 @@ from skillscale.law.scores import FamilyStudentT, scatter
 from skillscale.law.sites import OF_BENCHMARKS, SITES, Benchmarks, Noise, build
 from skillscale.law.spec import LogNormalPrior
 from skillscale.posterior.annealing import IndependentNormals, draw_each
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 PRIOR_BENCHMARKS = 2.0
 """The specification's prior counts as so many benchmarks beside those of the fit."""
@@ -67,6 +67,8 @@ def add_benchmark(
 ) -> Fit:
     """Add a benchmark to a fit, from the scores of a few of its models.
 
+    Inference is cut: equations and their source stand at the top of this module.
+
     Args:
         fit: a fitted law.
         scores: ``model``, named as in the fit, and one column per new benchmark: fractions, NaN
@@ -85,7 +87,8 @@ def add_benchmark(
 
     Raises:
         TableError: a model is not in the fit or repeats, a score is no fraction, a benchmark is in
-            the fit already, has fewer than five scores, or its number of items is not known.
+            the fit already, has fewer than five scores, or its number of items is not known; an
+            option is out of range, or given for several benchmarks.
 
     Example:
         >>> import skillscale as sk
@@ -127,10 +130,21 @@ def benchmark_rows(fit: Fit, name: str) -> list[dict[str, str | float]]:
     Returns:
         Rows of ``benchmark, n_models`` (with a score), ``parameter, median, lower_80, upper_80``.
         Parameters are the loading of every skill, ``intercept``, ``asymmetry``, and ``noise``: the
-        root mean square, over these models, of the scatter of scores about what the skills say.
+        root mean square, over these models, of the scatter of scores about what the skills say, a
+        fraction.
 
     Raises:
         UnknownNameError: no benchmark of this name.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> [row["parameter"] for row in benchmark_rows(fit, "gsm8k")]
+        ['loading[knowledge]', 'loading[reasoning]', 'intercept', 'asymmetry', 'noise']
     """
     benchmarks = fit.design.coords["benchmark"]
     known_names("benchmark", name, benchmarks)
@@ -169,6 +183,25 @@ def learn_prior(fit: Fit) -> IndependentNormals:
     On HumanEval and XWinograd, from 10 models, forecasts of the others were 6.7 points off by the
     specification's prior alone, 6.2 by this one and 6.1 without its addition, which made intervals
     of 80 % cover less (75 %, from 77 %; from 5 models 69 %, from 71 %).
+
+    Args:
+        fit: a fitted law.
+
+    Returns:
+        One normal for every parameter of a benchmark: the loading of every skill, then intercept,
+        asymmetry, ceiling gap and spreads, on the real line (logs of what is positive, logits of
+        shares; exploratory loadings as they are).
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> prior = learn_prior(fit)
+        >>> prior.mean.shape, bool((prior.sd > 0).all())
+        ((9,), True)
     """
     design, priors = fit.design, fit.spec.priors
     posterior = fit.tree.posterior
@@ -244,6 +277,9 @@ def _extended(
         described: the benchmark's row of the table.
         prior: of its parameters.
         rng: source of randomness.
+
+    Returns:
+        The fit with the benchmark last.
     """
     name = str(described.index[0])
     posterior = fit.tree.posterior.to_dataset()

@@ -69,6 +69,9 @@ def draw_each(
         prior: the prior of all.
         rng: source of randomness.
 
+    Returns:
+        One draw of every posterior, in their order.
+
     Example:
         >>> from jax.scipy.stats import norm
         >>> prior = IndependentNormals(np.zeros(1), np.ones(1))

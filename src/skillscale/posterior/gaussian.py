@@ -74,6 +74,9 @@ def fit_gaussian(
         gradient_steps: mean-field steps.
         newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
         near: a Gaussian of a similar posterior to start from, instead of mean-field steps.
+
+    Returns:
+        The Gaussian; its mean is that of the later half of the full-covariance steps.
     """
     size = potential.start.size
     if near is None:
@@ -125,6 +128,9 @@ def gaussian_around(
         potential: the posterior.
         observations: what it is conditioned on.
         draws: draws of all chains, at least four of each.
+
+    Returns:
+        The Gaussian.
     """
     some = draws[:, :: draws.shape[1] // POINTS_PER_CHAIN][:, :POINTS_PER_CHAIN]
     batches = jnp.asarray(some).reshape(-1, POINTS, draws.shape[-1])

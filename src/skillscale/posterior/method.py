@@ -27,6 +27,9 @@ class Method(Protocol):
             potential: the posterior.
             observations: what it is conditioned on.
             key: source of randomness.
+
+        Returns:
+            The Gaussian, over flat parameters.
         """
         ...
 
@@ -46,6 +49,9 @@ class Method(Protocol):
             key: source of randomness.
             on_progress: told the steps done and all steps.
             near: approximation of a similar posterior, as `approximate` gives it, to start from.
+
+        Returns:
+            Draws of flat parameters by chain, and the sampler's statistics.
         """
         ...
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.hmc_util import dual_averaging
 
-from skillscale.errors import SpecError, require_at_least
+from skillscale.errors import require_at_least, require_probability
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
@@ -69,10 +69,7 @@ class Nuts:
 
     def __post_init__(self) -> None:
         require_at_least(self, chains=1, stages=1, warmup=8, draws=1, max_tree_depth=1)
-        if not 0 < self.target_accept < 1:
-            raise SpecError(
-                f"Nuts: target_accept lies between 0 and 1, found {self.target_accept!r}."
-            )
+        require_probability(self, "target_accept")
 
     def approximate(
         self,
@@ -113,6 +110,9 @@ class Nuts:
             key: source of randomness.
             on_progress: told the steps done and all steps.
             near: approximation of a similar posterior, which spares all stages but the last.
+
+        Returns:
+            Draws of flat parameters by chain, and the sampler's statistics, warm-up left out.
         """
         key_near, key_main = jax.random.split(key)
         before = 0 if near else (self.stages - 1) * self.warmup

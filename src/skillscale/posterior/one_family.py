@@ -31,7 +31,7 @@ from skillscale.law.design import Observations, covariates
 from skillscale.law.model import split_covariates
 from skillscale.law.priors import slope_prior
 from skillscale.law.sites import Draws, Growth
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 N_DRAWS = 1000
 """Draws of the law that a query uses, evenly spaced: a tail of one in ten then rests on 100."""
@@ -57,7 +57,7 @@ class Production(NamedTuple):
 def production(
     fit: Fit, family: str | None = None, *, n_draws: int = N_DRAWS, seed: int = 0
 ) -> Production:
-    """The law of one family.
+    """The law of one family, per draw: the equations stand at the top of this module.
 
     Args:
         fit: a fitted law.
@@ -66,8 +66,22 @@ def production(
         n_draws: at most so many draws of the law.
         seed: source of randomness of a fitted family's own slope.
 
+    Returns:
+        Efficiencies (skills at the references), slopes (skill per e-fold of size, of tokens, and
+        per product of both logs), links, and the references (counts) at which logs are centred.
+
     Raises:
         UnknownNameError: the family is not in the fit.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> production(fit, "llama", n_draws=50).slope.shape
+        (50, 3, 2)
     """
     draws = fit.draws(n_draws)
     slope = np.asarray(draws.law.growth.slope, np.float64)
@@ -89,6 +103,26 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
 
     Efficiencies and links stay as fitted, so that the comparison is of what the data say of size
     against tokens, and of nothing else.
+
+    Args:
+        fitted: the law of one family, as `production` gives it.
+        fit: the fit that it is of.
+        seed: source of randomness.
+
+    Returns:
+        The law with slopes of the prior, as many draws, in the units of the skills.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> fitted = production(fit)
+        >>> prior = with_prior_slopes(fitted, fit)
+        >>> prior.slope.shape, prior.efficiency is fitted.efficiency
+        ((200, 3, 2), True)
     """
     n_draw, _, n_skill = fitted.slope.shape
     prior = slope_prior(fit.spec, jnp.ones(n_skill))

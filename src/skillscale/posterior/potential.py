@@ -39,6 +39,13 @@ class Potential:
         energy: from a flat vector and observations to the potential energy.
         constrain: from a flat vector and observations to the sites of the model.
         groups: positions of the parameters of some lineages each; the others are shared by all.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> square = Potential(jnp.zeros(3), lambda z, _: z @ z / 2, lambda z, _: {"z": z})
+        >>> gradient = square.program(lambda energy, z: jax.grad(energy)(z, None))
+        >>> gradient(jnp.ones(3)).tolist()
+        [1.0, 1.0, 1.0]
     """
 
     start: Flat
@@ -55,7 +62,10 @@ class Potential:
 
         Args:
             function: of the energy, of arrays, and of options.
-            options: what the program is compiled for, hashable.
+            **options: what the program is compiled for, hashable.
+
+        Returns:
+            The program, of arrays alone.
         """
         key = (function, *sorted(options.items()))
         if key not in self._programs:
@@ -64,7 +74,27 @@ class Potential:
 
 
 def make_potential(design: Design, spec: Spec) -> Potential:
-    """Flatten the model of a design; observations stay an argument, so folds share programs."""
+    """Flatten the model of a design; observations stay an argument, so folds share programs.
+
+    The density is that of `make_model`, on parameters mapped to the real line (logs of what is
+    positive, logits of shares), with the Jacobian of this map.
+
+    Args:
+        design: arrays and names of a table.
+        spec: skills, priors and evidence.
+
+    Returns:
+        The potential, in nats. Its sites have names and shapes of one draw, as `Draws` declares.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> from skillscale.law.design import make_design
+        >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
+        >>> design = make_design(load_table().select(families=["llama", "llama-2"]), spec)
+        >>> potential = make_potential(design, spec)
+        >>> potential.constrain(potential.start, design.observations)["skill"].shape
+        (7, 1)
+    """
     model = make_model(design, spec)
 
     @jax.jit

@@ -23,6 +23,13 @@ def write(
 ) -> None:
     """Write to a temporary name beside the target, then rename: a file is whole or absent.
 
+    Args:
+        path: the netCDF file; one that is there is replaced.
+        tree: posterior, and the sampler's statistics.
+        table: the data fitted.
+        spec: the specification.
+        provenance: plain values, with the hash of the data as ``data_hash``.
+
     Raises:
         FitFileError: the file can't be written.
     """
@@ -47,6 +54,12 @@ def write(
 
 def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     """Read what `write` has written.
+
+    Args:
+        path: the netCDF file.
+
+    Returns:
+        Tree, table, specification and provenance.
 
     Raises:
         FitFileError: the file is missing, truncated, no fit, or of another schema.

@@ -36,7 +36,8 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
         seed: source of randomness.
 
     Returns:
-        One piece of evidence for every skill that both have.
+        One piece of evidence for every skill that both have: log of the best size over the
+        reference size (e-folds) and sum of the exponents, each with its scale.
 
     Raises:
         RunsError: no skill of the specification is among the losses.
@@ -87,14 +88,21 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
 def evidence_toml(evidence: tuple[SlopeEvidence, ...]) -> str:
     """Evidence as a part of a specification.
 
-    >>> print(evidence_toml((SlopeEvidence("coding", 1.6, 0.6, 0.95, 0.25),)))
-    [[evidence]]
-    skill = "coding"
-    log_params = 1.6
-    log_params_sd = 0.6
-    sharpness = 0.95
-    sharpness_sd = 0.25
-    <BLANKLINE>
+    Args:
+        evidence: result of `slope_evidence`.
+
+    Returns:
+        TOML, a table ``[[evidence]]`` per skill.
+
+    Example:
+        >>> print(evidence_toml((SlopeEvidence("coding", 1.6, 0.6, 0.95, 0.25),)))
+        [[evidence]]
+        skill = "coding"
+        log_params = 1.6
+        log_params_sd = 0.6
+        sharpness = 0.95
+        sharpness_sd = 0.25
+        <BLANKLINE>
     """
     lines = []
     for known in evidence:

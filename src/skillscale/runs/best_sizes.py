@@ -30,7 +30,7 @@ def optima(
         interval: probability inside the intervals.
 
     Returns:
-        One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (medians) with
+        One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (median counts) with
         ``_lower`` and ``_upper``; ``prob_inside``, that the optimum is among the sizes tried at the
         budget (NaN where it was not run); ``place``, a sentence that says whether the interval is,
         or the answer is extrapolated; and ``ratio``, by how much the size exceeds that of the
@@ -88,8 +88,21 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
         interval: probability inside the intervals.
 
     Returns:
-        One row per group, loss and estimator: ``params_exponent`` and ``tokens_exponent`` with
-        ``_lower`` and ``_upper``; of surfaces also ``alpha, beta, floor``.
+        One row per group, loss and estimator: medians of ``params_exponent`` and
+        ``tokens_exponent`` with ``_lower`` and ``_upper``; of surfaces also ``alpha, beta`` (the
+        exponents of size and tokens) and ``floor`` (in the unit of the loss). A loss without
+        parabolas at two budgets has a row of its surface only.
+
+    Example:
+        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.sampling import ManyNuts
+        >>> from skillscale.runs.table import load_runs
+        >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
+        >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
+        >>> exponents(found)[["group", "loss", "estimator"]]
+               group    loss estimator
+        0  starcoder  val_c4   surface
+        1  starcoder  val_c4  parabola
     """
     surface = found.surfaces.surface
     rows = []

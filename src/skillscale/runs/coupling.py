@@ -19,7 +19,14 @@ SHRINKAGE = 10
 def residual_correlation(
     residuals: Float[np.ndarray, "loss run"],
 ) -> Float[np.ndarray, "loss loss"]:
-    """Rank correlation of residuals, NaN where not measured, shrunk towards independence."""
+    """Rank correlation of residuals, shrunk towards independence.
+
+    Args:
+        residuals: of every run, NaN where a loss was not measured.
+
+    Returns:
+        A correlation matrix that has a Cholesky root.
+    """
     frame = pd.DataFrame(residuals.T)
     is_measured = frame.notna().astype(float)
     n_both = is_measured.T @ is_measured
@@ -39,12 +46,23 @@ def coupled_order(
 ) -> Int[np.ndarray, "loss draw"]:
     """Orders of the draws of every loss after which their summaries correlate so.
 
-    >>> rng = np.random.default_rng(0)
-    >>> draws = rng.standard_normal((2, 1000))
-    >>> order = coupled_order(draws, np.array([[1.0, 0.9], [0.9, 1.0]]), rng)
-    >>> joint = np.take_along_axis(draws, order, axis=1)
-    >>> bool(np.corrcoef(joint)[0, 1] > 0.85)
-    True
+    Iman and Conover 1982.
+
+    Args:
+        summaries: one number of every draw.
+        correlation: of the summaries, as wanted.
+        rng: source of randomness.
+
+    Returns:
+        Positions of draws, a permutation per loss.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> draws = rng.standard_normal((2, 1000))
+        >>> order = coupled_order(draws, np.array([[1.0, 0.9], [0.9, 1.0]]), rng)
+        >>> joint = np.take_along_axis(draws, order, axis=1)
+        >>> bool(np.corrcoef(joint)[0, 1] > 0.85)
+        True
     """
     normal = np.linalg.cholesky(correlation) @ rng.standard_normal(summaries.shape)
     rank = normal.argsort(axis=1).argsort(axis=1)

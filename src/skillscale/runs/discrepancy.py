@@ -39,13 +39,34 @@ Place = Float[np.ndarray, "run 2"]
 
 
 def places(log_params: Float[np.ndarray, " run"], log_tokens: Float[np.ndarray, " run"]) -> Place:
-    """Where runs are: log compute and log tokens per parameter, in units of their lengths."""
+    """Where runs are: log compute and log tokens per parameter, in units of their lengths.
+
+    Args:
+        log_params: logs of sizes over the reference.
+        log_tokens: logs of token counts over the reference.
+
+    Returns:
+        Both coordinates of every run.
+    """
     compute = (log_params + log_tokens) / COMPUTE_LENGTH
     return np.stack([compute, (log_tokens - log_params) / RATIO_LENGTH], axis=-1)
 
 
 def covariance(one: Place, other: Place) -> Float[np.ndarray, "one other"]:
-    """Covariance of the discrepancies at two sets of places, at scale one."""
+    """Covariance of the discrepancies at two sets of places, at scale one.
+
+    Args:
+        one: some places.
+        other: some places.
+
+    Returns:
+        Covariances, one at the same place.
+
+    Example:
+        >>> at = places(np.zeros(1), np.zeros(1))
+        >>> covariance(at, at).tolist()
+        [[1.0]]
+    """
     by_compute, by_ratio = np.exp(-0.5 * (one[:, None] - other[None]) ** 2).transpose(2, 0, 1)
     return by_compute * (COMMON + (1 - COMMON) * by_ratio)
 
@@ -68,11 +89,25 @@ class Basis:
         return self.weights.shape[1]
 
     def functions(self, where: Place) -> Float[np.ndarray, "place function"]:
-        """Values of the functions."""
+        """Values of the functions.
+
+        Args:
+            where: places to look.
+
+        Returns:
+            Values of every function there.
+        """
         return covariance(where, self.at) @ self.weights
 
     def rest(self, where: Place) -> Float[np.ndarray, "place place"]:
-        """A root of the covariance that the functions leave: zero where runs are near."""
+        """A root of the covariance that the functions leave: zero where runs are near.
+
+        Args:
+            where: places to look.
+
+        Returns:
+            A matrix whose product with its transpose is that covariance, times `BEYOND` squared.
+        """
         functions = self.functions(where)
         values, vectors = np.linalg.eigh(covariance(where, where) - functions @ functions.T)
         return np.asarray(BEYOND * vectors * np.sqrt(np.maximum(values, 0.0)))
@@ -81,9 +116,16 @@ class Basis:
 def make_basis(runs: Place) -> Basis:
     """The leading eigenvectors of the covariance over some runs.
 
-    >>> basis = make_basis(places(np.zeros(5), np.linspace(0, 1, 5)))
-    >>> basis.n_functions
-    3
+    Args:
+        runs: places of runs.
+
+    Returns:
+        Functions that explain 99.9 % of the variance, twenty at most.
+
+    Example:
+        >>> basis = make_basis(places(np.zeros(5), np.linspace(0, 1, 5)))
+        >>> basis.n_functions
+        3
     """
     at = np.unique(np.round(runs, 9), axis=0)
     values, vectors = np.linalg.eigh(covariance(at, at))

@@ -62,6 +62,13 @@ class IsoFlop:
     def index(self, group: str, loss: str) -> int:
         """Position of a group's loss.
 
+        Args:
+            group: name of the group.
+            loss: name of the loss.
+
+        Returns:
+            Its position in ``keys``, ``surfaces``, ``parabolas`` and ``power_laws``.
+
         Raises:
             UnknownNameError: the runs have no such group or loss.
         """
@@ -82,7 +89,7 @@ class IsoFlop:
                 power law through their minima elsewhere.
 
         Returns:
-            Sizes; NaN where there are no parabolas.
+            Sizes, counts of parameters; NaN where there are no parabolas.
         """
         if estimator is Estimator.SURFACE:
             return self.surfaces.optimum(flops)[row]
@@ -105,12 +112,17 @@ def isoflop(
 ) -> IsoFlop:
     """Fit a loss surface, and parabolas at every budget, to each loss of each group.
 
+    The third and the second approach of Hoffmann et al. 2022 (arXiv:2203.15556), with posteriors.
+
     Args:
         runs: controlled runs. `by_skill` turns losses into skills first.
         pooled: whether surfaces come from one population that is estimated.
         method: options of the sampler of surfaces.
         seed: the only source of randomness; the same seed gives the same draws.
         on_progress: called with the surfaces sampled and all surfaces, for a progress bar.
+
+    Returns:
+        Draws of optima by both estimators, as a frozen `IsoFlop`.
 
     Raises:
         RunsError: a loss has too few runs in every group.

@@ -29,7 +29,8 @@ def forecast_losses(
 
     Args:
         surfaces: result of `fit_surfaces`.
-        plan: one row per run: ``n_params`` and ``n_tokens`` (counts), optionally ``run`` (a name).
+        plan: one row per run: ``n_params`` and ``n_tokens`` (counts), optionally ``run`` (a name)
+            and ``group``.
         groups: recipes to train; all of those fitted by default, or the column ``group`` of the
             plan.
         losses: names of losses; all by default.
@@ -37,9 +38,9 @@ def forecast_losses(
         seed: source of randomness.
 
     Returns:
-        One row per planned run, group and loss: ``run, group, loss, n_params, n_tokens, flops,
-        median``, ``lower_`` and ``upper_`` per interval, and ``beyond``, the compute over the most
-        that was run in the group.
+        One row per planned run, group and loss: ``run, group, loss, n_params, n_tokens, flops``,
+        ``median``, ``lower_`` and ``upper_`` per interval (in the unit of the loss, noise
+        included), and ``beyond``, the compute over the most that was run in the group.
 
     Raises:
         SpecError: the plan lacks a column or holds a count that is not positive.

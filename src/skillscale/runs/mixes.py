@@ -35,7 +35,7 @@ def load_mixes(path: str | Path | None = None) -> pd.DataFrame:
             with the package, of the six corpora.
 
     Returns:
-        Shares, indexed by group.
+        Shares (fractions), one column per kind of data, indexed by group.
 
     Raises:
         TableError: the file holds problems; the error lists all of them.
@@ -85,6 +85,16 @@ def mix_effects(
     Raises:
         RunsError: fewer than three groups have shares.
         UnknownNameError: a group with shares is not in the runs.
+
+    Example:
+        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.sampling import ManyNuts
+        >>> from skillscale.runs.table import load_runs
+        >>> shares = load_mixes().loc[["starcoder", "proof-pile-2", "fineweb-edu-100b"], ["code"]]
+        >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=shares.index)
+        >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
+        >>> mix_effects(found, shares, [1e19]).columns.tolist()
+        ['share', 'loss', 'flops', 'effect', 'effect_lower', 'effect_upper', 'prob_larger']
     """
     known_names("group", map(str, shares.index), found.runs.groups, "these runs")
     if len(shares) < LEAST_GROUPS:

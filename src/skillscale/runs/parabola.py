@@ -48,15 +48,26 @@ def fit_parabolas(
 ) -> Parabolas | None:
     """Draw the parabolas that the runs of one loss in one group allow.
 
+    The second approach of Hoffmann et al. 2022 (arXiv:2203.15556), with a small cubic term.
+
     Args:
-        budget: training budget of every run, the same number where it is shared.
+        budget: training budget of every run in FLOP, the same number where it is shared.
         n_params: sizes, counts.
         loss: losses, positive.
         n_draws: how many draws.
         rng: source of randomness.
 
     Returns:
-        None where no budget has three sizes, or noise can't be told from curvature.
+        A parabola per draw and budget with three sizes or more: sizes in parameters, coefficients
+        and noise of the log of the loss. None where no budget has three sizes, or noise can't be
+        told from curvature.
+
+    Example:
+        >>> sizes = np.geomspace(1e8, 1e10, 7)
+        >>> loss = 3 + 0.1 * np.log(sizes / 1e9) ** 2
+        >>> found = fit_parabolas(np.full(7, 1e20), sizes, loss, 200, np.random.default_rng(0))
+        >>> found.optimum.shape, f"{np.median(found.optimum):.1e}"
+        ((200, 1), '1.0e+09')
     """
     parts = []
     for value in np.unique(budget):

@@ -76,7 +76,17 @@ def measure(
     log_counts: Float[np.ndarray, "run 2"],
     functions: Float[np.ndarray, "run function"],
 ) -> tuple[Measured, Float[np.ndarray, " surface"]]:
-    """Losses of every surface in units of its smallest, padded to a common number of runs."""
+    """Losses of every surface in units of its smallest, padded to a common number of runs.
+
+    Args:
+        runs: controlled runs.
+        keys: group and loss of every surface.
+        log_counts: logs of size and tokens of every run, over the reference.
+        functions: functions of the discrepancy at every run.
+
+    Returns:
+        Losses as the posterior takes them, and the smallest of every surface in its own unit.
+    """
     group = runs.runs["group"].to_numpy()
     # With fewer runs than functions, no axis would stand for what they leave of the discrepancy.
     n_runs = max(functions.shape[1], *(int((group == name).sum()) for name in runs.groups))
@@ -111,7 +121,15 @@ def _with_axes(measured: Measured) -> Measured:
 def energy(
     log_numbers: Float[Array, " number"], data: tuple[Measured, Population]
 ) -> Float[Array, ""]:
-    """Minus the log posterior density of one surface, its discrepancy integrated out."""
+    """Minus the log posterior density of one surface, its discrepancy integrated out.
+
+    Args:
+        log_numbers: logs of its seven numbers.
+        data: its losses, and the population that it is of.
+
+    Returns:
+        The density in nats, up to a constant.
+    """
     measured, population = data
     noise, scale = _scales(log_numbers)
     rest, along = _residuals(log_numbers, measured)
@@ -154,7 +172,15 @@ def _residuals_of_draws(
 def noise_of(
     measured: Measured, log_numbers: Float[np.ndarray, "surface number"]
 ) -> Float[np.ndarray, "surface run"]:
-    """What surface and discrepancy leave of the log of every loss."""
+    """What surface and discrepancy leave of the log of every loss.
+
+    Args:
+        measured: losses of every surface.
+        log_numbers: logs of its seven numbers.
+
+    Returns:
+        Residuals in logs of the loss; without meaning where runs are padding.
+    """
     parts = _residuals_of_draws(log_numbers[:, None], measured)
     rest, along = (np.asarray(part)[:, 0] for part in parts)
     noise, scale = _scales(log_numbers)
@@ -166,7 +192,16 @@ def noise_of(
 def draw_weights(
     flat: Float[np.ndarray, "surface chain draw number"], measured: Measured, key: Array
 ) -> Float[np.ndarray, "surface draw function"]:
-    """Draw the discrepancy's weights given the numbers: along the axes they are independent."""
+    """Draw the discrepancy's weights given the numbers: along the axes they are independent.
+
+    Args:
+        flat: draws of the logs of the seven numbers.
+        measured: losses of every surface.
+        key: source of randomness.
+
+    Returns:
+        Weights of the functions, chains joined, in logs of the loss.
+    """
     log_numbers = flat.reshape(len(flat), -1, flat.shape[-1])
     _, along = _residuals_of_draws(log_numbers, measured)
     noise, scale = _scales(log_numbers)
@@ -178,7 +213,15 @@ def draw_weights(
 
 
 def weigh_and_pool(measured: Measured, *, pooled: bool) -> tuple[Measured, Population, Modes]:
-    """Weigh outliers and estimate the population, by turns, and find the modes given both."""
+    """Weigh outliers and estimate the population, by turns, and find the modes given both.
+
+    Args:
+        measured: losses of every surface.
+        pooled: whether the population is estimated, or is that of the prior.
+
+    Returns:
+        The losses with weights, the population, and the modes.
+    """
     n = len(measured.log_loss)
     mean, covariance = np.log(PRIOR_MEDIAN), np.diag(np.square(PRIOR_SIGMA))
     population = _for_each(mean, covariance, n)

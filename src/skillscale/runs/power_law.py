@@ -35,7 +35,15 @@ class PowerLaw(NamedTuple):
     def at(
         self, budgets: Float[np.ndarray, " budget"], rng: np.random.Generator
     ) -> Float[np.ndarray, "draw budget"]:
-        """Draws of the optimum at some budgets, scatter included."""
+        """Draws of the optimum at some budgets, scatter included.
+
+        Args:
+            budgets: training budgets in FLOP.
+            rng: source of the scatter.
+
+        Returns:
+            Optima, in the unit of those that the law was fitted to.
+        """
         line = self.level[:, None] + self.exponent[:, None] * (
             np.log(budgets) - self.mean_log_budget
         )
@@ -57,17 +65,21 @@ def fit_power_law(
     Args:
         budgets: training budgets in FLOP.
         log_optimum: log of the optimum at each.
-        variance: its variance.
+        variance: its variance, in squared e-folds.
         n_draws: how many draws.
         rng: source of randomness.
         has_slope: False holds the exponent at zero.
         scatter_scale: scale of the half-Cauchy prior of the scatter, in e-folds.
 
-    >>> rng = np.random.default_rng(0)
-    >>> budgets = np.array([1e18, 1e19, 1e20])
-    >>> law = fit_power_law(budgets, 0.5 * np.log(budgets), np.full(3, 1e-6), 500, rng)
-    >>> round(float(np.median(law.exponent)), 2)
-    0.5
+    Returns:
+        Draws of level, exponent and scatter.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> budgets = np.array([1e18, 1e19, 1e20])
+        >>> law = fit_power_law(budgets, 0.5 * np.log(budgets), np.full(3, 1e-6), 500, rng)
+        >>> round(float(np.median(law.exponent)), 2)
+        0.5
     """
     centre = float(np.log(budgets).mean())
     x = np.column_stack([np.ones(len(budgets)), np.log(budgets) - centre])
@@ -100,6 +112,9 @@ def fit_mean(log_draws: Float[np.ndarray, "group draw"], rng: np.random.Generato
     Args:
         log_draws: draws of the log of every group's value.
         rng: source of randomness.
+
+    Returns:
+        As many draws: the log of the mean as ``level``, and the scatter; exponents are zero.
     """
     return fit_power_law(
         np.ones(len(log_draws)),

@@ -18,6 +18,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from numpyro.infer import MCMC, NUTS
 
+from skillscale.errors import require_at_least, require_probability
+
 Energy = Callable[[Float[Array, " parameter"], Any], Float[Array, ""]]
 """Minus a log posterior density, from parameters and one problem's data."""
 
@@ -32,7 +34,7 @@ STEP_SHRINKAGES = 0.5 ** np.arange(0, 12, 2)
 
 @dataclass(frozen=True)
 class ManyNuts:
-    """Options of the sampler.
+    """Options of the sampler: NUTS (Hoffman and Gelman 2014, arXiv:1111.4246), of many posteriors.
 
     Attributes:
         chains: chains per posterior.
@@ -40,6 +42,11 @@ class ManyNuts:
         draws: draws kept per chain.
         target_accept: acceptance rate that the step size adapts to.
         max_tree_depth: longest trajectory, ``2 ** max_tree_depth`` gradients.
+
+    Example:
+        >>> quick = ManyNuts(warmup=50, draws=50)
+        >>> quick.chains * quick.draws
+        100
     """
 
     chains: int = 2
@@ -47,6 +54,10 @@ class ManyNuts:
     draws: int = 400
     target_accept: float = 0.9
     max_tree_depth: int = 7
+
+    def __post_init__(self) -> None:
+        require_at_least(self, chains=1, warmup=1, draws=1, max_tree_depth=1)
+        require_probability(self, "target_accept")
 
 
 class Modes(NamedTuple):
@@ -75,6 +86,9 @@ def find_modes(energy: Energy, data: Any, start: Float[np.ndarray, "problem para
         energy: minus the log posterior density of one problem.
         data: data of the problems, arrays with a leading problem axis.
         start: where to begin.
+
+    Returns:
+        The mode of every problem, and a root of the covariance of the normal approximation there.
     """
     point = np.asarray(start, np.float64)
     values, _, _ = _derivatives(energy, data, point)
@@ -118,6 +132,9 @@ def sample_each(
         key: source of randomness.
         options: of the sampler.
         on_progress: told the posteriors sampled and all of them.
+
+    Returns:
+        Draws of every problem by chain, and which of them diverged.
     """
     n, size = modes.mode.shape
     keys = jax.random.split(key, (n, options.chains))

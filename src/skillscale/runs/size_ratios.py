@@ -46,6 +46,17 @@ def ratios(
 
     Raises:
         UnknownNameError: the reference is no loss of a group.
+
+    Example:
+        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.sampling import ManyNuts
+        >>> from skillscale.runs.table import load_runs
+        >>> losses = ["val_c4", "val_starcoder"]
+        >>> runs = load_runs("isoflop").select(losses=losses, groups=["starcoder"])
+        >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
+        >>> ratios(found, [1e19], reference="val_c4")[["group", "loss", "flops"]]
+               group           loss         flops
+        0  starcoder  val_starcoder  1.000000e+19
     """
     chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
     losses = [loss for loss in found.runs.loss_names if loss != reference]

@@ -30,7 +30,7 @@ def by_skill(runs: Runs, skills: pd.Series) -> Runs:
         The same runs with one loss per skill.
 
     Raises:
-        RunsError: none of the losses has a skill.
+        RunsError: none of the losses has a skill, or no run has all losses of one.
 
     Example:
         >>> from skillscale.runs.table import load_runs

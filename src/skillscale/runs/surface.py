@@ -38,9 +38,18 @@ def expected_loss(
 ) -> Float[Array | np.ndarray, "*s"]:
     """Loss of runs, from logs centred at the reference size and token count.
 
-    >>> chinchilla = Surface(*map(jnp.array, (1.7, 0.5, 0.6, 0.34, 0.28)))
-    >>> round(float(expected_loss(chinchilla, jnp.array(0.0), jnp.array(0.0))), 3)
-    2.8
+    Args:
+        surface: the loss surface, or draws of it.
+        log_params: logs of sizes over the reference.
+        log_tokens: logs of token counts over the reference.
+
+    Returns:
+        Losses in the unit of the surface.
+
+    Example:
+        >>> chinchilla = Surface(*map(jnp.array, (1.7, 0.5, 0.6, 0.34, 0.28)))
+        >>> round(float(expected_loss(chinchilla, jnp.array(0.0), jnp.array(0.0))), 3)
+        2.8
     """
     by_size = surface.size_term * jnp.exp(-surface.size_exponent * log_params)
     by_tokens = surface.tokens_term * jnp.exp(-surface.tokens_exponent * log_tokens)
@@ -52,9 +61,17 @@ def optimal_log_params(
 ) -> Float[Array | np.ndarray, "*s"]:
     r"""Log of $N^*/N_0$ at a budget, from $\log\frac{C}{6 N_0 D_0}$.
 
-    >>> even = Surface(*map(jnp.array, (1.7, 0.5, 0.5, 0.3, 0.3)))
-    >>> float(optimal_log_params(even, jnp.array(2.0)))
-    1.0
+    Args:
+        surface: the loss surface, or draws of it.
+        log_pairs: log of the budget, over six times the reference size and token count.
+
+    Returns:
+        Logs of sizes over the reference.
+
+    Example:
+        >>> even = Surface(*map(jnp.array, (1.7, 0.5, 0.5, 0.3, 0.3)))
+        >>> float(optimal_log_params(even, jnp.array(2.0)))
+        1.0
     """
     ratio = surface.size_exponent * surface.size_term
     ratio /= surface.tokens_exponent * surface.tokens_term
@@ -63,5 +80,17 @@ def optimal_log_params(
 
 
 def params_exponent(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
-    r"""Exponent $a$ of $N^* \propto C^a$."""
+    r"""Exponent $a$ of $N^* \propto C^a$.
+
+    Args:
+        surface: the loss surface, or draws of it.
+
+    Returns:
+        Numbers between 0 and 1.
+
+    Example:
+        >>> even = Surface(*map(jnp.array, (1.7, 0.5, 0.5, 0.3, 0.3)))
+        >>> float(params_exponent(even))
+        0.5
+    """
     return surface.tokens_exponent / (surface.size_exponent + surface.tokens_exponent)

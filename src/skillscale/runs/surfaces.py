@@ -82,19 +82,41 @@ class Surfaces:
         return Surface(*(self.numbers[name] for name in Surface._fields))
 
     def optimum(self, flops: float) -> Float[np.ndarray, "surface draw"]:
-        """Draws of the size of least loss at a budget in FLOP, that of the surface alone."""
+        """Draws of the size of least loss at a budget, that of the surface alone.
+
+        Args:
+            flops: the budget in FLOP.
+
+        Returns:
+            Sizes, counts of parameters.
+        """
         pairs = flops / TRAINING_FLOPS / self.reference[0] / self.reference[1]
         log_params = optimal_log_params(self.surface, np.log(pairs))
         return self.reference[0] * np.exp(np.asarray(log_params, np.float64))
 
     def of_group(self, group: str) -> list[int]:
-        """Positions of the surfaces of a group."""
+        """Positions of the surfaces of a group.
+
+        Args:
+            group: name of the group.
+
+        Returns:
+            Positions in ``keys``; none for a name that is not known.
+        """
         return [row for row, (name, _) in enumerate(self.keys) if name == group]
 
     def centred(
         self, n_params: Float[np.ndarray, "*p"], n_tokens: Float[np.ndarray, "*p"]
     ) -> tuple[Float[np.ndarray, "*p"], Float[np.ndarray, "*p"]]:
-        """Logs of sizes and token counts, about the reference."""
+        """Logs of sizes and token counts, about the reference.
+
+        Args:
+            n_params: sizes, counts.
+            n_tokens: training tokens, counts.
+
+        Returns:
+            Both logs, in e-folds over the reference.
+        """
         return np.log(n_params / self.reference[0]), np.log(n_tokens / self.reference[1])
 
     def losses(
@@ -112,6 +134,10 @@ class Surfaces:
             n_tokens: training tokens, counts.
             seed: source of randomness, for the discrepancy away from the runs.
             only: positions of the surfaces wanted; all of them by default.
+
+        Returns:
+            Losses in the unit of the runs, without noise; draws of one surface are joint over
+            places.
         """
         rows = range(len(self.keys)) if only is None else only
         log_params, log_tokens = self.centred(n_params, n_tokens)
@@ -139,6 +165,8 @@ def fit_surfaces(
 ) -> Surfaces:
     """Fit a loss surface to every loss of every group.
 
+    The surface is that of Hoffmann et al. 2022 (arXiv:2203.15556, third approach), sampled by NUTS.
+
     Args:
         runs: controlled runs; not every run needs every loss, and budgets need not repeat.
         pooled: whether surfaces come from one population that is estimated, or each for itself
@@ -146,6 +174,9 @@ def fit_surfaces(
         method: options of the sampler.
         seed: the only source of randomness; the same seed gives the same draws.
         on_progress: called with the surfaces sampled and all surfaces, for a progress bar.
+
+    Returns:
+        Draws of every surface, as frozen `Surfaces`.
 
     Raises:
         RunsError: a loss has too few runs in every group.

@@ -15,6 +15,7 @@ from skillscale.data.rules import numbers
 from skillscale.data.schema import runs_schema
 from skillscale.data.table import shipped_directory
 from skillscale.errors import RunsError, UnknownNameError, known_names
+from skillscale.law.compute import TRAINING_FLOPS
 
 SHIPPED = ("isoflop", "olmo-ladder", "overtraining")
 RUN_COLUMNS = ("run", "group", "n_params", "n_tokens", "flops", "source")
@@ -79,6 +80,9 @@ class Runs:
             groups: names to keep; all of them by default.
             min_flops: least training compute to keep, in FLOP.
             max_flops: most training compute to keep, in FLOP.
+
+        Returns:
+            Runs with the same warnings.
 
         Raises:
             UnknownNameError: a name is not in these runs.
@@ -207,7 +211,9 @@ def _run_frame(cells: pd.DataFrame) -> pd.DataFrame:
     """Turn valid cells into typed columns, defaults filled in."""
     cells = cells.assign(**{name: None for name in RUN_COLUMNS if name not in cells.columns})
     counts = cells[["n_params", "n_tokens", "flops"]].apply(numbers)
-    counts["flops"] = counts["flops"].fillna(6 * counts["n_params"] * counts["n_tokens"])
+    counts["flops"] = counts["flops"].fillna(
+        TRAINING_FLOPS * counts["n_params"] * counts["n_tokens"]
+    )
     group = cells["group"].fillna("all")
     cell_names = [
         f"{name}-{n_params:.12g}-{n_tokens:.12g}"
@@ -226,7 +232,7 @@ def _run_frame(cells: pd.DataFrame) -> pd.DataFrame:
 
 def _compute_warnings(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]:
     """Say where compute contradicts 6 n_params n_tokens."""
-    ratio = frame["flops"] / (6 * frame["n_params"] * frame["n_tokens"])
+    ratio = frame["flops"] / (TRAINING_FLOPS * frame["n_params"] * frame["n_tokens"])
     is_off = ((ratio - 1).abs() > COMPUTE_TOLERANCE).to_numpy()
     if not is_off.any():
         return ()

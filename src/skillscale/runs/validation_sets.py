@@ -43,6 +43,9 @@ def misspecification(
 ) -> pd.DataFrame:
     """What assuming any mix of skills costs when any other is the one that matters.
 
+    The question of Roberts et al. 2025 (arXiv:2503.10061), answered by the surfaces without their
+    discrepancy.
+
     Args:
         found: result of `isoflop` on runs with one loss per skill.
         flops: budgets in FLOP.
@@ -58,7 +61,24 @@ def misspecification(
 
     Raises:
         SpecError: fewer than two skills, or weights that are no mix of them.
-        UnknownNameError: a skill is not among the losses.
+        UnknownNameError: a skill is not among the losses of every group.
+
+    Example:
+        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.sampling import ManyNuts
+        >>> from skillscale.runs.table import load_runs
+        >>> losses = ["val_c4", "val_starcoder"]
+        >>> runs = load_runs("isoflop").select(losses=losses, groups=["starcoder"])
+        >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
+        >>> table = misspecification(found, [1e19], parts=1)
+        >>> table[["true_val_c4", "assumed_val_c4"]]
+           true_val_c4  assumed_val_c4
+        0          0.0             0.0
+        1          0.0             1.0
+        2          1.0             0.0
+        3          1.0             1.0
+        >>> table["error"].iloc[[0, 3]].tolist()
+        [0.0, 0.0]
     """
     skills = list(found.runs.loss_names if skills is None else skills)
     if len(skills) < 2:
@@ -95,8 +115,16 @@ def misspecification(
 def simplex(n: int, parts: int) -> Float[np.ndarray, "mix skill"]:
     """All mixes of some skills in whole parts.
 
-    >>> simplex(2, 2).tolist()
-    [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
+    Args:
+        n: number of skills.
+        parts: how many parts a mix has.
+
+    Returns:
+        Weights, which sum to one in every mix.
+
+    Example:
+        >>> simplex(2, 2).tolist()
+        [[0.0, 1.0], [0.5, 0.5], [1.0, 0.0]]
     """
     counts = [c for c in product(range(parts + 1), repeat=n) if sum(c) == parts]
     return np.array(counts) / parts
@@ -110,6 +138,11 @@ def worst_cases(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The two rows of every group and budget with the largest and the smallest ``error``.
+
+    Example:
+        >>> rows = [("web", 1e19, 0.0), ("web", 1e19, 0.3), ("web", 1e19, -0.1)]
+        >>> worst_cases(pd.DataFrame(rows, columns=["group", "flops", "error"]))["error"].tolist()
+        [0.3, -0.1]
     """
     grouped = table.groupby(["group", "flops"], sort=False)["error"]
     rows = pd.concat([grouped.idxmax(), grouped.idxmin()])

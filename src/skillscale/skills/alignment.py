@@ -24,11 +24,20 @@ CONVERGED = 1e-6
 def turn_alike(loading: Loadings) -> tuple[Matrices, Float[np.ndarray, "benchmark skill"]]:
     """Orthogonal matrices that turn all draws alike, and the mean of the loadings so turned.
 
-    >>> loading = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
-    >>> scrambled = np.stack([loading, loading[:, ::-1], -loading])
-    >>> turn, mean = turn_alike(scrambled)
-    >>> np.allclose(scrambled @ turn, mean)
-    True
+    Generalised Procrustes (Gower 1975).
+
+    Args:
+        loading: loadings of every draw, turned anyhow.
+
+    Returns:
+        Matrices to multiply loadings with, and the mean.
+
+    Example:
+        >>> loading = np.array([[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]])
+        >>> scrambled = np.stack([loading, loading[:, ::-1], -loading])
+        >>> turn, mean = turn_alike(scrambled)
+        >>> np.allclose(scrambled @ turn, mean)
+        True
     """
     reference = loading[0]
     with threadpool_limits(1, user_api="blas"):
@@ -44,9 +53,17 @@ def turn_alike(loading: Loadings) -> tuple[Matrices, Float[np.ndarray, "benchmar
 def match(loading: Loadings, reference: Float[np.ndarray, "benchmark skill"]) -> Matrices:
     """Signed permutations that bring every draw's skills nearest to those of a reference.
 
-    >>> reference = np.array([[1.0, 0.0], [0.0, 1.0]])
-    >>> match(np.array([[[0.0, 1.0], [-0.9, 0.0]]]), reference).tolist()
-    [[[0.0, -1.0], [1.0, 0.0]]]
+    Args:
+        loading: loadings of every draw.
+        reference: loadings to resemble.
+
+    Returns:
+        Matrices to multiply loadings with.
+
+    Example:
+        >>> reference = np.array([[1.0, 0.0], [0.0, 1.0]])
+        >>> match(np.array([[[0.0, 1.0], [-0.9, 0.0]]]), reference).tolist()
+        [[[0.0, -1.0], [1.0, 0.0]]]
     """
     agreement = loading.swapaxes(1, 2) @ reference
     matrix = np.zeros_like(agreement)
@@ -59,8 +76,15 @@ def match(loading: Loadings, reference: Float[np.ndarray, "benchmark skill"]) ->
 def by_importance(loading: Float[np.ndarray, "benchmark skill"]) -> Float[np.ndarray, "skill new"]:
     """Signed permutation to skills that are read the most first, and positively on the whole.
 
-    >>> by_importance(np.array([[0.1, -0.9], [0.3, -0.8]])).tolist()
-    [[0.0, 1.0], [-1.0, 0.0]]
+    Args:
+        loading: loadings of skills of equal variance.
+
+    Returns:
+        A matrix to multiply loadings with.
+
+    Example:
+        >>> by_importance(np.array([[0.1, -0.9], [0.3, -0.8]])).tolist()
+        [[0.0, 1.0], [-1.0, 0.0]]
     """
     order = np.argsort(-(loading**2).sum(axis=0), kind="stable")
     sign = np.where(loading.sum(axis=0) < 0, -1.0, 1.0)

@@ -17,7 +17,7 @@ import xarray as xr
 from skillscale.errors import known_names
 from skillscale.intervals import tails
 from skillscale.law import equation
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 
 STEPS = 60
 MARGIN = 0.05

@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from skillscale.errors import SkillscaleError
 from skillscale.law.sites import SITES, Kind
-from skillscale.posterior.fit import Fit
+from skillscale.posterior.result import Fit
 from skillscale.skills.alignment import by_importance, match, turn_alike
 from skillscale.skills.rotation import (
     Loadings,
@@ -54,9 +54,10 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
 
     Args:
         fit: a fitted law.
-        rotation: ``geomin``, ``varimax`` or ``promax``; by default none for named skills, and
-            geomin for exploratory ones. Rotated skills are called ``skill_1`` and so on, those read
-            the most first, with unit variance over the fitted models.
+        rotation: ``geomin`` (Yates 1987), ``varimax`` (Kaiser 1958) or ``promax`` (Hendrickson and
+            White 1964); by default none for named skills, and geomin for exploratory ones. Rotated
+            skills are called ``skill_1`` and so on, those read the most first, with unit variance
+            over the fitted models.
 
     Returns:
         Draws of all that depends on the skills' coordinates.
@@ -96,7 +97,17 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
 def rotated_alike(
     loading: Loadings, skill: Float[np.ndarray, "draw model skill"], rotation: Rotation
 ) -> Matrices:
-    """Mixes that bring the skills of every draw into one rotation, whatever they were before."""
+    """Mixes that bring the skills of every draw into one rotation, whatever they were before.
+
+    Args:
+        loading: loadings of every draw.
+        skill: skills of the fitted models.
+        rotation: which rotation.
+
+    Returns:
+        Matrices, for `mixed`; skills so mixed have unit variance over models, and those read the
+        most come first.
+    """
     white = _whitening(skill)
     uncorrelated = mixed_loading(loading, white)
     turn, mean = turn_alike(uncorrelated)
@@ -113,7 +124,15 @@ def rotated_alike(
 
 
 def mixed(draws: xr.Dataset, matrix: Float[np.ndarray, "chain draw skill new"]) -> xr.Dataset:
-    r"""The same draws of other skills, $\theta \to T^\top\theta$: every score is as it was."""
+    r"""The same draws of other skills, $\theta \to T^\top\theta$: every score is as it was.
+
+    Args:
+        draws: draws as a `Reading` holds them.
+        matrix: $T$ of every draw, invertible.
+
+    Returns:
+        The same variables, of skills ``skill_1`` and so on.
+    """
     names = [f"skill_{k}" for k in range(1, matrix.shape[-1] + 1)]
     inverse = np.linalg.inv(matrix).swapaxes(-1, -2)
     changed = {

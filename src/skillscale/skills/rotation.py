@@ -45,9 +45,16 @@ def geomin(loading: Loadings) -> tuple[Float[np.ndarray, " draw"], Loadings]:
 
     $$\sum_j \Bigl(\prod_k (\lambda_{jk}^2 + 0.01)\Bigr)^{1/K}$$
 
-    >>> value, _ = geomin(np.array([[[1.0, 0.0], [0.6, 0.6]]]))
-    >>> value.round(3).tolist()
-    [0.47]
+    Args:
+        loading: loadings of uncorrelated skills of unit variance.
+
+    Returns:
+        The criterion of every draw, the less the simpler, and its gradient in the loadings.
+
+    Example:
+        >>> value, _ = geomin(np.array([[[1.0, 0.0], [0.6, 0.6]]]))
+        >>> value.round(3).tolist()
+        [0.47]
     """
     squared = loading**2 + GEOMIN
     mean = np.exp(np.log(squared).mean(axis=2))
@@ -57,9 +64,16 @@ def geomin(loading: Loadings) -> tuple[Float[np.ndarray, " draw"], Loadings]:
 def varimax(loading: Loadings) -> tuple[Float[np.ndarray, " draw"], Loadings]:
     """Minus a quarter of the spread of every skill's squared loadings (Kaiser 1958).
 
-    >>> value, _ = varimax(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.7, 0.7], [0.7, -0.7]]]))
-    >>> bool(value[0] < value[1])
-    True
+    Args:
+        loading: loadings of uncorrelated skills of unit variance.
+
+    Returns:
+        The criterion of every draw, the less the simpler, and its gradient in the loadings.
+
+    Example:
+        >>> value, _ = varimax(np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.7, 0.7], [0.7, -0.7]]]))
+        >>> bool(value[0] < value[1])
+        True
     """
     squared = loading**2
     spread = squared - squared.mean(axis=1, keepdims=True)
@@ -69,24 +83,27 @@ def varimax(loading: Loadings) -> tuple[Float[np.ndarray, " draw"], Loadings]:
 def rotate(loading: Loadings, rotation: Rotation, start: Matrices) -> tuple[Matrices, np.ndarray]:
     """The mixes of skills that a rotation finds from these starts, and their criterion.
 
-    Criteria have several minima: the start decides. Promax has no criterion of its own: that of
-    the varimax rotation before it is returned.
+    Criteria are minimised by projected gradients (Jennrich 2002; Bernaards and Jennrich 2005). They
+    have several minima: the start decides. Promax has no criterion of its own: that of the varimax
+    rotation before it is returned.
 
     Args:
-        loading: loadings of uncorrelated skills of unit variance.
+        loading: loadings (draw, benchmark, skill) of uncorrelated skills of unit variance.
         rotation: which rotation.
-        start: orthogonal matrices.
+        start: orthogonal matrices (draw, skill, new).
 
     Returns:
-        Matrices of unit columns, for `mixed`, and the criterion.
+        Matrices (draw, skill, new) of unit columns, for `mixed_loading`, and the criterion of every
+        draw.
 
-    >>> angle = 0.5
-    >>> turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    >>> simple = np.array([[1.0, 0.0], [0.8, 0.0], [0.0, 0.9], [0.0, 0.7]])
-    >>> turned = (simple @ turn)[None]
-    >>> matrix, _ = rotate(turned, Rotation.VARIMAX, np.eye(2)[None])
-    >>> np.abs(mixed_loading(turned, matrix)[0]).round(3).tolist()
-    [[1.0, 0.0], [0.8, 0.0], [0.0, 0.9], [0.0, 0.7]]
+    Example:
+        >>> angle = 0.5
+        >>> turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        >>> simple = np.array([[1.0, 0.0], [0.8, 0.0], [0.0, 0.9], [0.0, 0.7]])
+        >>> turned = (simple @ turn)[None]
+        >>> matrix, _ = rotate(turned, Rotation.VARIMAX, np.eye(2)[None])
+        >>> np.abs(mixed_loading(turned, matrix)[0]).round(3).tolist()
+        [[1.0, 0.0], [0.8, 0.0], [0.0, 0.9], [0.0, 0.7]]
     """
     # These matrices are so small that threads of BLAS only wait for each other.
     with threadpool_limits(1, user_api="blas"):
@@ -99,7 +116,14 @@ def rotate(loading: Loadings, rotation: Rotation, start: Matrices) -> tuple[Matr
 def promax(loading: Loadings, matrix: Matrices) -> Matrices:
     """Let rotated skills correlate: least squares towards their loadings' fourth powers.
 
-    The rotation of Hendrickson and White (1964), from orthogonal matrices that are the varimax.
+    The rotation of Hendrickson and White (1964).
+
+    Args:
+        loading: loadings of uncorrelated skills of unit variance.
+        matrix: orthogonal matrices that are the varimax.
+
+    Returns:
+        Matrices of unit columns.
     """
     rotated = mixed_loading(loading, matrix)
     target = rotated * np.abs(rotated) ** (PROMAX - 1)
@@ -110,16 +134,37 @@ def promax(loading: Loadings, matrix: Matrices) -> Matrices:
 
 
 def mixed_loading(loading: Loadings, matrix: Matrices) -> Loadings:
-    r"""Loadings on mixed skills, $\Lambda T^{-\top}$: skills times ``matrix`` go with them."""
+    r"""Loadings on mixed skills, $\Lambda T^{-\top}$: skills times ``matrix`` go with them.
+
+    Args:
+        loading: loadings before.
+        matrix: $T$, invertible.
+
+    Returns:
+        Loadings after, one per mixed skill.
+
+    Example:
+        >>> mixed_loading(np.array([[[1.0, 2.0]]]), np.diag([2.0, 1.0])[None]).tolist()
+        [[[0.5, 2.0]]]
+    """
     return loading @ np.linalg.inv(matrix).swapaxes(1, 2)
 
 
 def random_rotations(n: int, n_skills: int, rng: np.random.Generator) -> Matrices:
     """Orthogonal matrices, uniformly distributed (Stewart 1980).
 
-    >>> one = random_rotations(1, 3, np.random.default_rng(0))[0]
-    >>> np.allclose(one @ one.T, np.eye(3))
-    True
+    Args:
+        n: how many.
+        n_skills: their size.
+        rng: source of randomness.
+
+    Returns:
+        Matrices along the first axis.
+
+    Example:
+        >>> one = random_rotations(1, 3, np.random.default_rng(0))[0]
+        >>> np.allclose(one @ one.T, np.eye(3))
+        True
     """
     orthogonal, triangle = np.linalg.qr(rng.standard_normal((n, n_skills, n_skills)))
     return orthogonal * np.sign(np.diagonal(triangle, axis1=1, axis2=2))[:, None, :]

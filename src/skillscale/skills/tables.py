@@ -1,9 +1,13 @@
-r"""What a reading says, as tables: loadings, correlations, models, families, tuning and slopes.
+r"""What a reading says, as tables: loadings, correlations, skills of models, and slopes.
 
 Every number is a posterior median with central intervals and with the R-hat and effective sample
-sizes of its own draws. Loadings are in units of the linear predictor per unit of the skill; to
-compare them, $\tilde\lambda_{jk} = \lambda_{jk} \operatorname{sd}_i(\theta_{ik})$ over the fitted
-models. Correlations of skills are over the fitted models, per draw, of
+sizes of its own draws (Vehtari et al. 2021, arXiv:1903.08008): the *summary*, columns ``median,
+lower_50, upper_50, lower_80, upper_80, lower_95, upper_95, rhat, ess_bulk, ess_tail``. The last
+three are NaN for what does not vary, and in fits without chains.
+
+Loadings are in units of the linear predictor per unit of the skill; to compare them,
+$\tilde\lambda_{jk} = \lambda_{jk} \operatorname{sd}_i(\theta_{ik})$ over the fitted models.
+Correlations of skills are over the fitted models, per draw, of
 
 $$\theta_{ik}, \qquad \theta_{ik} - \beta_k^\top x_i, \qquad
 (1 - C C^+)(\theta_{ik} - \beta_k^\top x_i),$$
@@ -24,8 +28,7 @@ from jaxtyping import Float
 
 from skillscale.intervals import INTERVALS, central
 from skillscale.law import equation
-from skillscale.posterior.fit import Fit
-from skillscale.posterior.one_family import production
+from skillscale.posterior.result import Fit
 from skillscale.skills.reading import Reading
 
 GIVEN = ("nothing", "size_tokens", "all_covariates")
@@ -34,15 +37,22 @@ tuning."""
 INDISTINCT = 0.9
 """Correlation beyond which two skills rank models nearly alike."""
 
-_SAMPLES = ("chain", "draw")
+SAMPLES = ("chain", "draw")
+"""Dims that a summary is over."""
 
 
 def loadings(fit: Fit, reading: Reading) -> pd.DataFrame:
     """How much every benchmark reads every skill.
 
+    Args:
+        fit: a fitted law.
+        reading: its skills as they are read, result of `read_skills`.
+
     Returns:
-        One row per benchmark and skill: the summary of the loading, and of the standardised loading
-        (``standardised_median`` and so on). ``is_fixed`` where the loading is no parameter.
+        One row per benchmark and skill: the summary of the loading (in units of the linear
+        predictor per unit of the skill), and of the loading per standard deviation of the skill
+        over models (``standardised_median`` and so on). ``is_fixed`` where the loading is no
+        parameter.
 
     Example:
         >>> import skillscale as sk
@@ -60,22 +70,37 @@ def loadings(fit: Fit, reading: Reading) -> pd.DataFrame:
     """
     loading = reading.draws["loading"]
     standardised = loading * reading.draws["model_skill"].std("model")
-    frame = _summary(fit, loading)
+    frame = summarised(fit, loading)
     numbers = frame.columns.drop(["benchmark", "skill"])
-    beside = _summary(fit, standardised)[numbers].add_prefix("standardised_")
-    is_fixed = (loading.std(_SAMPLES) == 0).to_numpy().ravel()
+    beside = summarised(fit, standardised)[numbers].add_prefix("standardised_")
+    is_fixed = (loading.std(SAMPLES) == 0).to_numpy().ravel()
     return pd.concat([frame, beside], axis=1).assign(is_fixed=is_fixed)
 
 
 def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     """Correlations of skills over the fitted models, and what is left given size, tokens and more.
 
+    Args:
+        fit: a fitted law.
+        reading: its skills as they are read, result of `read_skills`.
+
     Returns:
         One row per pair of skills (``skill``, ``other``) and ``given`` (see `GIVEN`): the summary,
         and ``prob_indistinct``, the probability of a correlation beyond 0.9 (or under -0.9).
 
     Example:
-        See `loadings`.
+        >>> import skillscale as sk
+        >>> from skillscale.skills.reading import read_skills
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> correlations(fit, read_skills(fit))[["skill", "other", "given"]]
+               skill      other           given
+        0  knowledge  reasoning         nothing
+        1  knowledge  reasoning     size_tokens
+        2  knowledge  reasoning  all_covariates
     """
     skill, slope = (_array(reading, name) for name in ("model_skill", "slope"))
     fitted = fit.draws().fitted
@@ -88,10 +113,10 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     frames = []
     for given, values in zip(GIVEN, (skill, efficient, _unexplained(fit) @ efficient), strict=True):
         correlation = xr.DataArray(
-            _correlation(values)[..., first, second], dims=(*_SAMPLES, "pair")
+            _correlation(values)[..., first, second], dims=(*SAMPLES, "pair")
         )
-        frame = _summary(fit, correlation).drop(columns="pair")
-        beyond = (abs(correlation) > INDISTINCT).mean(_SAMPLES).to_numpy()
+        frame = summarised(fit, correlation).drop(columns="pair")
+        beyond = (abs(correlation) > INDISTINCT).mean(SAMPLES).to_numpy()
         frame = pd.concat([pairs.assign(given=given), frame], axis=1)
         frames.append(frame.assign(prob_indistinct=beyond))
     return pd.concat(frames, ignore_index=True)
@@ -100,144 +125,66 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
 def model_skills(fit: Fit, reading: Reading) -> pd.DataFrame:
     """Skills of every fitted model.
 
+    Args:
+        fit: a fitted law.
+        reading: its skills as they are read, result of `read_skills`.
+
     Returns:
-        One row per model and skill: ``family``, ``tuning``, counts ``n_params`` and ``n_tokens``,
-        and the summary.
+        One row per model and skill: ``model, family, tuning``, counts ``n_params`` and ``n_tokens``
+        (NaN where not published), ``skill``, and the summary, in units of the skill.
 
     Example:
-        See `loadings`.
+        >>> import skillscale as sk
+        >>> from skillscale.skills.reading import read_skills
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> model_skills(fit, read_skills(fit))[["model", "family", "skill"]].head(2)
+              model family      skill
+        0  llama-7b  llama  knowledge
+        1  llama-7b  llama  reasoning
     """
     known = fit.table.models[["family", "tuning", "n_params", "n_tokens"]]
-    frame = _summary(fit, reading.draws["model_skill"])
+    frame = summarised(fit, reading.draws["model_skill"])
     described = known.loc[frame["model"]].reset_index()
     return pd.concat([described, frame.drop(columns="model")], axis=1)
-
-
-def efficiencies(fit: Fit, reading: Reading) -> pd.DataFrame:
-    """Efficiencies of every family: its skills at the reference size and token count.
-
-    Date and tuning are part of an efficiency: later families are ahead.
-
-    Returns:
-        One row per skill and family, the highest median of each skill first: ``lineage``,
-        ``tuning``, ``base_family`` (the one that an instruct family was tuned from, if it is in the
-        fit), ``n_models``, ``rank``, and the summary.
-
-    Example:
-        See `loadings`.
-    """
-    models = fit.models
-    families = models.groupby("family")[["lineage", "tuning"]].first()
-    families["base_family"] = pd.Series(base_families(models), dtype=object)
-    families["n_models"] = models["family"].value_counts()
-    frame = _summary(fit, reading.draws["efficiency"])
-    described = families.loc[frame["family"]].reset_index().assign(skill=frame["skill"])
-    described["rank"] = frame.groupby("skill")["median"].rank(ascending=False, method="first")
-    described["rank"] = described["rank"].astype(int)
-    whole = pd.concat([described, frame.drop(columns=["family", "skill"])], axis=1)
-    by_rank = [own.sort_values("rank") for _, own in whole.groupby("skill", sort=False)]
-    return pd.concat(by_rank, ignore_index=True)
-
-
-def instruct_effects(fit: Fit, reading: Reading) -> pd.DataFrame:
-    """What instruction tuning does to every skill, on average over families.
-
-    Returns:
-        One row per skill: the summary in units of the skill, ``prob_positive``, and for orientation
-        the same in scores (``score_median`` and so on, fractions): what this change of the one
-        skill does to the expected score of ``benchmark``, for a model of the reference size and
-        token count and a typical base family. It is the benchmark that a standard deviation of the
-        skill moves most.
-
-    Example:
-        See `loadings`.
-    """
-    effect = reading.draws["effect"].sel(covariate="instruct", drop=True)
-    frame = _summary(fit, effect)
-    frame["prob_positive"] = (effect > 0).mean(_SAMPLES).to_numpy()
-    spread = reading.draws["model_skill"].std("model")
-    markers = abs(_score_change(fit, reading, spread).median(_SAMPLES)).idxmax("benchmark")
-    change = _score_change(fit, reading, effect).sel(benchmark=markers).drop_vars("benchmark")
-    score = _summary(fit, change).drop(columns="skill").add_prefix("score_")
-    return pd.concat([frame.assign(benchmark=markers.to_numpy()), score], axis=1)
-
-
-def instruct_pairs(fit: Fit, reading: Reading) -> pd.DataFrame:
-    """Efficiency of every instruct family less that of the base family it was tuned from.
-
-    Returns:
-        One row per instruct family with its base in the fit, and skill: ``lineage``,
-        ``base_family``, the summary, and ``prob_positive``.
-
-    Example:
-        See `loadings`.
-    """
-    models = fit.models
-    base = base_families(models)
-    efficiency = reading.draws["efficiency"]
-    tuned, untuned = (
-        efficiency.sel(family=list(names)).assign_coords(family=list(base))
-        for names in (base.keys(), base.values())
-    )
-    gain = tuned - untuned
-    frame = _summary(fit, gain)
-    lineage = models.groupby("family")["lineage"].first()
-    frame.insert(1, "base_family", frame["family"].map(base))
-    frame.insert(1, "lineage", frame["family"].map(lineage))
-    return frame.assign(prob_positive=(gain > 0).mean(_SAMPLES).to_numpy().ravel())
 
 
 def slopes(fit: Fit, reading: Reading) -> pd.DataFrame:
     """How skills grow: per e-fold of size, of tokens, and of both together (the interaction).
 
-    Returns:
-        One row per input and skill: the summary. At the reference size and token count the slopes
-        of size and tokens are those of the law there; elsewhere the interaction adds to them.
-
-    Example:
-        See `loadings`.
-    """
-    return _summary(fit, reading.draws["slope"])
-
-
-def base_families(models: pd.DataFrame) -> dict[str, str]:
-    """The base family that every instruct family was tuned from: of its lineage, nearest in size.
-
     Args:
-        models: ``family, lineage, tuning, n_params`` of every model.
+        fit: a fitted law.
+        reading: its skills as they are read, result of `read_skills`.
+
+    Returns:
+        One row per ``input`` and ``skill``: the summary, in units of the skill. At the reference
+        size and token count the slopes of size and tokens are those of the law there; elsewhere the
+        interaction adds to them.
 
     Example:
-        >>> rows = [("a", "a", "base", 7e9), ("a-tiny", "a", "base", 1e9)]
-        >>> rows += [("a-chat", "a", "instruct", 7e9), ("b-chat", "b", "instruct", 7e9)]
-        >>> columns = ["family", "lineage", "tuning", "n_params"]
-        >>> base_families(pd.DataFrame(rows, columns=columns))
-        {'a-chat': 'a'}
+        >>> import skillscale as sk
+        >>> from skillscale.skills.reading import read_skills
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> slopes(fit, read_skills(fit))["input"].unique().tolist()
+        ['log_params', 'log_tokens', 'log_params:log_tokens']
     """
-    sizes = models.groupby(["lineage", "tuning", "family"])["n_params"]
-    by_family = {key: np.log(own.to_numpy(dtype=float)) for key, own in sizes}
-
-    def distance(own: np.ndarray, other: np.ndarray) -> float:
-        return float(np.abs(own[:, None] - other).min(axis=1).mean())
-
-    found = {}
-    for (lineage, tuning, family), own in by_family.items():
-        bases = {
-            name: distance(own, other)
-            for (of, kind, name), other in by_family.items()
-            if of == lineage and kind == "base"
-        }
-        if tuning == "instruct" and bases:
-            found[str(family)] = str(min(bases, key=lambda name: bases[name]))
-    return found
+    return summarised(fit, reading.draws["slope"])
 
 
-def _summary(fit: Fit, draws: xr.DataArray) -> pd.DataFrame:
+def summarised(fit: Fit, draws: xr.DataArray) -> pd.DataFrame:
     """One row per entry: its names, median, intervals, R-hat and effective sample sizes.
 
     What does not vary has no R-hat, and neither has a fit without chains.
     """
-    names = [str(dim) for dim in draws.dims if dim not in _SAMPLES]
-    entries = draws.astype(float).transpose(*_SAMPLES, *names).stack(entry=names)
+    names = [str(dim) for dim in draws.dims if dim not in SAMPLES]
+    entries = draws.astype(float).transpose(*SAMPLES, *names).stack(entry=names)
     frame = entries["entry"].to_index().to_frame(index=False)
     n_draws = draws.sizes["chain"] * draws.sizes["draw"]
     flat = entries.to_numpy().reshape(n_draws, len(frame))
@@ -275,29 +222,6 @@ def _correlation(
     return unit.swapaxes(-1, -2) @ unit
 
 
-def _score_change(fit: Fit, reading: Reading, change: xr.DataArray) -> xr.DataArray:
-    """What a change of one skill does to expected scores of a typical model at the reference.
-
-    Args:
-        fit: a fitted law.
-        reading: its skills as they are read.
-        change: of every skill, in its units, with dims ``chain, draw, skill``.
-
-    Returns:
-        Differences of scores, fractions, with dims ``chain, draw, benchmark, skill``.
-    """
-    sizes = reading.draws.sizes
-    typical = production(fit, n_draws=sizes["chain"] * sizes["draw"])
-    # The predictor is the same in every reading, so the coordinates of the fit will do.
-    start = np.einsum("dbk,dk->db", typical.link.loading, typical.efficiency)
-    start += typical.link.intercept
-    shift = (reading.draws["loading"] * change).transpose(*_SAMPLES, "benchmark", "skill")
-    moved = start[..., None] + shift.to_numpy().reshape(*start.shape, -1)
-    at = np.concatenate([start[..., None], moved], axis=-1)
-    score = np.asarray(equation.scores_of_predictors(jnp.asarray(at), typical.link), float)
-    return shift.copy(data=(score[..., 1:] - score[..., :1]).reshape(shift.shape))
-
-
 def _array(reading: Reading, name: str) -> Float[np.ndarray, "chain draw *entry skill"]:
     """Draws of one part of a reading, in double precision."""
-    return reading.draws[name].transpose(*_SAMPLES, ..., "skill").to_numpy().astype(float)
+    return reading.draws[name].transpose(*SAMPLES, ..., "skill").to_numpy().astype(float)

@@ -1,0 +1,332 @@
+"""Studies that take longer than tests may: ``make study``, or ``python tests/study.py NAME...``.
+
+A study is made of parts. A part that is done is kept (in ``.studies``), so that a study that was
+stopped goes on where it was, as long as code and data are the same. Results go to
+``benchmarks_data/studies``, with date and commit. ``make test-slow`` runs a part of every study,
+drawn at random with a fixed seed, and holds it to what the study found, within its error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from io import StringIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+import skillscale as sk
+from simulated_runs import coverage_of_optima
+from skillscale.backtest import protocols
+from skillscale.backtest.advice import advice_cases, run_advice, summarise
+from skillscale.backtest.folds import setting_benchmarks
+from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
+from skillscale.backtest.published import SETTINGS, with_published_covariates
+from skillscale.backtest.refits import Refits
+from skillscale.backtest.report import Report, pooled
+from skillscale.backtest.studies import run_studies
+from skillscale.files import write_text
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks_data" / "studies"
+KEPT = ROOT / ".studies"
+GROUPS_PER_PART = 6
+"""Posteriors that a part of a back-test finds."""
+SIMULATIONS_PER_PART = 52
+
+Result = dict[str, Any]
+"""Plain values, for JSON."""
+
+
+class Study(NamedTuple):
+    """A measurement in parts.
+
+    Attributes:
+        name: of its file.
+        question: what it answers.
+        parts: names of its parts.
+        run: from the name of a part to its result.
+        summarise: from the results of some parts to the answer.
+        check: asserts what holds of an answer, however few its parts.
+    """
+
+    name: str
+    question: str
+    parts: Callable[[], Sequence[str]]
+    run: Callable[[str], Result]
+    summarise: Callable[[Sequence[Result]], Result]
+    check: Callable[[Result], None]
+
+
+def code() -> str:
+    """Hash of what results depend on."""
+    files = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks_data").rglob("*.csv")])
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
+
+
+def commit() -> str:
+    """The commit that the code is of, or nearly."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(ROOT), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+    changed = "+ changes" if git("status", "--porcelain", "src", "benchmarks_data/*.csv") else ""
+    return f"{git('rev-parse', '--short', 'HEAD')}{changed}"
+
+
+def carry_out(study: Study, kept: Path = KEPT, results: Path = RESULTS) -> Result:
+    """Run the parts of a study that are not kept, and write its result."""
+    parts, found = study.parts(), []
+    folder = kept / code() / study.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, part in enumerate(parts, start=1):
+        path = folder / f"{part}.json"
+        if path.exists():
+            found.append(json.loads(path.read_text()))
+            continue
+        print(f"{study.name} {i}/{len(parts)}: {part}", file=sys.stderr, flush=True)
+        begun = time.perf_counter()
+        result = study.run(part)
+        found.append({"result": result, "seconds": time.perf_counter() - begun})
+        write_text(path, json.dumps(found[-1]))
+    answer = {
+        "question": study.question,
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
+        "seconds": round(sum(part["seconds"] for part in found)),
+        "answer": study.summarise([part["result"] for part in found]),
+    }
+    results.mkdir(parents=True, exist_ok=True)
+    write_text(results / f"{study.name}.json", json.dumps(answer, indent=1) + "\n")
+    return answer
+
+
+def _frame_text(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False)
+
+
+def _frame(text: str) -> pd.DataFrame:
+    return pd.read_csv(StringIO(text), keep_default_na=True)
+
+
+class Backtest:
+    """Folds of a protocol, in parts of a few posteriors each."""
+
+    def __init__(self, table: Callable[[], sk.Table], studies: Callable[[sk.Table], list]):
+        self.table = cache(table)
+        self.studies = cache(lambda: studies(self.table()))
+        self.refits = cache(lambda: Refits(self.table(), sk.Spec()))
+
+    def groups(self) -> list[list[frozenset[str]]]:
+        """What the folds of every part hold out."""
+        folds = [fold for study in self.studies() for fold in study.folds]
+        held_out = list(dict.fromkeys(fold.held_out for fold in folds))
+        starts = range(0, len(held_out), GROUPS_PER_PART)
+        return [held_out[i : i + GROUPS_PER_PART] for i in starts]
+
+    def parts(self) -> list[str]:
+        return [f"{i:03d}" for i in range(len(self.groups()))]
+
+    def run(self, part: str) -> Result:
+        held_out = self.groups()[int(part)]
+        some = [
+            study._replace(folds=[fold for fold in study.folds if fold.held_out in held_out])
+            for study in self.studies()
+        ]
+        some = [study for study in some if study.folds]
+        reports = run_studies(some, self.refits(), jobs=2)
+        return {
+            json.dumps([report.protocol, dict(report.options)]): _frame_text(report.cells)
+            for report in reports
+        }
+
+    @staticmethod
+    def reports(results: Sequence[Result]) -> list[Report]:
+        """Reports of all parts together."""
+        cells: dict[str, list[pd.DataFrame]] = {}
+        for result in results:
+            for key, text in result.items():
+                cells.setdefault(key, []).append(_frame(text))
+        return [
+            Report(*json.loads(key), pd.concat(frames, ignore_index=True), None, 0.0)
+            for key, frames in cells.items()
+        ]
+
+    @classmethod
+    def summarise(cls, results: Sequence[Result]) -> Result:
+        def numbers(report: Report) -> Result:
+            summary = report.summary()
+            kept = ("options", "n_folds", "n_scores", "mae_points", "crps", "coverage", "baselines")
+            return {name: summary[name] for name in kept}
+
+        reports = cls.reports(results)
+        coverage = pooled(reports)["coverage"]
+        return {"coverage": coverage, "settings": [numbers(report) for report in reports]}
+
+
+def _holds_scores(answer: Result) -> None:
+    """Of a part: intervals that hold most scores, and errors smaller than every baseline's."""
+    assert 0.6 < answer["coverage"]["80"] < 0.97, answer["coverage"]
+    ours = np.mean([setting["mae_points"] for setting in answer["settings"]])
+    for name in answer["settings"][0]["baselines"]:
+        theirs = [setting["baselines"][name]["mae_points"] for setting in answer["settings"]]
+        assert ours < np.mean(theirs) + 1, name
+
+
+SLOTH = Backtest(
+    lambda: with_published_covariates(sk.load_table()),
+    lambda table: [
+        protocols.make_study("sloth", table, n_seen=n, setting=setting)
+        for n in (1, 2)
+        for setting in SETTINGS
+    ],
+)
+TIME_ORDERED = Backtest(
+    sk.load_table,
+    lambda table: [protocols.make_study("time-ordered", table, n_seen=n) for n in (0, 1, 2)],
+)
+LEAVE_BENCHMARKS = Backtest(
+    sk.load_table, lambda table: [protocols.make_study("leave-benchmarks", table)]
+)
+
+
+def _new_benchmark(name: str) -> Result:
+    report = backtest_new_benchmarks(sk.load_table(), sk.Spec(), benchmarks=[name], jobs=1)
+    return {"cells": _frame_text(report.cells)}
+
+
+def _of_new_benchmarks(results: Sequence[Result]) -> Result:
+    cells = pd.concat([_frame(result["cells"]) for result in results], ignore_index=True)
+    found = by_n_models(Report("new-benchmark", {}, cells, None, 0.0))
+    return {
+        n: {"ratio": of_n["ratio"], **of_n["methods"]["skillscale"]} for n, of_n in found.items()
+    }
+
+
+def _holds_new_benchmarks(answer: Result) -> None:
+    assert set(answer) == set(map(str, N_MODELS))
+    for n, found in answer.items():
+        assert found["ratio"] < 1.2, n
+        assert 0.6 < found["coverage"]["80"] < 0.97, n
+
+
+@cache
+def _whole() -> Refits:
+    return Refits(sk.load_table(), sk.Spec())
+
+
+def _advice(lineage: str) -> Result:
+    return {"cells": _frame_text(run_advice(_whole(), lineages=[lineage]))}
+
+
+def _of_advice(results: Sequence[Result]) -> Result:
+    found = pd.concat([_frame(result["cells"]) for result in results], ignore_index=True)
+    return {"rows": json.loads(summarise(found).to_json(orient="records"))}
+
+
+def _holds_advice(answer: Result) -> None:
+    """Advised scores narrow intervals at least as much as random ones."""
+    of_order = pd.DataFrame(answer["rows"]).groupby("order")["width_80"].min()
+    assert of_order["advised"] < of_order["random"] + 0.5
+
+
+def _simulations(part: str) -> Result:
+    noise, block = part.split("-")
+    found = coverage_of_optima(SIMULATIONS_PER_PART, noise=float(noise), seed=int(block))
+    return {name: np.asarray(rates).tolist() for name, rates in found.items()} | {"noise": noise}
+
+
+def _of_simulations(results: Sequence[Result]) -> Result:
+    answer: Result = {"simulations": len(results) * SIMULATIONS_PER_PART}
+    for noise in sorted({result["noise"] for result in results}):
+        some = [result for result in results if result["noise"] == noise]
+        answer[noise] = {
+            name: float(np.mean([result[name] for result in some]))
+            for name in some[0]
+            if name != "noise"
+        }
+    return answer
+
+
+def _holds_simulations(answer: Result) -> None:
+    error = np.sqrt(0.9 * 0.1 / SIMULATIONS_PER_PART)
+    for found in (value for name, value in answer.items() if name != "simulations"):
+        assert all(abs(rate - 0.9) < 3 * error for rate in found.values()), found
+
+
+STUDIES = [
+    Study(
+        "coverage-of-optima",
+        "How often do 90 % intervals of best sizes hold the truth, on simulated IsoFLOP grids?",
+        lambda: [f"{noise}-{block}" for noise in (0.002, 0.004) for block in range(4)],
+        _simulations,
+        _of_simulations,
+        _holds_simulations,
+    ),
+    Study(
+        "sloth",
+        "How good are forecasts in the comparison published with Sloth?",
+        SLOTH.parts,
+        SLOTH.run,
+        SLOTH.summarise,
+        _holds_scores,
+    ),
+    Study(
+        "time-ordered",
+        "How good are forecasts of families released later, with no, one and two models seen?",
+        TIME_ORDERED.parts,
+        TIME_ORDERED.run,
+        TIME_ORDERED.summarise,
+        _holds_scores,
+    ),
+    Study(
+        "leave-benchmarks",
+        "How good are forecasts of a model's scores from some others of it?",
+        LEAVE_BENCHMARKS.parts,
+        LEAVE_BENCHMARKS.run,
+        LEAVE_BENCHMARKS.summarise,
+        _holds_scores,
+    ),
+    Study(
+        "new-benchmark",
+        "How good are forecasts on a benchmark added from a few models?",
+        lambda: setting_benchmarks(sk.load_table(), "v1+v2"),
+        _new_benchmark,
+        _of_new_benchmarks,
+        _holds_new_benchmarks,
+    ),
+    Study(
+        "next-evaluations",
+        "Do advised evaluations narrow forecasts more than random ones?",
+        lambda: [case.lineage for case in advice_cases(sk.load_table())],
+        _advice,
+        _of_advice,
+        _holds_advice,
+    ),
+]
+
+
+def main(names: Sequence[str]) -> None:
+    """Carry out the studies named, or all of them."""
+    known: Mapping[str, Study] = {study.name: study for study in STUDIES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        sys.exit(f"no study {', '.join(unknown)}: choose among {', '.join(known)}.")
+    for name in names or known:
+        print(json.dumps(carry_out(known[name]), indent=1))
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit("stopped; what is done is kept, and make study goes on from there.")

@@ -1,0 +1,129 @@
+"""The package as it is seen from outside: its map, its names, its version, its wheel."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import skillscale as sk
+import skillscale.cli
+import skillscale.plots
+import skillscale.runs
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(sk.__file__).parent
+ROW = re.compile(r"^\| (\d+) \| `(\w+)` \| .+ \|$", re.MULTILINE)
+
+
+def layers_of_the_map() -> list[set[str]]:
+    rows = [(int(layer), room) for layer, room in ROW.findall(sk.__doc__ or "")]
+    return [{room for layer, room in rows if layer == n} for n in range(rows[0][0], 0, -1)]
+
+
+def test_the_map_names_every_room_there_is():
+    rooms = {p.stem for p in PACKAGE.iterdir() if p.name not in ("__init__.py", "py.typed")}
+    assert set().union(*layers_of_the_map()) == rooms - {"__pycache__", "benchmarks_data"}
+
+
+def test_the_map_has_the_layers_that_imports_are_held_to():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = config["tool"]["importlinter"]["contracts"]
+    held = [set(layer.split(" | ")) for layer in contract["layers"]]
+    assert held == layers_of_the_map()
+
+
+def test_the_map_of_controlled_runs_names_every_file():
+    listed = re.findall(r"^\| (`[^|]+) \|", skillscale.runs.__doc__ or "", re.MULTILINE)
+    named = {name for cell in listed for name in re.findall(r"`(\w+)`", cell)}
+    assert named == {p.stem for p in (PACKAGE / "runs").glob("*.py")} - {"__init__"}
+
+
+def test_tests_lie_in_the_rooms_they_test():
+    rooms = {p.name for p in (ROOT / "tests").iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert rooms <= {p.name for p in PACKAGE.iterdir()}
+
+
+def modules() -> list[ModuleType]:
+    found = pkgutil.walk_packages(sk.__path__, "skillscale.")
+    return [importlib.import_module(module.name) for module in found]
+
+
+def test_no_name_hides_a_module():
+    for module in [sk, *modules()]:
+        for name in (
+            getattr(module, "__path__", None)
+            and [m.name for m in pkgutil.iter_modules(module.__path__)]
+        ) or []:
+            value = getattr(module, name, None)
+            assert isinstance(value, ModuleType), f"{module.__name__}.{name} is no module"
+
+
+def test_rooms_offer_what_they_say_they_offer():
+    for module in (sk, skillscale.runs, skillscale.plots):
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
+        assert module.__all__ == sorted(module.__all__)
+
+
+def test_the_package_knows_its_version():
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert sk.__version__ == config["project"]["version"]
+
+
+def test_no_private_name_is_imported_from_another_module():
+    for path in PACKAGE.rglob("*.py"):
+        for names in re.findall(
+            r"^from skillscale\S* import (.+)$", path.read_text(), re.MULTILINE
+        ):
+            private = [name for name in names.split(", ") if name.startswith("_")]
+            assert private in ([], ["__version__"]), path
+
+
+def test_the_citation_is_of_this_version():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {sk.__version__}\n" in citation
+    assert all(paper in citation for paper in ("arXiv:2412.06540", "arXiv:2503.10061"))
+
+
+USED = """
+import skillscale as sk
+table = sk.load_table()
+print(len(table.models))
+small = table.select(benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia"])
+spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+fit = sk.fit(small, spec, method=sk.Svi(draws=50, gradient_steps=200, newton_steps=2))
+print(fit)
+print(sk.__file__)
+"""
+
+
+@pytest.mark.long
+def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path):
+    """Installed with its dependencies, and away from the repository."""
+
+    def run(*command: str | Path) -> str:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    pip = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
+    run(*pip, "wheel", "--no-deps", "--wheel-dir", tmp_path, ROOT)
+    (wheel,) = tmp_path.glob("skillscale-*.whl")
+    venv.create(tmp_path / "empty", with_pip=False, symlinks=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    # Bytecode of what is imported is made when it is.
+    run(*pip, "--python", python, "install", "--no-compile", wheel)
+    version = run(tmp_path / "empty" / "bin" / "skillscale", "--version")
+    assert version == f"skillscale {sk.__version__}\n"
+    models, fit, path = run(python, "-c", USED).splitlines()
+    assert int(models) == len(sk.load_table().models)
+    assert fit.startswith("Fit(15 models of 3 families")
+    assert Path(path).is_relative_to(tmp_path)

@@ -1,0 +1,70 @@
+"""Long studies: they go on where they were stopped, and a part of each holds what it should."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import study
+from study import STUDIES, Study, carry_out
+
+
+@pytest.fixture
+def counting() -> tuple[Study, list[str]]:
+    done: list[str] = []
+
+    def run(part: str) -> dict:
+        if part == "c" and "c" not in done:
+            done.append("c")
+            raise KeyboardInterrupt
+        done.append(part)
+        return {"value": ord(part)}
+
+    counted = Study(
+        "counting",
+        "How many?",
+        lambda: ["a", "b", "c"],
+        run,
+        lambda results: {"total": sum(result["value"] for result in results)},
+        lambda answer: None,
+    )
+    return counted, done
+
+
+def test_a_study_that_was_stopped_goes_on_where_it_was(counting, tmp_path):
+    counted, done = counting
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(counted, tmp_path / "kept", tmp_path / "results")
+    assert not (tmp_path / "results").exists(), "nothing half-written"
+    carry_out(counted, tmp_path / "kept", tmp_path / "results")
+    assert done == ["a", "b", "c", "c"]
+    written = json.loads((tmp_path / "results" / "counting.json").read_text())
+    assert written["answer"] == {"total": sum(map(ord, "abc"))}
+    assert {"date", "commit", "seconds", "question"} <= set(written)
+
+
+def test_other_code_begins_anew(counting, tmp_path, monkeypatch):
+    counted, done = counting
+    done.append("c")
+    carry_out(counted, tmp_path / "kept", tmp_path / "results")
+    monkeypatch.setattr(study, "code", lambda: "other")
+    carry_out(counted, tmp_path / "kept", tmp_path / "results")
+    assert done[1:] == [*"abc", *"abc"]
+
+
+@pytest.mark.parametrize("path", sorted(study.RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_stored_results_are_of_a_study_and_hold(path):
+    (found,) = (study for study in STUDIES if study.name == path.stem)
+    written = json.loads(path.read_text())
+    assert written["question"] == found.question
+    found.check(written["answer"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("long", STUDIES, ids=lambda long: long.name)
+def test_a_part_of_every_study_holds_what_it_should(long):
+    parts = long.parts()
+    part = parts[np.random.default_rng(7).integers(len(parts))]
+    long.check(long.summarise([json.loads(json.dumps(long.run(part)))]))
