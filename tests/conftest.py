@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import wraps
-from typing import Any
+from typing import TypeVar
 from unittest.mock import patch
 
 import jax
@@ -22,6 +22,7 @@ from filelock import FileLock
 from threadpoolctl import threadpool_limits
 
 import skillscale as sk
+from memoised import memoised
 from simulated_runs import METHOD as RUNS_METHOD
 from simulated_runs import skilled_runs
 from skillscale import Fit, Spec, Table, fit, load_table
@@ -30,6 +31,8 @@ from skillscale.posterior.potential import Potential, make_potential
 from skillscale.runs import estimators, surfaces
 from skillscale.runs.estimators import IsoFlop, isoflop
 from small import FAMILIES, NUTS, SPEC, SVI
+
+T = TypeVar("T")
 
 MOST_MEMORY = 1.4 * 2**30
 """Bytes of a process beyond which it drops compiled programs. They are also what takes memory maps,
@@ -89,27 +92,6 @@ class MemoisedExamples:
             return (yield)
 
 
-def memoised(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The verb, that does the same work once: tables and runs are told apart by what they hold."""
-    found: dict[str, Any] = {}
-
-    @wraps(verb)
-    def again(*args: Any, **options: Any) -> Any:
-        parts = [getattr(arg, "hash", None) or _content(arg) for arg in args]
-        key = repr((parts, sorted(options.items())))
-        if key not in found:
-            found[key] = verb(*args, **options)
-        return found[key]
-
-    return again
-
-
-def _content(arg: object) -> str:
-    if hasattr(arg, "losses"):
-        return arg.runs.to_json() + arg.losses.to_json()  # type: ignore[attr-defined]
-    return repr(arg)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first."""
 
@@ -136,17 +118,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], Fit]], Fit]:
-    """Make a fit of the session, or load it if another worker has made it."""
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[], T]], T]:
+    """Make a result of the session, or load it if another worker has made it."""
     folder = tmp_path_factory.getbasetemp()
     folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
 
-    def make(name: str, do: Callable[[], Fit]) -> Fit:
-        path = folder / f"{name}.nc"
+    def make(name: str, do: Callable[[], T]) -> T:
+        path = folder / f"{name}.pickle"
         with FileLock(path.with_suffix(".lock")):
             if not path.exists():
-                do().save(path)
-        return Fit.load(path)
+                path.write_bytes(pickle.dumps(do()))
+        return pickle.loads(path.read_bytes())
 
     return make
 
@@ -185,6 +167,6 @@ def approximate(table: Table, spec: Spec, once: Callable[..., Fit]) -> Fit:
 
 
 @pytest.fixture(scope="session")
-def skilled() -> IsoFlop:
+def skilled(once: Callable[..., IsoFlop]) -> IsoFlop:
     """Surfaces and parabolas of simulated runs: four groups, four losses."""
-    return isoflop(skilled_runs(0), method=RUNS_METHOD, seed=3)
+    return once("skilled", lambda: isoflop(skilled_runs(0), method=RUNS_METHOD, seed=3))

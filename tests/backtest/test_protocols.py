@@ -56,7 +56,7 @@ def test_scores_to_forecast_are_never_read(small, refits):
     folds = time_ordered_folds(small, 1, ["2024-05"])
     scores = small.scores.copy()
     hidden = scores["model"].isin(name for fold in folds for name in fold.test.index)
-    assert hidden.sum() == 6
+    assert hidden.sum() == 8
     scores.loc[hidden, "score"] = 1 - scores.loc[hidden, "score"]
     tampered = dataclasses.replace(small, scores=scores)
     other = Refits(tampered, SPEC, QUICK, start=refits.near)
@@ -85,7 +85,7 @@ def test_a_refit_has_nothing_of_what_was_held_out(small, refits):
     assert "opt" not in rest.design.coords["family"]
     assert not set(held_out) & set(rest.table.models.index)
     assert rest.tree.posterior["model"].to_numpy().tolist() == rest.design.coords["model"]
-    assert rest.expected_scores().shape[1:] == (3, len(rest.table.models))
+    assert rest.expected_scores().shape[1:] == (4, len(rest.table.models))
 
 
 def test_draws_are_judged_as_their_distribution_should_be():

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from memoised import memoised
 from skillscale.cli.app import app
 from skillscale.errors import RunsError, SpecError, TableError, UnknownNameError
 from skillscale.law.spec import Spec
+from skillscale.runs import isoflop
 
 pytestmark = pytest.mark.long
 
@@ -42,6 +44,14 @@ def folder(tmp_path_factory):
     (path / "mixes.csv").write_text(MIXES)
     (path / "plan.csv").write_text(PLAN)
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fitted_once():
+    """The same runs are asked many questions."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("skillscale.cli.isoflop.isoflop", memoised(isoflop))
+        yield
 
 
 def run(*arguments):

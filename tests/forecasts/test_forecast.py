@@ -12,7 +12,7 @@ from skillscale.errors import TableError
 from skillscale.forecasts.forecast import SOURCES, forecast_rows
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.intervals import INTERVALS
-from small import NUTS, PLAN, SEEN, SVI
+from small import NUTS, PLAN, QUICK, SEEN
 
 
 def width(result, interval: int = 80):
@@ -231,11 +231,11 @@ def test_scores_that_surprise_the_fit_are_fitted_with_the_others(approximate):
     approximated = forecast(approximate, PLAN, strange, refit=None)
     assert approximated.attrs["pareto_k"] > RELIABLE_PARETO_K
     assert not approximated.attrs["is_refit"]
-    again = forecast(approximate, PLAN, strange, refit=SVI, seed=1)
+    again = forecast(approximate, PLAN, strange, refit=QUICK, seed=1)
     assert again.attrs["is_refit"]
     described = describe(strange, approximate.table.models)
     table = approximate.table.with_models(described, strange.set_index("model")[["mmlu", "gsm8k"]])
-    by_hand = fit(table, approximate.spec, method=SVI, seed=1)
+    by_hand = fit(table, approximate.spec, method=QUICK, seed=1)
     plan = PLAN.assign(family="new")
     pd.testing.assert_series_equal(
         forecast(by_hand, plan, seed=1)["median"].to_series(), again["median"].to_series()

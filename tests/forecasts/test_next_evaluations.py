@@ -64,7 +64,7 @@ def test_the_narrowing_promised_is_that_of_scores_then_observed(sampled, ranked,
     possible = forecast(sampled, ONE, ONE, n_draws=400)["draws"].sel(
         model="new-1b", benchmark=benchmark
     )
-    drawn = np.random.default_rng(0).choice(possible.to_numpy(), 60)
+    drawn = np.random.default_rng(0).choice(possible.to_numpy(), 40)
     widths = []
     for score in drawn:
         seen = ONE.assign(**{benchmark: score})
@@ -155,7 +155,7 @@ def followed():
     return run_advice(Refits(table, SPEC, Svi(draws=200)), n_known=1, steps=2)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_advised_evaluations_narrow_more_than_random_ones(followed):
     summary = summarise(followed).set_index(["n_revealed", "order"])
     assert list(summary["n_lineages"].unique()) == [4]
@@ -166,7 +166,7 @@ def test_advised_evaluations_narrow_more_than_random_ones(followed):
     assert widths.is_monotonic_decreasing
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_nothing_is_revealed_twice(followed):
     walks = followed[followed["revealed"] != ""].groupby(["lineage", "start", "order"])
     for _, walk in walks:

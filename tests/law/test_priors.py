@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 
 from skillscale.checks.prior import check_prior, prior_predictive
+from skillscale.law.design import make_design
 from skillscale.law.priors import describe_priors, make_priors
 from skillscale.law.spec import NormalPrior
 
@@ -70,6 +71,13 @@ def test_every_parameter_of_the_table_is_counted(described, design):
     assert described["meaning"].str.len().min() > 0
     assert described.loc["innovation", "size"] == len(design.coords["period"]) * n_skill
     assert len(described) == len(SINGLE) + 2
+
+
+def test_priors_are_described_where_nothing_is_free(table, spec):
+    anchors = dataclasses.replace(spec, benchmarks=("mmlu", "gsm8k"))
+    sites = set(describe_priors(make_design(table, anchors), anchors)["site"])
+    assert "free_loading" not in sites
+    assert {"intercept", "slope[log_params]"} <= sites
 
 
 def test_two_priors_never_name_one_site(design, spec):

@@ -180,7 +180,7 @@ def test_strong_evidence_moves_the_optimum_of_its_skill_alone(table, spec, appro
     informed = fit(
         table,
         with_evidence(spec, log_params, 0.05, sharpness, 0.02),
-        method=Svi(draws=400, newton_steps=60),
+        method=Svi(draws=400, newton_steps=20),
         seed=3,
     )
     after = at_optimum(informed, "reasoning")

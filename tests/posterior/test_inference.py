@@ -123,7 +123,7 @@ def test_the_density_is_traced_once_for_all_masks_of_one_shape(method):
 
 def test_all_blocks_of_steps_share_one_compiled_program():
     n_traces = []
-    for method in (Nuts(chains=4, stages=1, warmup=BLOCK, draws=0), METHOD):
+    for method in (Nuts(chains=4, stages=1, warmup=BLOCK, draws=BLOCK), METHOD):
         before = len(CALLS)
         method.run(regression(), observations(ALL), jax.random.key(0), silent)
         n_traces.append(len(CALLS) - before)

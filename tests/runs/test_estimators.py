@@ -20,10 +20,16 @@ HUBER = 0.003
 STARTS = ((0.2, 0.2), (0.2, 0.6), (0.6, 0.2), (0.4, 0.4))
 
 
-@pytest.fixture(scope="module")
-def grid() -> tuple[Runs, Runs]:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(["starcoder", "fineweb-100b"], marks=pytest.mark.long, id="two corpora"),
+        pytest.param(None, marks=pytest.mark.slow, id="all corpora"),
+    ],
+)
+def grid(request) -> tuple[Runs, Runs]:
     """Runs to fit, and those to forecast."""
-    runs = load_runs("isoflop")
+    runs = load_runs("isoflop").select(groups=request.param)
     return runs.select(max_flops=LAST), runs.select(min_flops=LAST)
 
 
@@ -84,7 +90,6 @@ def median_errors(table: pd.DataFrame) -> dict[str, float]:
     return of_loss.groupby(kind).median().to_dict()
 
 
-@pytest.mark.long
 def test_larger_budgets_are_forecast_as_closely_as_promised(forecasts):
     errors = median_errors(forecasts)
     print("surfaces", {kind: f"{error:.2%}" for kind, error in errors.items()})
@@ -94,7 +99,6 @@ def test_larger_budgets_are_forecast_as_closely_as_promised(forecasts):
     assert errors["task"] <= 0.030
 
 
-@pytest.mark.long
 def test_intervals_of_larger_budgets_hold_their_losses(forecasts):
     is_held = forecasts["observed"].between(forecasts["lower_90"], forecasts["upper_90"])
     kind = forecasts["loss"].str.split("_").str[0]
@@ -103,7 +107,6 @@ def test_intervals_of_larger_budgets_hold_their_losses(forecasts):
     assert 0.82 <= is_held.mean() <= 0.97
 
 
-@pytest.mark.long
 def test_a_point_fit_forecasts_no_better(grid, forecasts):
     plain, ours = median_errors(point_forecasts(*grid)), median_errors(forecasts)
     print("plain Huber point fits", {kind: f"{error:.2%}" for kind, error in plain.items()})

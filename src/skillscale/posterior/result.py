@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from skillscale.data.table import Table
 from skillscale.law.design import Design, Observations, make_design
-from skillscale.law.scores import Scatter, scatter
+from skillscale.law.scores import Scatter, given_siblings, scatter
 from skillscale.law.sites import SITES, Draws, Site, build, sites_of
 from skillscale.law.spec import Spec
 from skillscale.posterior import storage
