@@ -7,9 +7,11 @@ the same small table over and over, are given the first fit again.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import TypeVar
@@ -34,13 +36,29 @@ from small import FAMILIES, NUTS, SPEC, SVI
 
 T = TypeVar("T")
 
-MOST_MEMORY = 1.4 * 2**30
-"""Bytes of a process beyond which it drops compiled programs. They are also what takes memory maps,
-and at 65,530 of these Linux ends a process."""
+GROWTH = 0.7 * 2**30
+"""Bytes by which a process may grow before it drops compiled programs. They are also what takes
+memory maps, and at 65,530 of these Linux ends a process."""
+LEAST_SECONDS = 0.3
+"""Of compiling, of programs worth keeping: whenever one is added, JAX looks at all the others."""
 CACHE_BYTES = 4 * 2**30
 """A limit, that JAX locks its cache: workers write to it at the same time."""
-LONGEST_FIRST = ("cli", "test_readme", "backtest", "runs", "src", "posterior", "forecasts")
-"""Beginnings of paths whose tests take long, so that no worker is left with them at the end."""
+LONGEST_FIRST = (
+    "tests/cli/test_commands.py",
+    "tests/runs/test_best_sizes.py",
+    "tests/posterior/test_add_benchmark.py",
+    "tests/cli/test_isoflop.py",
+    "tests/backtest/test_protocols.py",
+    "src",
+    "tests/law/test_exploratory.py",
+    "tests/posterior/test_inference.py",
+    "tests/runs",
+    "tests/cli",
+)
+"""Beginnings of paths: no worker is left with them at the end, and those that wait for the same
+programs don't begin together."""
+FITTED = {"sampled", "approximate", "skilled"}
+"""Fixtures that take long."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
     options = {
         "jax_compilation_cache_dir": str(config.rootpath / ".pytest_cache" / "jax"),
         "jax_compilation_cache_max_size": CACHE_BYTES,
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_compile_time_secs": LEAST_SECONDS,
         "jax_persistent_cache_min_entry_size_bytes": 0,
     }
     for name, value in options.items():
@@ -64,12 +82,19 @@ def pytest_configure(config: pytest.Config) -> None:
 class BoundedMemory:
     """Drop compiled programs that nobody needs: JAX keeps them for every shape that it has seen."""
 
+    def __init__(self) -> None:
+        self.process = psutil.Process()
+        self.before = self.process.memory_info().rss
+
     def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         if nextitem is None or nextitem.path == item.path:
             return
-        if psutil.Process().memory_info().rss > MOST_MEMORY:
+        if self.process.memory_info().rss > self.before + GROWTH:
             jax.clear_caches()
             gc.collect()
+            if sys.platform == "linux":  # glibc gives nothing back by itself
+                ctypes.CDLL("libc.so.6").malloc_trim(0)
+            self.before = self.process.memory_info().rss
 
 
 class MemoisedExamples:
@@ -93,14 +118,21 @@ class MemoisedExamples:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first."""
+    """Files that take long come first; what needs a fit is long."""
 
     def rank(item: pytest.Item) -> int:
-        path = item.nodeid.removeprefix("tests/")
-        ranks = (i for i, start in enumerate(LONGEST_FIRST) if path.startswith(start))
+        ranks = (i for i, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start))
         return next(ranks, len(LONGEST_FIRST))
 
     items.sort(key=rank)
+    for item in items:
+        if isinstance(item, pytest.DoctestItem):
+            examples = "".join(example.source for example in item.dtest.examples)
+            is_long = any(verb in examples for verb in ("fit(", "isoflop(", "_surfaces(", "check_"))
+        else:
+            is_long = bool(FITTED & set(getattr(item, "fixturenames", ())))
+        if is_long:
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.hookimpl(optionalhook=True)

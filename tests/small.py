@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
+from jaxtyping import Array
 
 from skillscale import Fit, Nuts, Spec, Svi, Table
+from skillscale.law.design import Observations
 from skillscale.law.sites import Draws, sites_of
+from skillscale.posterior.chains import Chains
+from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.potential import Potential
 
 FAMILIES = (
     "llama",
@@ -53,6 +61,25 @@ SEEN = pd.DataFrame(
         "bbh": [np.nan, 0.37],
     }
 )
+
+
+@dataclasses.dataclass(frozen=True)
+class AroundThePrior:
+    """Draws near the middle of the prior: a method that has nothing to compile."""
+
+    def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
+        raise NotImplementedError
+
+    def run(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
+    ) -> Chains:
+        noise = jax.random.normal(key, (2, 50, potential.start.size))
+        return Chains(np.asarray(potential.start + 0.1 * noise), {})
 
 
 def by_name(fit: Fit, n: int | None = None) -> dict[str, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import pkgutil
 import re
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import skillscale as sk
 import skillscale.cli
@@ -93,6 +96,7 @@ def test_the_citation_is_of_this_version():
     assert all(paper in citation for paper in ("arXiv:2412.06540", "arXiv:2503.10061"))
 
 
+SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
 USED = """
 import skillscale as sk
 table = sk.load_table()
@@ -105,9 +109,13 @@ print(sk.__file__)
 """
 
 
-@pytest.mark.long
-def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path):
-    """Installed with its dependencies, and away from the repository."""
+@pytest.mark.parametrize(
+    "with_dependencies",
+    [pytest.param(False, marks=pytest.mark.long), pytest.param(True, marks=pytest.mark.slow)],
+    ids=["dependencies as here", "dependencies installed"],
+)
+def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path, with_dependencies):
+    """Away from the repository, and from whatever else is installed here but what it needs."""
 
     def run(*command: str | Path) -> str:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -119,11 +127,36 @@ def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path):
     (wheel,) = tmp_path.glob("skillscale-*.whl")
     venv.create(tmp_path / "empty", with_pip=False, symlinks=True)
     python = tmp_path / "empty" / "bin" / "python"
-    # Bytecode of what is imported is made when it is.
-    run(*pip, "--python", python, "install", "--no-compile", wheel)
+    if with_dependencies:
+        run(*pip, "--python", python, "install", "--no-compile", wheel)
+    else:
+        run(*pip, "--python", python, "install", "--no-deps", wheel)
+        packages = Path(run(python, "-c", SITE_PACKAGES).strip())
+        linked_with_dependencies(packages)
     version = run(tmp_path / "empty" / "bin" / "skillscale", "--version")
     assert version == f"skillscale {sk.__version__}\n"
     models, fit, path = run(python, "-c", USED).splitlines()
     assert int(models) == len(sk.load_table().models)
     assert fit.startswith("Fit(15 models of 3 families")
     assert Path(path).is_relative_to(tmp_path)
+
+
+def linked_with_dependencies(packages: Path) -> None:
+    """Link the files of what the package requires, and what that does, into an environment."""
+    left, seen = [Requirement("skillscale")], set()
+    while left:
+        wanted = left.pop()
+        key = (canonicalize_name(wanted.name), *sorted(wanted.extras))
+        if key in seen:
+            continue
+        seen.add(key)
+        found = importlib.metadata.distribution(wanted.name)
+        for needed in map(Requirement, found.requires or ()):
+            extras = ("", *wanted.extras)
+            if not needed.marker or any(needed.marker.evaluate({"extra": e}) for e in extras):
+                left.append(needed)
+        tops = {file.parts[0] for file in found.files or () if file.parts[0] != ".."}
+        for top in () if wanted.name == "skillscale" else tops - {"__pycache__"}:
+            link = packages / top
+            if not link.exists():
+                link.symlink_to(Path(str(found.locate_file(top))).resolve())

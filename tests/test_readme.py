@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import skillscale as sk
@@ -45,7 +46,17 @@ def test_the_readme_shows_commands_and_files():
     assert set(FILES) == {"obs.csv", "plan.csv", "new.csv", "llama.csv"}
 
 
-@pytest.mark.long
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_its_commands_have_the_options_they_are_given(command):
+    program, name, *arguments = command
+    assert program == "skillscale"
+    group = typer.main.get_command(app)
+    context = group.make_context("skillscale", [name, *arguments])
+    called, found, rest = group.resolve_command(context, [name, *arguments])
+    found.make_context(called, rest, parent=context).close()
+
+
+@pytest.mark.slow
 def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for verb in (cli.fit.fit, cli.isoflop.isoflop):

@@ -45,7 +45,7 @@ def test_folds_show_some_scores_and_hide_the_others(small):
         new_benchmark_folds(scores, 900)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_hidden_scores_are_never_read(small):
     """Turned upside down, they change no forecast, of the law or of a baseline."""
     folds = new_benchmark_folds(small.wide()["winogrande"], 6, replicates=1)

@@ -12,7 +12,7 @@ from skillscale.errors import TableError
 from skillscale.forecasts.forecast import SOURCES, forecast_rows
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.intervals import INTERVALS
-from small import NUTS, PLAN, QUICK, SEEN
+from small import NUTS, PLAN, SEEN, SVI, AroundThePrior
 
 
 def width(result, interval: int = 80):
@@ -217,25 +217,33 @@ def test_conditioning_agrees_with_a_full_refit(sampled, table, spec):
     np.testing.assert_allclose(width(conditioned) / width(refitted), 1, atol=0.25)
 
 
-@pytest.mark.long
-def test_scores_that_surprise_the_fit_are_fitted_with_the_others(approximate):
-    strange = pd.DataFrame(
-        {
-            "model": ["odd-1b", "odd-30b"],
-            "n_params": [1e9, 30e9],
-            "n_tokens": [2e12, 2e12],
-            "mmlu": [0.8, 0.3],
-            "gsm8k": [0.75, 0.05],
-        }
-    )
-    approximated = forecast(approximate, PLAN, strange, refit=None)
+STRANGE = pd.DataFrame(
+    {
+        "model": ["odd-1b", "odd-30b"],
+        "n_params": [1e9, 30e9],
+        "n_tokens": [2e12, 2e12],
+        "mmlu": [0.8, 0.3],
+        "gsm8k": [0.75, 0.05],
+    }
+)
+
+
+def test_scores_that_surprise_the_fit_are_told_and_fitted_if_asked(approximate):
+    approximated = forecast(approximate, PLAN, STRANGE, refit=None)
     assert approximated.attrs["pareto_k"] > RELIABLE_PARETO_K
     assert not approximated.attrs["is_refit"]
-    again = forecast(approximate, PLAN, strange, refit=QUICK, seed=1)
+    again = forecast(approximate, PLAN, STRANGE, refit=AroundThePrior(), n_draws=100)
     assert again.attrs["is_refit"]
-    described = describe(strange, approximate.table.models)
-    table = approximate.table.with_models(described, strange.set_index("model")[["mmlu", "gsm8k"]])
-    by_hand = fit(table, approximate.spec, method=QUICK, seed=1)
+    assert again.attrs["n_observed"] == len(STRANGE)
+
+
+@pytest.mark.slow
+def test_scores_that_surprise_the_fit_are_fitted_with_the_others(approximate):
+    again = forecast(approximate, PLAN, STRANGE, refit=SVI, seed=1)
+    assert again.attrs["is_refit"]
+    described = describe(STRANGE, approximate.table.models)
+    table = approximate.table.with_models(described, STRANGE.set_index("model")[["mmlu", "gsm8k"]])
+    by_hand = fit(table, approximate.spec, method=SVI, seed=1)
     plan = PLAN.assign(family="new")
     pd.testing.assert_series_equal(
         forecast(by_hand, plan, seed=1)["median"].to_series(), again["median"].to_series()

@@ -58,13 +58,13 @@ def test_the_benchmark_that_matters_says_most_of_itself(sampled):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("benchmark", ["gsm8k", "bbh"])
+@pytest.mark.parametrize("benchmark", [pytest.param("gsm8k", marks=pytest.mark.slow), "bbh"])
 def test_the_narrowing_promised_is_that_of_scores_then_observed(sampled, ranked, benchmark):
     promised = ranked.set_index("benchmark").loc[benchmark]
     possible = forecast(sampled, ONE, ONE, n_draws=400)["draws"].sel(
         model="new-1b", benchmark=benchmark
     )
-    drawn = np.random.default_rng(0).choice(possible.to_numpy(), 40)
+    drawn = np.random.default_rng(0).choice(possible.to_numpy(), 60)
     widths = []
     for score in drawn:
         seen = ONE.assign(**{benchmark: score})

@@ -81,7 +81,7 @@ def test_in_units_of_one_no_skill_differs_from_another(prior, exploratory):
 
 @pytest.fixture(scope="module")
 def explored(table, exploratory) -> Fit:
-    return fit(table, exploratory, method=Svi(draws=400, gradient_steps=500), seed=3)
+    return fit(table, exploratory, method=Svi(draws=400), seed=3)
 
 
 def test_scales_are_one_number_in_every_skills_unit(explored, exploratory):

@@ -19,7 +19,7 @@ from skillscale import Fit, Spec, Table, fit, forecast
 from skillscale.checks.fit import diagnostics
 from skillscale.law.design import Observations, make_design
 from skillscale.law.model import make_model, split_covariates
-from skillscale.posterior.chains import Chains
+from small import AroundThePrior
 
 
 class Compiled:
@@ -248,15 +248,6 @@ def test_covariates_split_into_the_family_and_the_rest(design):
     rebuilt = design.observations.in_family @ of_family + own
     assert_allclose(rebuilt, design.observations.covariates, atol=1e-5)
     assert_allclose(design.observations.in_family.T @ own, np.zeros_like(of_family), atol=1e-4)
-
-
-@dataclasses.dataclass(frozen=True)
-class AroundThePrior:
-    """Draws near the middle of the prior: a method that has nothing to compile."""
-
-    def run(self, potential, observations, key, on_progress) -> Chains:
-        noise = jax.random.normal(key, (2, 50, potential.start.size))
-        return Chains(np.asarray(potential.start + 0.1 * noise), {})
 
 
 @pytest.fixture(scope="module")

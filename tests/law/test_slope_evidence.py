@@ -173,6 +173,7 @@ def at_optimum(fitted: Fit, skill: str) -> tuple[float, float]:
     return tuple(float(np.median(values)) for values in at_reference_budget(slope))
 
 
+@pytest.mark.slow
 def test_strong_evidence_moves_the_optimum_of_its_skill_alone(table, spec, approximate):
     log_params, sharpness = -1.5, 0.8
     before = at_optimum(approximate, "reasoning")
@@ -180,7 +181,7 @@ def test_strong_evidence_moves_the_optimum_of_its_skill_alone(table, spec, appro
     informed = fit(
         table,
         with_evidence(spec, log_params, 0.05, sharpness, 0.02),
-        method=Svi(draws=400, newton_steps=20),
+        method=Svi(draws=400, newton_steps=60),
         seed=3,
     )
     after = at_optimum(informed, "reasoning")

@@ -85,7 +85,8 @@ def test_given_simulated_scores_parameters_are_drawn_as_from_the_prior(sampled, 
     assert np.corrcoef(found[:, intercept], truth[:, intercept])[0, 1] > 0.8
 
 
-@pytest.mark.parametrize("share", [0.5, pytest.param(0.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.0, 0.5])
 def test_draws_agree_with_a_long_run_of_nuts_for_a_single_draw_of_the_law(sampled, ten, share):
     drawn, in_family = ten
     n = len(drawn.tail)
@@ -127,6 +128,7 @@ def test_a_benchmark_is_recovered_from_all_models_but_not_from_five(sampled):
     assert np.mean(np.less(*widths)) > 0.5
 
 
+@pytest.mark.slow
 def test_forecasts_of_simulated_scores_are_calibrated(approximate):
     """Benchmarks from the prior, shown on ten models, forecast for the others."""
     design, rng = approximate.design, np.random.default_rng(7)

@@ -162,11 +162,17 @@ def test_the_shape_of_the_draws_is_that_of_the_options(draws):
     assert all(values.shape == (4, draws) for values in chains.stats.values())
 
 
-@pytest.mark.long
-def test_the_same_seed_gives_the_same_draws_bit_for_bit(sampled, table, spec):
-    again = fit(table, spec, method=NUTS, seed=3)
-    assert again.tree.posterior.to_dataset().equals(sampled.tree.posterior.to_dataset())
-    assert again.provenance == sampled.provenance
+@pytest.mark.parametrize(
+    ("before", "method"),
+    [
+        pytest.param("approximate", SVI, marks=pytest.mark.long),
+        pytest.param("sampled", NUTS, marks=pytest.mark.slow),
+    ],
+)
+def test_the_same_seed_gives_the_same_draws_bit_for_bit(request, table, spec, before, method):
+    first, again = request.getfixturevalue(before), fit(table, spec, method=method, seed=3)
+    assert again.tree.posterior.to_dataset().equals(first.tree.posterior.to_dataset())
+    assert again.provenance == first.provenance
 
 
 def test_another_seed_gives_other_draws_of_the_same_posterior(approximate, table, spec):

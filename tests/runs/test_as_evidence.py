@@ -46,7 +46,8 @@ def found():
         losses.append(loss * np.exp(0.002 * rng.standard_normal(len(loss))))
     runs = pd.concat(frames, ignore_index=True)
     return isoflop(
-        Runs(runs, pd.DataFrame({"coding": np.concatenate(losses)})), method=ManyNuts(draws=200)
+        Runs(runs, pd.DataFrame({"coding": np.concatenate(losses)})),
+        method=ManyNuts(warmup=150, draws=150),
     )
 
 

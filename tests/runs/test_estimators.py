@@ -20,16 +20,13 @@ HUBER = 0.003
 STARTS = ((0.2, 0.2), (0.2, 0.6), (0.6, 0.2), (0.4, 0.4))
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        pytest.param(["starcoder", "fineweb-100b"], marks=pytest.mark.long, id="two corpora"),
-        pytest.param(None, marks=pytest.mark.slow, id="all corpora"),
-    ],
-)
-def grid(request) -> tuple[Runs, Runs]:
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def grid() -> tuple[Runs, Runs]:
     """Runs to fit, and those to forecast."""
-    runs = load_runs("isoflop").select(groups=request.param)
+    runs = load_runs("isoflop")
     return runs.select(max_flops=LAST), runs.select(min_flops=LAST)
 
 

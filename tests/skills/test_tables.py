@@ -9,13 +9,13 @@ import pytest
 import xarray as xr
 
 from simulated_scores import simulate
-from skillscale import Nuts, Table, fit
+from skillscale import Table, fit
 from skillscale.skills import tables
 from skillscale.skills.families import efficiencies, instruct_effects, instruct_pairs
 from skillscale.skills.item_curves import item_curves
 from skillscale.skills.reading import Reading, read_skills
 from skillscale.skills.tables import GIVEN, correlations, loadings, model_skills, slopes
-from small import by_name
+from small import NUTS, by_name
 from twin import link
 
 TABLES = (
@@ -188,7 +188,7 @@ def test_an_item_curve_is_the_link_at_every_predictor(sampled):
     assert float(own["median"][40]) == pytest.approx(np.median(scores), rel=1e-3)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, design):
     truths = simulate(design, spec, jax.random.split(jax.random.key(5), 1))
     truth = {name: np.asarray(values[0], float) for name, values in truths.items()}
@@ -196,7 +196,7 @@ def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, desig
     grid = pd.DataFrame(truth["score"].T, index=coords["model"], columns=coords["benchmark"])
     drawn = [grid.loc[r.model, r.benchmark] for r in table.scores.itertuples()]
     scores = table.scores.assign(score=np.clip(drawn, 0, 1))
-    found = fit(Table(table.models, scores, table.benchmarks), spec, method=Nuts(draws=250), seed=0)
+    found = fit(Table(table.models, scores, table.benchmarks), spec, method=NUTS, seed=0)
     reading = read_skills(found)
     known = {
         "efficiency": (efficiencies, ("family", "skill")),
