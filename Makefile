@@ -31,13 +31,18 @@ study: $(VENV)/dev
 perf: $(VENV)/dev
 	$(BIN)/python tests/perf.py
 
-$(VENV)/user: pyproject.toml
+# Bytecode is made of what is imported, when it is: a third of the time of installing all of it.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --editable
+
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+
+$(VENV)/user: pyproject.toml | $(BIN)/python
+	$(INSTALL) .
 	touch $@
 
-$(VENV)/dev: $(VENV)/user
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+$(VENV)/dev: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[dev]'
 	touch $@
 
 clean:

@@ -36,10 +36,10 @@ from small import FAMILIES, NUTS, SPEC, SVI
 
 T = TypeVar("T")
 
-GROWTH = 0.7 * 2**30
+GROWTH = 1.2 * 2**30
 """Bytes by which a process may grow before it drops compiled programs. They are also what takes
 memory maps, and at 65,530 of these Linux ends a process."""
-LEAST_SECONDS = 0.3
+LEAST_SECONDS = 0.15
 """Of compiling, of programs worth keeping: whenever one is added, JAX looks at all the others."""
 CACHE_BYTES = 4 * 2**30
 """A limit, that JAX locks its cache: workers write to it at the same time."""

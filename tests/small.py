@@ -42,7 +42,7 @@ BACKTEST_FAMILIES = (
     "qwen1.5",
 )
 BACKTEST_BENCHMARKS = ("mmlu", "gsm8k", "arc_challenge", "winogrande")
-QUICK = Svi(draws=300, gradient_steps=500, newton_steps=8)
+QUICK = Svi(draws=300, gradient_steps=300, newton_steps=5)
 """For back-tests, which fit several times."""
 PLAN = pd.DataFrame(
     {

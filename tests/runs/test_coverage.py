@@ -14,7 +14,7 @@ LEAST, MOST = 0.85, 0.95
 @pytest.mark.parametrize(
     ("n", "noise"),
     [
-        pytest.param(104, 0.002, marks=pytest.mark.long),
+        pytest.param(52, 0.002, marks=pytest.mark.long),
         pytest.param(208, 0.002, marks=pytest.mark.slow),
         pytest.param(208, 0.004, marks=pytest.mark.slow),
     ],
