@@ -10,11 +10,13 @@ import signal
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import process_executor
 from numpy.testing import assert_allclose
 from scipy import integrate, stats
 from typer.testing import CliRunner
 
 from skillscale import load_table
+from skillscale.backtest import workers
 from skillscale.backtest.folds import time_ordered_folds
 from skillscale.backtest.protocols import backtest
 from skillscale.backtest.refits import Refits
@@ -71,6 +73,12 @@ def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(refits, 
     again = run(refits, jobs=2)
     assert again.cells["model"].equals(report.cells["model"])
     assert_same_forecasts(again, report)
+
+
+def test_nothing_is_kept_or_changed_in_the_process_that_asks(report):
+    assert len(report.cells)
+    assert workers._first_of_equal.cache_info().currsize == 0
+    assert process_executor._USE_PSUTIL, "as joblib has it"
 
 
 def assert_same_forecasts(one: Report, other: Report) -> None:

@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 from numpyro.infer import MCMC
 from numpyro.infer import NUTS as STOCK_NUTS
+from numpyro.infer.hmc import hmc
 
 from skillscale import Nuts, Svi, fit
 from skillscale.law.design import Observations
@@ -128,6 +129,25 @@ def test_all_blocks_of_steps_share_one_compiled_program():
         method.run(regression(), observations(ALL), jax.random.key(0), silent)
         n_traces.append(len(CALLS) - before)
     assert n_traces[0] == n_traces[1], "a later block traced the log density again"
+
+
+def test_numpyros_step_needs_an_init_before_it_and_reads_nothing_else_of_it():
+    """What `skillscale.posterior.nuts` counts on, of a kernel that it steps by itself."""
+    options = {"num_warmup": 0, "adapt_step_size": False, "adapt_mass_matrix": False}
+
+    def begin(init, at, seed):
+        start = jnp.full(2, at)
+        key = jax.random.key(seed)
+        return init(start, step_size=0.2, max_tree_depth=3, rng_key=key, **options)
+
+    init, step = hmc(lambda z: 0.5 * z @ z, algo="NUTS")
+    state = begin(init, 1.0, 0)
+    _, unprimed = hmc(lambda z: 0.5 * z @ z, algo="NUTS")
+    with pytest.raises(AssertionError):
+        unprimed(state)
+    elsewhere, primed = hmc(lambda z: 0.5 * z @ z, algo="NUTS")
+    begin(elsewhere, 5.0, 9)
+    np.testing.assert_array_equal(primed(state).z, step(state).z)
 
 
 def test_compiled_programs_go_with_their_posterior():

@@ -1,6 +1,7 @@
 """The command line: results to stdout, progress and messages to stderr.
 
-Every module but `app` and `output` adds commands to the application when it is imported.
+Every module but `app` and `output` adds commands to the application when it is imported. Signatures
+of commands are long, because they are what ``--help`` prints.
 """
 
 from skillscale.cli import (
