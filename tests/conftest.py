@@ -57,6 +57,11 @@ LONGEST_FIRST = (
 )
 """Beginnings of paths: no worker is left with them at the end, and those that wait for the same
 programs don't begin together."""
+LONG_EXAMPLES = ("fit(", "isoflop(", "_surfaces(", "check_")
+SLOW_EXAMPLES = ("isoflop(runs", "_surfaces(", "backtest(", "Refits(")
+"""What examples of docstrings do that takes long, or so long that `make test` leaves them out."""
+SHOWN = "skillscale.plots"
+"""Examples that are run in any case: they show nearly all of it."""
 FITTED = {"sampled", "approximate", "skilled"}
 """Fixtures that take long."""
 
@@ -128,7 +133,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.DoctestItem):
             examples = "".join(example.source for example in item.dtest.examples)
-            is_long = any(verb in examples for verb in ("fit(", "isoflop(", "_surfaces(", "check_"))
+            if any(verb in examples for verb in SLOW_EXAMPLES) and item.name != SHOWN:
+                item.add_marker(pytest.mark.slow)
+            is_long = any(verb in examples for verb in LONG_EXAMPLES)
         else:
             is_long = bool(FITTED & set(getattr(item, "fixturenames", ())))
         if is_long:

@@ -65,7 +65,7 @@ def test_hidden_scores_are_never_read(small):
     pd.testing.assert_series_equal(*medians, atol=1e-6)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_report_holds_every_benchmark_that_is_no_anchor(small, capsys):
     spec = dataclasses.replace(SPEC, benchmarks=tuple(small.benchmarks.index))
     report = backtest_new_benchmarks(small, spec, n_models=[6], replicates=2, method=QUICK)

@@ -248,6 +248,26 @@ def test_tables_name_skills_families_and_priors(folder):
     assert "discrepancy_spread" in run("priors", "--spec", folder / "spec.toml")
 
 
+def test_priors_are_checked_against_the_scores(folder):
+    options = ("priors", "--check", "--data", folder / "data", "--spec", folder / "spec.toml")
+    rows = json.loads(run(*options, "--format", "json"))
+    assert [row["benchmark"] for row in rows] == list(sk.load_table(folder / "data").wide())
+    assert {row["verdict"] for row in rows} <= {"PASS", "REVIEW"}
+    assert all(row["smallest_5"] < row["largest_95"] for row in rows)
+    shown = run(*options)
+    assert all(word in shown for word in ("verdict", "smallest", "ruled out", "mmlu"))
+    narrow = folder / "narrow.toml"
+    narrow.write_text(SPEC + "\n[priors.intercept]\nmean = -9.0\nsd = 0.1\n")
+    command = ["priors", "--check", "--data", str(folder / "data"), "--spec", str(narrow)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 1
+    assert "FAIL" in result.stdout
+
+
+def test_the_version_is_told():
+    assert run("--version") == f"skillscale {sk.__version__}\n"
+
+
 def test_check_exits_with_one_exactly_when_something_fails(folder, monkeypatch):
     command = ["check", str(folder / "fit.nc"), "--format", "json"]
     result = CliRunner().invoke(app, command)

@@ -124,7 +124,7 @@ def test_one_attempt_is_the_score_itself_and_more_never_solve_less(difficulty):
     assert found.max() <= 1
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_intervals_hold_the_pass_at_k_of_benchmarks_to_come(difficulty):
     # The spread is drawn from its prior and estimated from a small model; the larger one's score
     # is known. Of 100 intervals of 80 %, 80 are expected; sd 4.

@@ -57,8 +57,8 @@ def test_the_benchmark_that_matters_says_most_of_itself(sampled):
     assert first - second > 2 * np.hypot(*found["narrowed_se"].iloc[:2])
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("benchmark", [pytest.param("gsm8k", marks=pytest.mark.slow), "bbh"])
+@pytest.mark.slow
+@pytest.mark.parametrize("benchmark", ["gsm8k", "bbh"])
 def test_the_narrowing_promised_is_that_of_scores_then_observed(sampled, ranked, benchmark):
     promised = ranked.set_index("benchmark").loc[benchmark]
     possible = forecast(sampled, ONE, ONE, n_draws=400)["draws"].sel(

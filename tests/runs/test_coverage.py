@@ -11,14 +11,8 @@ LEAST, MOST = 0.85, 0.95
 """Where 90 % over all budgets together may lie."""
 
 
-@pytest.mark.parametrize(
-    ("n", "noise"),
-    [
-        pytest.param(52, 0.002, marks=pytest.mark.long),
-        pytest.param(208, 0.002, marks=pytest.mark.slow),
-        pytest.param(208, 0.004, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "noise"), [(208, 0.002), (208, 0.004)])
 def test_intervals_of_the_optimum_hold_it_as_often_as_they_say(n, noise):
     rates = coverage_of_optima(n, noise=noise, seed=n)
     for name in ("surface", "parabola"):
