@@ -62,6 +62,8 @@ SLOW_EXAMPLES = ("isoflop(runs", "_surfaces(", "backtest(", "Refits(")
 """What examples of docstrings do that takes long, or so long that `make test` leaves them out."""
 SHOWN = "skillscale.plots"
 """Examples that are run in any case: they show nearly all of it."""
+FIRST_EXAMPLES = ("data", "law", "posterior", "forecasts")
+"""Rooms whose examples take as long as those of all others."""
 FITTED = {"sampled", "approximate", "skilled"}
 """Fixtures that take long."""
 
@@ -144,13 +146,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Send the tests of a file to one worker, and all examples of the source, which share a fit."""
+    """Send the tests of a file to one worker, and half of the examples, which share a fit."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
-            return "examples" if file.startswith("src") or file.endswith(".md") else file
+            if file.startswith("src"):
+                room = file.split("/")[2]
+                return "examples" if room in FIRST_EXAMPLES else "other examples"
+            return file
 
     config.option.loadscopereorder = False
     return ByFile(config, log)
