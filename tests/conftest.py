@@ -49,13 +49,15 @@ LONGEST_FIRST = (
     "tests/posterior/test_add_benchmark.py",
     "tests/cli/test_isoflop.py",
     "tests/backtest/test_protocols.py",
-    "src",
+    "examples",
     "tests/law/test_exploratory.py",
     "tests/posterior/test_inference.py",
+    "other examples",
+    "tests/test_package.py",
     "tests/runs",
     "tests/cli",
 )
-"""Beginnings of paths: no worker is left with them at the end, and those that wait for the same
+"""Beginnings of scopes: no worker is left with them at the end, and those that wait for the same
 programs don't begin together."""
 LONG_EXAMPLES = ("fit(", "isoflop(", "_surfaces(", "check_")
 SLOW_EXAMPLES = ("isoflop(runs", "_surfaces(", "backtest(", "Refits(")
@@ -128,7 +130,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take long come first; what needs a fit is long."""
 
     def rank(item: pytest.Item) -> int:
-        ranks = (i for i, start in enumerate(LONGEST_FIRST) if item.nodeid.startswith(start))
+        of_item = scope(item.nodeid)
+        ranks = (i for i, start in enumerate(LONGEST_FIRST) if of_item.startswith(start))
         return next(ranks, len(LONGEST_FIRST))
 
     items.sort(key=rank)
@@ -144,21 +147,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.long)
 
 
+def scope(nodeid: str) -> str:
+    """What one worker is sent: the tests of a file, or half of the examples, which share a fit."""
+    file = nodeid.split("::")[0]
+    if not file.startswith("src"):
+        return file
+    return "examples" if file.split("/")[2] in FIRST_EXAMPLES else "other examples"
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Send the tests of a file to one worker, and half of the examples, which share a fit."""
+    """Send scopes to workers."""
     from xdist.scheduler import LoadScopeScheduling
 
-    class ByFile(LoadScopeScheduling):
+    class ByScope(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::")[0]
-            if file.startswith("src"):
-                room = file.split("/")[2]
-                return "examples" if room in FIRST_EXAMPLES else "other examples"
-            return file
+            return scope(nodeid)
 
     config.option.loadscopereorder = False
-    return ByFile(config, log)
+    return ByScope(config, log)
 
 
 @pytest.fixture(scope="session")

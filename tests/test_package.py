@@ -101,9 +101,10 @@ USED = """
 import skillscale as sk
 table = sk.load_table()
 print(len(table.models))
-small = table.select(benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia"])
+families = ["llama", "llama-2", "pythia", "qwen1.5"]
+small = table.select(benchmarks=["mmlu", "gsm8k"], families=families)
 spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-fit = sk.fit(small, spec, method=sk.Svi(draws=50, gradient_steps=200, newton_steps=2))
+fit = sk.fit(small, spec, method=sk.Svi(draws=200))
 print(fit)
 print(sk.__file__)
 """
@@ -137,7 +138,7 @@ def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path, with_depe
     assert version == f"skillscale {sk.__version__}\n"
     models, fit, path = run(python, "-c", USED).splitlines()
     assert int(models) == len(sk.load_table().models)
-    assert fit.startswith("Fit(15 models of 3 families")
+    assert fit.startswith("Fit(23 models of 4 families")
     assert Path(path).is_relative_to(tmp_path)
 
 

@@ -68,7 +68,7 @@ def test_scores_to_forecast_are_never_read(small, refits):
     pd.testing.assert_series_equal(*medians, atol=1e-6)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_report_in_any_number_of_processes(refits, report):
     again = run(refits, jobs=2)
     assert again.cells["model"].equals(report.cells["model"])

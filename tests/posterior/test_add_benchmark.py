@@ -60,6 +60,7 @@ def shown(score, in_family) -> Shown:
     return Shown(jnp.array(False), score, in_family, jnp.zeros(1), jnp.full(1, float(N_ITEMS)))
 
 
+@pytest.mark.slow
 def test_given_simulated_scores_parameters_are_drawn_as_from_the_prior(sampled, ten):
     """From the prior to scores and back to parameters: the prior again."""
     drawn, in_family = ten

@@ -195,6 +195,7 @@ def test_the_same_seed_gives_the_same_draws_bit_for_bit(request, table, spec, be
     assert again.provenance == first.provenance
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_draws_of_the_same_posterior(approximate, table, spec):
     other = fit(table, spec, method=SVI, seed=4)
     assert not np.array_equal(by_name(other)["slope"], by_name(approximate)["slope"])

@@ -51,6 +51,7 @@ def found():
     )
 
 
+@pytest.mark.slow
 def test_evidence_is_the_extrapolated_optimum_and_sharpness_of_the_surfaces(found):
     (known,) = slope_evidence(found, SPEC)
     pairs = SPEC.reference_params * SPEC.reference_tokens / (3e8 * 6e9)
@@ -60,6 +61,7 @@ def test_evidence_is_the_extrapolated_optimum_and_sharpness_of_the_surfaces(foun
     assert abs(known.sharpness - (ALPHA + BETA)) < known.sharpness_sd
 
 
+@pytest.mark.slow
 def test_its_scales_hold_what_recipes_differ_by_and_what_extrapolation_adds(found):
     beyond = math.log(6 * SPEC.reference_params * SPEC.reference_tokens / BUDGETS[-1])
     (known,) = slope_evidence(found, SPEC)
@@ -71,14 +73,14 @@ def test_its_scales_hold_what_recipes_differ_by_and_what_extrapolation_adds(foun
     assert at_runs.log_params_sd < known.log_params_sd / 1.5
 
 
-def test_evidence_reads_back_as_part_of_a_specification(found, tmp_path):
+def test_evidence_reads_back_as_part_of_a_specification(skilled, tmp_path):
     path = tmp_path / "evidence.toml"
-    evidence = slope_evidence(found, SPEC)
-    path.write_text('skills = ["coding", "chat"]\nanchors = ["a", "b"]\n' + evidence_toml(evidence))
+    evidence = slope_evidence(skilled, replace(SPEC, skills=("code", "chat")))
+    path.write_text('skills = ["code", "chat"]\nanchors = ["a", "b"]\n' + evidence_toml(evidence))
     (read,) = Spec.read(path).evidence
     assert read.log_params == pytest.approx(evidence[0].log_params, rel=1e-5)
 
 
-def test_runs_of_other_skills_say_nothing(found):
-    with pytest.raises(RunsError, match="coding"):
-        slope_evidence(found, replace(SPEC, skills=("art", "chat")))
+def test_runs_of_other_skills_say_nothing(skilled):
+    with pytest.raises(RunsError, match="code"):
+        slope_evidence(skilled, replace(SPEC, skills=("art", "chat")))
