@@ -59,15 +59,16 @@ LONGEST_FIRST = (
 )
 """Beginnings of scopes: no worker is left with them at the end, and those that wait for the same
 programs don't begin together."""
-LONG_EXAMPLES = ("fit(", "isoflop(", "_surfaces(", "check_")
+LONG_EXAMPLES = ("fit(", "isoflop(", "_surfaces(", "check_", "prior", "make_")
 SLOW_EXAMPLES = ("isoflop(runs", "_surfaces(", "backtest(", "Refits(")
 """What examples of docstrings do that takes long, or so long that `make test` leaves them out."""
 SHOWN = "skillscale.plots"
 """Examples that are run in any case: they show nearly all of it."""
 FIRST_EXAMPLES = ("data", "law", "posterior", "forecasts")
 """Rooms whose examples take as long as those of all others."""
-FITTED = {"sampled", "approximate", "skilled"}
-"""Fixtures that take long."""
+FITTED = {"sampled", "approximate", "skilled", "explored", "plain_fit", "refits", "report"}
+ASKED = {"compiled", "drawn", "draws", "folder", "odd", "result"}
+"""Fixtures that take long: fits, and what is compiled or asked of them."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -142,7 +143,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.slow)
             is_long = any(verb in examples for verb in LONG_EXAMPLES)
         else:
-            is_long = bool(FITTED & set(getattr(item, "fixturenames", ())))
+            is_long = bool((FITTED | ASKED) & set(getattr(item, "fixturenames", ())))
         if is_long:
             item.add_marker(pytest.mark.long)
 

@@ -63,6 +63,7 @@ def test_simulated_scores_scatter_around_the_expected_ones(drawn):
     assert 0.005 < float(deviation.std()) < 0.1
 
 
+@pytest.mark.long
 def test_the_default_priors_rule_out_nothing_seen_and_pile_up_nowhere():
     result = check_prior()
     assert not (result["verdict"] == "FAIL").any(), result["reason"]
@@ -72,6 +73,7 @@ def test_the_default_priors_rule_out_nothing_seen_and_pile_up_nowhere():
         assert (result[f"{size}_50"] < result[f"{size}_95"]).all()
 
 
+@pytest.mark.long
 def test_a_prior_without_strong_models_fails_the_check(table):
     narrow = with_priors(
         intercept=NormalPrior(-2.0, 0.1),
@@ -88,6 +90,7 @@ def test_a_prior_without_strong_models_fails_the_check(table):
     assert result.loc["mmlu", "n_ruled_out"] > 10
 
 
+@pytest.mark.long
 def test_a_prior_piled_at_the_ceiling_fails_the_check(table):
     result = check_prior(table, with_priors(intercept=NormalPrior(9.0, 1.0)), draws=200)
     assert (result["verdict"] == "FAIL").all()

@@ -270,6 +270,7 @@ def test_scores_of_fitted_siblings_count_as_if_observed_together():
     assert_allclose(together, before + after, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_information_is_the_expected_curvature():
     """The Fisher information of two models of one family, against differences of the score."""
     scores = Scores(

@@ -183,12 +183,14 @@ def assert_density_is_by_hand(compiled, table, spec, key):
     return at
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", range(4))
 def test_log_density_equals_the_one_written_by_hand(compiled, table, spec, key):
     at = assert_density_is_by_hand(compiled, table, spec, key)
     assert at["unpublished_log_tokens"].size == table.models["n_tokens"].isna().sum() > 0
 
 
+@pytest.mark.long
 def test_priors_of_another_specification_reach_the_density(table):
     priors = Spec().priors
     moved = {
@@ -259,6 +261,7 @@ def plain_fit(table) -> Fit:
     return fit(plain, spec, method=AroundThePrior())
 
 
+@pytest.mark.long
 def test_a_table_of_anchors_with_all_tokens_published_has_no_empty_site(plain_fit):
     assert not {"unpublished_log_tokens", "free_loading"} & set(plain_fit.tree.posterior.data_vars)
     compiled = Compiled(plain_fit.table, plain_fit.spec)

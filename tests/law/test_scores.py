@@ -71,6 +71,7 @@ def test_a_score_given_its_siblings_has_the_ratio_of_joint_densities():
             assert found == pytest.approx(float(expected), rel=1e-3, abs=1e-3), (j, i)
 
 
+@pytest.mark.long
 def test_draws_share_affinity_within_a_family_only(scores):
     n = 100_000
     draws = np.asarray(scores.sample(jax.random.key(0), (n,)))

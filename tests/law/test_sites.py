@@ -54,6 +54,7 @@ def test_every_parameter_has_the_declared_dimensions(table, asked):
         assert shape == tuple(size or len(coords[dim]) for dim in site.dims), name
 
 
+@pytest.mark.long
 def test_a_prior_allows_what_its_parameter_may_be(table, spec):
     for prior in make_priors(make_design(table, spec), spec):
         draws = prior.distribution.sample(jax.random.key(1), (100,))

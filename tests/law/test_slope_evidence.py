@@ -146,12 +146,14 @@ def test_slopes_without_an_optimum_are_less_likely_than_those_with_it():
     assert all(float(log_likelihood(KNOWLEDGE, other)) < best - 3 for other in others)
 
 
+@pytest.mark.long
 def test_a_model_without_evidence_has_no_factor(design, spec):
     keyed = seed(make_model(design, spec), jax.random.key(0))
     sites = trace(keyed).get_trace(design.observations)
     assert "evidence" not in sites
 
 
+@pytest.mark.long
 def test_evidence_adds_its_density_to_the_posterior_of_its_skill(design, spec, potential):
     informed = make_potential(design, with_evidence(spec, 1.0, 0.4, 0.6, 0.2))
     assert_allclose(informed.start, potential.start)

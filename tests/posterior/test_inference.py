@@ -74,6 +74,7 @@ ALL = np.ones(N, dtype=bool)
 HALF = np.arange(N) % 2 == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_observed", [ALL, HALF], ids=["all scores", "half of them"])
 def test_nuts_finds_a_posterior_known_in_closed_form(is_observed):
     chains = METHOD.run(REGRESSION, observations(is_observed), jax.random.key(0), silent)
