@@ -31,14 +31,14 @@ from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
 from skillscale.backtest.published import SETTINGS, with_published_covariates
 from skillscale.backtest.refits import Refits
-from skillscale.backtest.report import Report, pooled
+from skillscale.backtest.report import Report
 from skillscale.backtest.studies import run_studies
 from skillscale.files import write_text
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks_data" / "studies"
 KEPT = ROOT / ".studies"
-GROUPS_PER_PART = 6
+GROUPS_PER_PART = 2
 """Posteriors that a part of a back-test finds."""
 SIMULATIONS_PER_PART = 52
 
@@ -169,7 +169,8 @@ class Backtest:
             return {name: summary[name] for name in kept}
 
         reports = cls.reports(results)
-        coverage = pooled(reports)["coverage"]
+        cells = pd.concat([report.cells for report in reports], ignore_index=True)
+        coverage = Report("together", {}, cells, None, 0.0).summary()["coverage"]
         return {"coverage": coverage, "settings": [numbers(report) for report in reports]}
 
 
