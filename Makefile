@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/user
-	$(BIN)/skillscale demo --out demo
+	$(BIN)/skillscale demo --out demo --force
 
 test: check
 	$(BIN)/python -m pytest -m "not slow" -n 2

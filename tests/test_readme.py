@@ -43,7 +43,7 @@ FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DO
 
 def test_the_readme_shows_commands_and_files():
     assert len(COMMANDS) >= 6
-    assert set(FILES) == {"obs.csv", "plan.csv", "new.csv", "llama.csv"}
+    assert set(FILES) == {"obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -5,13 +5,13 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 
 | layer | room | what is in it |
 |---|---|---|
-| 8 | `cli` | the command line |
-| 7 | `plots` | figures |
-| 6 | `checks` | whether a fit, or a prior, may be trusted |
-| 6 | `backtest` | what would have been answered, beside the truth, baselines, the published law |
-| 5 | `forecasts` | what models will score, in one attempt or several; what to evaluate next |
+| 9 | `cli` | the command line |
+| 8 | `plots` | figures |
+| 7 | `checks` | whether a fit, or a prior, may be trusted |
+| 7 | `backtest` | what would have been answered, beside the truth, baselines, the published law |
+| 6 | `optima` | what to train: best sizes and tokens, the cheapest model, regret |
+| 5 | `forecasts` | what models will score, what to evaluate next, doubts about what was observed |
 | 5 | `skills` | what the skills are and who has them, and the coordinates they are read in |
-| 5 | `optima` | what to train: best sizes and tokens, the cheapest model, regret |
 | 4 | `posterior` | how the law is found: samplers, `fit`, its result and file, added benchmarks |
 | 4 | `runs` | controlled runs: loss surfaces, parabolas, best sizes, losses to come |
 | 3 | `law` | what is believed: equation, parameters, families, scatter, priors, specification |

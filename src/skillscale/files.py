@@ -31,6 +31,62 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, "utf-8")
 
 
+def require_writable(path: Path, *, force: bool = False) -> None:
+    """Find out whether a file can be written before it is worked for.
+
+    Args:
+        path: the file to be written.
+        force: whether it may take the place of one that is there.
+
+    Raises:
+        FitFileError: its folder is none or can't be written in, or the file is there already.
+
+    Example:
+        >>> require_writable(Path(tempfile.mkdtemp()) / "fit.nc")
+        >>> require_writable(Path("/no/such/folder/fit.nc"))
+        Traceback (most recent call last):
+        skillscale.errors.FitFileError: /no/such/folder is no directory: /no/such/folder/fit.nc ...
+    """
+    if not path.parent.is_dir():
+        raise FitFileError(f"{path.parent} is no directory: {path} can't be written there.")
+    if path.is_dir():
+        raise FitFileError(f"{path} is a directory. Name a file.")
+    if not os.access(path.parent, os.W_OK):
+        raise FitFileError(f"{path.parent} can't be written in. Name a file elsewhere.")
+    if path.exists() and not force:
+        raise FitFileError(f"{path} is there already. Give --force to replace it, or another name.")
+
+
+def require_empty(folder: Path, *, force: bool = False) -> None:
+    """Find out whether a folder can be filled before it is worked for, and make it.
+
+    Args:
+        folder: made if need be.
+        force: whether it may hold files already, which may be replaced.
+
+    Raises:
+        FitFileError: it can't be made or written in, or holds files already.
+
+    Example:
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> require_empty(folder)
+        >>> write_text(folder / "a", "")
+        >>> require_empty(folder)
+        Traceback (most recent call last):
+        skillscale.errors.FitFileError: ... holds files already. Give --force to replace them, ...
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FitFileError(f"{folder} can't be a directory: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK):
+        raise FitFileError(f"{folder} can't be written in. Name another.")
+    if any(folder.iterdir()) and not force:
+        raise FitFileError(
+            f"{folder} holds files already. Give --force to replace them, or name another folder."
+        )
+
+
 @contextmanager
 def whole_or_absent(path: Path) -> Iterator[Path]:
     """A temporary file beside a path, which takes its place once it is written.

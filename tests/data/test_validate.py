@@ -370,7 +370,7 @@ def test_line_numbers_are_those_of_an_editor(problems_of):
         "ant-1b,mmlu,0.31,",
         "",
         'ant-7b,gsm8k,0.2,"two\nlines"',
-        "x,mmlu,0.1,",
+        "x,mmlu,0.31,",
     ]
     assert "line 6 (x, mmlu)" in only(problems_of(scores="\r\n".join(rows)))
 

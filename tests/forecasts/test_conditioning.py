@@ -23,7 +23,7 @@ from skillscale.forecasts.conditioning import (
     pool_of_families,
     skills_given_relatives,
 )
-from skillscale.forecasts.prediction import INNER, _deviations
+from skillscale.forecasts.planned import INNER, _deviations
 from skillscale.forecasts.weights import resample
 from skillscale.law.scores import FamilyStudentT, Pooled, scatter
 from skillscale.law.sites import Benchmarks, Growth, Law, Noise, build
@@ -206,7 +206,7 @@ def observe_once(prior: Normal, scores: Scores, n: int, seed: int = 0):
     batched = Normal(prior.mean[None], prior.covariance[None])
     nothing = Pooled(*(jnp.zeros((1, 3, scores.in_family.shape[1])) for _ in range(5)))
     rng = np.random.default_rng(seed)
-    skill, log_weight = observe(law, batched, scores, nothing, rng, n)
+    skill, log_weight = observe(law, batched, scores.for_draws(1), nothing, rng, n)
     return skill[0], log_weight[0]
 
 
@@ -262,11 +262,11 @@ def test_scores_of_fitted_siblings_count_as_if_observed_together():
     second = Scores(*(part[..., 1:] for part in both[:2]), jnp.ones((1, 1)), *both[3:])
     law = one_draw(MEASURED)
     skill = jnp.array([[[0.4, 0.8]]])
-    siblings = pool_of_families(law, skill[..., :1], first)
+    siblings = pool_of_families(law, skill[..., :1], first.for_draws(1))
     nothing = jax.tree.map(jnp.zeros_like, siblings)
-    together = _log_likelihood(law, skill[:, None], both, nothing)
-    before = _log_likelihood(law, skill[:, None, :, :1], first, nothing)
-    after = _log_likelihood(law, skill[:, None, :, 1:], second, siblings)
+    together = _log_likelihood(law, skill[:, None], both.for_draws(1), nothing)
+    before = _log_likelihood(law, skill[:, None, :, :1], first.for_draws(1), nothing)
+    after = _log_likelihood(law, skill[:, None, :, 1:], second.for_draws(1), siblings)
     assert_allclose(together, before + after, rtol=1e-4)
 
 
@@ -290,10 +290,11 @@ def test_information_is_the_expected_curvature():
     @jax.jit
     @jax.vmap
     def gradient(value):
-        return _score_and_information(law, skill, scores._replace(value=value), nothing)[0][0]
+        given = scores._replace(value=value).for_draws(1)
+        return _score_and_information(law, skill, given, nothing)[0][0]
 
     gradients = np.asarray(gradient(simulated), np.float64)
-    information = np.asarray(_score_and_information(law, skill, scores, nothing)[1][0])
+    information = np.asarray(_score_and_information(law, skill, scores.for_draws(1), nothing)[1][0])
     # The gradient also moves with the variances, which the information leaves out.
     assert_allclose(np.cov(gradients.T), information, rtol=0.25)
 

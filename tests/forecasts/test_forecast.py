@@ -229,17 +229,18 @@ STRANGE = pd.DataFrame(
 
 
 def test_scores_that_surprise_the_fit_are_told_and_fitted_if_asked(approximate):
-    approximated = forecast(approximate, PLAN, STRANGE, refit=None)
+    approximated = forecast(approximate, PLAN, STRANGE, keep_doubted=True, refit=None)
     assert approximated.attrs["pareto_k"] > RELIABLE_PARETO_K
     assert not approximated.attrs["is_refit"]
-    again = forecast(approximate, PLAN, STRANGE, refit=AroundThePrior(), n_draws=100)
+    options = {"keep_doubted": True, "refit": AroundThePrior(), "n_draws": 100}
+    again = forecast(approximate, PLAN, STRANGE, **options)
     assert again.attrs["is_refit"]
     assert again.attrs["n_observed"] == len(STRANGE)
 
 
 @pytest.mark.slow
 def test_scores_that_surprise_the_fit_are_fitted_with_the_others(approximate):
-    again = forecast(approximate, PLAN, STRANGE, refit=SVI, seed=1)
+    again = forecast(approximate, PLAN, STRANGE, keep_doubted=True, refit=SVI, seed=1)
     assert again.attrs["is_refit"]
     described = describe(STRANGE, approximate.table.models)
     table = approximate.table.with_models(described, STRANGE.set_index("model")[["mmlu", "gsm8k"]])

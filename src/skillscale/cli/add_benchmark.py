@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import FitFile, Seed, Style, app
+from skillscale.cli.app import FitFile, Force, Seed, Style, app
 from skillscale.cli.output import Format, Row, messages, number, print_rows
 from skillscale.data.new_scores import FEWEST, read_new_scores
-from skillscale.errors import SpecError
+from skillscale.files import require_writable
 from skillscale.formatting import format_points
 from skillscale.posterior.add_benchmark import add_benchmark, benchmark_rows
 from skillscale.posterior.result import Fit
@@ -39,11 +39,11 @@ def add_benchmark_command(
     ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to keep.")] = 1000,
     style: Style = Format.TABLE,
+    force: Force = False,
     seed: Seed = 0,
 ) -> None:
     """Add benchmarks to a fit from the scores of a few of its models, without fitting again."""
-    if not output.parent.is_dir():
-        raise SpecError(f"{output.parent} is no directory: {output} can't be written there.")
+    require_writable(output, force=force)
     frame = read_new_scores(scores)
     extended = add_benchmark(
         Fit.load(fit_file),

@@ -13,11 +13,14 @@ import xarray as xr
 
 from skillscale import __version__
 from skillscale.cli.output import Format, Row, messages, number
+from skillscale.data.observed import read_observed
+from skillscale.data.plan import read_plan
 from skillscale.data.table import Table, load_table
-from skillscale.errors import SkillscaleError, SpecError
+from skillscale.errors import SkillscaleError, SpecError, TableError
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import MISSING, format_points
 from skillscale.law.spec import Spec
+from skillscale.posterior.result import Fit
 
 T = TypeVar("T")
 
@@ -43,6 +46,17 @@ ObservedFile = Annotated[
     typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
 ]
 Refit = Annotated[bool, typer.Option(help="Fit again with observed scores that surprise the fit.")]
+KeepDoubted = Annotated[
+    bool, typer.Option("--keep-doubted", help="Let scores count that contradict the rest.")
+]
+Normalised = Annotated[
+    bool,
+    typer.Option("--normalised", help="Observed scores are leaderboard v2's: chance subtracted."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End in exit code 1 where anything observed is doubted.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 SpecFile = Annotated[Path | None, typer.Option("--spec", help="Specification, a TOML file.")]
 
 
@@ -69,6 +83,26 @@ def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
     return load_table(data), Spec() if spec is None else Spec.read(spec)
 
 
+def read_models(
+    plan: Path, observed: Path | None, fit: Fit, *, normalised: bool
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Planned and observed models of a command, or an error with the problems of both files."""
+    problems: list[str] = []
+    planned = seen = None
+    try:
+        planned = read_plan(plan)
+    except TableError as error:
+        problems += error.problems
+    try:
+        if observed is not None:
+            seen = read_observed(observed, fit.table.benchmarks, is_normalised=normalised)
+    except TableError as error:
+        problems += error.problems
+    if planned is None or problems:
+        raise TableError(problems)
+    return planned, seen
+
+
 def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]:
     """Parts of an option that lists values, or an error that says what is wanted."""
     try:
@@ -80,6 +114,11 @@ def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]
 def names(text: str | None) -> list[str] | None:
     """Names of an option that lists them, separated by commas."""
     return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def note(sentence: str) -> None:
+    """Say something beside a result."""
+    messages.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
@@ -95,6 +134,12 @@ def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
             f"> {RELIABLE_PARETO_K}). {outcome}",
             highlight=False,
         )
+
+
+def end(result: xr.Dataset | pd.DataFrame, *, strict: bool) -> None:
+    """End a command that printed a result: in exit code 1 where that is asked for and doubted."""
+    if strict and result.attrs["doubts"]:
+        raise typer.Exit(1)
 
 
 def interval(level: int, row: Row) -> str:

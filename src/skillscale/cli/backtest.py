@@ -11,7 +11,6 @@ from typing import Annotated, Any
 
 import joblib
 import typer
-from rich.console import Console
 
 from skillscale.backtest.folds import CUTS, KNOWN
 from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
@@ -19,9 +18,28 @@ from skillscale.backtest.protocols import Covariates, backtest, backtest_publish
 from skillscale.backtest.report import Report, joined, pooled
 from skillscale.backtest.scores import OURS
 from skillscale.backtest.studies import Protocol
-from skillscale.cli.app import DataDir, Seed, SpecFile, Style, app, comma_separated, read_inputs
-from skillscale.cli.output import Format, Row, messages, or_none, progress, rich_table
+from skillscale.cli.app import (
+    DataDir,
+    Force,
+    Seed,
+    SpecFile,
+    Style,
+    app,
+    comma_separated,
+    read_inputs,
+)
+from skillscale.cli.output import (
+    Format,
+    Row,
+    messages,
+    or_none,
+    print_table,
+    progress,
+    results,
+    save_figures,
+)
 from skillscale.errors import SkillscaleError
+from skillscale.files import require_empty, write_text
 from skillscale.formatting import format_probability
 
 N_WORST = 5
@@ -65,12 +83,15 @@ def backtest_command(
     out: Annotated[
         Path | None, typer.Option(help="Directory for every forecast and a calibration figure.")
     ] = None,
+    force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Forecast what is known already from what would have been known before, and compare."""
     if all_settings and protocol is not Protocol.SLOTH:
         raise SkillscaleError("--all-settings goes with --protocol sloth: others have none.")
+    if out is not None:
+        require_empty(out, force=force)
     table, specification = read_inputs(data, spec)
     known_scores = comma_separated(
         known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
@@ -147,7 +168,7 @@ def on_cluster(address: str | None) -> Iterator[None]:
 
 def _print(report: Report) -> None:
     summary = report.summary()
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = results()
     console.print(
         f"{summary['n_folds']} folds, {summary['n_scores']} scores; errors in points, "
         "averaged over folds. A difference is ours minus theirs, with its 95 % interval.",
@@ -159,11 +180,11 @@ def _print(report: Report) -> None:
     for name, error in summary["published"].items():
         paired = summary["paired"][f"published {name}"]
         rows.append(_line(f"{name} (as published)", {"mae_points": error}, paired))
-    console.print(rich_table(rows))
+    print_table(rows, console)
     for name in ("tuning", "distance", "n_known", "benchmark"):
         groups = summary["groups"][name]
         console.print()
-        console.print(rich_table([_group(name, value, g) for value, g in groups.items()]))
+        print_table([_group(name, value, g) for value, g in groups.items()], console)
     worst = sorted(summary["mae_points_by_fold"].items(), key=lambda item: -item[1])[:N_WORST]
     console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
 
@@ -175,7 +196,7 @@ def _figures(report: Report) -> dict[str, Any]:
 
 
 def _print_new_benchmarks(report: Report) -> None:
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = results()
     console.print(
         "Errors in points, averaged over benchmarks, which are left out of the fit and added from "
         "some models. The ratio is that of our error to the better baseline's of each benchmark.",
@@ -192,7 +213,7 @@ def _print_new_benchmarks(report: Report) -> None:
         for n, of_n in found.items()
         for method, numbers in sorted(of_n["methods"].items(), key=lambda item: item[0] != OURS)
     ]
-    console.print(rich_table([{k: v for k, v in row.items() if k != "log score"} for row in rows]))
+    print_table([{k: v for k, v in row.items() if k != "log score"} for row in rows], console)
     names = next(iter(found.values()))["ratio_by_benchmark"]
     console.print("\nRatios by benchmark and models:", highlight=False)
     ratios = [
@@ -202,18 +223,18 @@ def _print_new_benchmarks(report: Report) -> None:
         }
         for name in names
     ]
-    console.print(rich_table(ratios))
+    print_table(ratios, console)
 
 
 def _print_settings(reports: Sequence[Report]) -> None:
     together = pooled(reports)
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = results()
     console.print(
         "Errors in points, averaged over folds; the best Sloth is that of the published errors, "
         "its number of skills chosen in hindsight.",
         highlight=False,
     )
-    console.print(rich_table([_setting(report.summary()) for report in reports]))
+    print_table([_setting(report.summary()) for report in reports], console)
     console.print(
         f"\nMean ratio {together['ratio_to_best_sloth']:.3f}. Of {together['n_scores']} scores "
         + ", ".join(f"{100 * p:.1f} % in {level} %" for level, p in together["coverage"].items())
@@ -222,7 +243,7 @@ def _print_settings(reports: Sequence[Report]) -> None:
     )
     console.print("\nOurs minus theirs, over the folds with one model seen:", highlight=False)
     paired = together["paired"].items()
-    console.print(rich_table([{"method": name, **_difference(other)} for name, other in paired]))
+    print_table([{"method": name, **_difference(other)} for name, other in paired], console)
 
 
 def _setting(summary: Mapping[str, Any]) -> Row:
@@ -274,12 +295,8 @@ def _group(name: str, value: str, group: Mapping[str, Any]) -> dict[str, str]:
 def _write(report: Report, out: Path) -> None:
     from skillscale.plots.calibration import plot_calibration
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        report.cells.to_csv(out / "forecasts.csv", index=False)
-        plot_calibration(report).savefig(out / "calibration.png")
-    except OSError as error:
-        raise SkillscaleError(f"{out} can't be written: {error.strerror}.") from error
+    write_text(out / "forecasts.csv", report.cells.to_csv(index=False))
+    save_figures(out, {"calibration": plot_calibration(report)})
 
 
 def _finite(value: Any) -> Any:

@@ -21,10 +21,10 @@ from rich.text import Text
 
 from skillscale.checks.fit import check
 from skillscale.checks.verdict import Check, Verdict
-from skillscale.cli.app import Seed, app
-from skillscale.cli.output import progress, rich_table
+from skillscale.cli.app import Force, Seed, app
+from skillscale.cli.output import print_table, progress
 from skillscale.data.table import Table, load_table
-from skillscale.errors import SkillscaleError
+from skillscale.files import require_empty
 from skillscale.forecasts.forecast import forecast
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import (
@@ -62,7 +62,7 @@ def run_demo(
     """Hold out a lineage of the table, fit the rest, forecast its large models, compare.
 
     Args:
-        out: directory for ``forecast.png`` and ``fit.nc``, made if need be.
+        out: directory for ``forecast.png`` and ``fit.nc``, made if need be; they are replaced.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
         table: models and scores, the held-out lineage among them; the shipped table by default.
@@ -70,7 +70,7 @@ def run_demo(
         spec: skills, benchmarks and priors; the declared configuration by default.
 
     Raises:
-        SkillscaleError: the directory can't be made.
+        FitFileError: the directory can't be made, or not be written in.
 
     Example:
         Minutes long, so not among the doctests; a small one is in ``tests/test_demo.py``.
@@ -80,10 +80,7 @@ def run_demo(
         ...
     """
     console = Console() if console is None else console
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SkillscaleError(f"{out} can't be a directory: {error.strerror}.") from error
+    require_empty(out, force=True)
     clock = _Clock()
 
     table = load_table() if table is None else table
@@ -137,7 +134,7 @@ def _print_checks(console: Console, checks: list[Check]) -> None:
         for c in checks
     ]
     _say(console, "\nIs the fit to be trusted?", style="bold")
-    console.print(rich_table(rows))
+    print_table(rows, console)
     for c in checks:
         if c.verdict is not Verdict.PASS:
             _say(console, f"{c.verdict.value} {c.name}: {c.advice}")
@@ -184,7 +181,7 @@ def _print_forecasts(
             for cell in frame.reset_index().to_dict("records")
         ]
         _say(console, f"\n{_describe(planned, model)}", style="bold")
-        console.print(rich_table(rows))
+        print_table(rows, console)
         _say(console, _in_words(frame))
     console.print()
     _say(console, f"Both together. {_in_words(pd.concat(frames))}", style="bold")
@@ -237,7 +234,7 @@ def _print_optimum(console: Console, best: xr.Dataset) -> None:
         for row in long_rows(best)
     ]
     _say(console, "\nBest size for each skill at a training budget", style="bold")
-    console.print(rich_table(rows))
+    print_table(rows, console)
     searched = Deployment()
     sizes = format_interval(searched.min_params, searched.most_params, format_count)
     tokens = format_interval(searched.min_tokens, searched.most_tokens, format_count)
@@ -289,7 +286,9 @@ def _say(console: Console, text: str, style: str | None = None) -> None:
 @app.command("demo")
 def demo_command(
     out: Annotated[Path, typer.Option(help="Where the figure and the fit go.")] = Path("demo"),
+    force: Force = False,
     seed: Seed = 0,
 ) -> None:
     """Hold out a lineage, fit the rest, forecast its large models, and compare."""
+    require_empty(out, force=force)
     run_demo(out, seed=seed, console=Console(width=None if sys.stdout.isatty() else 110))

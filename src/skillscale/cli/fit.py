@@ -13,7 +13,7 @@ import typer
 from skillscale.checks.fit import check
 from skillscale.checks.prior import check_prior
 from skillscale.checks.verdict import Verdict
-from skillscale.cli.app import DataDir, FitFile, Seed, SpecFile, Style, app, read_inputs
+from skillscale.cli.app import DataDir, FitFile, Force, Seed, SpecFile, Style, app, read_inputs
 from skillscale.cli.output import (
     Format,
     Row,
@@ -24,7 +24,7 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
-from skillscale.errors import SpecError
+from skillscale.files import require_writable
 from skillscale.formatting import format_count, format_interval, format_points
 from skillscale.law.design import chosen_benchmarks, make_design
 from skillscale.law.priors import describe_priors
@@ -58,11 +58,11 @@ def fit_command(
     without_lineage: Annotated[
         list[str] | None, typer.Option(help="Hold out all models of a lineage; repeatable.")
     ] = None,
+    force: Force = False,
     seed: Seed = 0,
 ) -> None:
     """Fit the law to a table of scores: by default the shipped one."""
-    if not output.parent.is_dir():
-        raise SpecError(f"{output.parent} is no directory: {output} can't be written there.")
+    require_writable(output, force=force)
     table, specification = read_inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)

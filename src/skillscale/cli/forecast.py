@@ -9,18 +9,22 @@ import typer
 
 from skillscale.cli.app import (
     FitFile,
+    KeepDoubted,
+    Normalised,
     ObservedFile,
     PlanFile,
     Refit,
     Seed,
+    Strict,
     Style,
     app,
+    end,
     interval,
+    note,
     note_surprise,
+    read_models,
 )
 from skillscale.cli.output import Format, number, print_rows, progress
-from skillscale.data.observed import read_observed
-from skillscale.data.plan import read_plan
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
@@ -34,13 +38,15 @@ def forecast_command(
     observed: ObservedFile = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
     refit: Refit = True,
+    keep_doubted: KeepDoubted = False,
+    normalised: Normalised = False,
+    strict: Strict = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Forecast scores: of a fitted family, of a new one, or of one never observed."""
     loaded = Fit.load(fit_file)
-    planned = read_plan(plan)
-    seen = None if observed is None else read_observed(observed, loaded.table.benchmarks)
+    planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
         result = forecast(
             loaded,
@@ -49,7 +55,9 @@ def forecast_command(
             n_draws=draws,
             seed=seed,
             refit=REFIT if refit else None,
+            keep_doubted=keep_doubted,
             on_progress=on_progress,
+            on_note=note,
         )
     note_surprise(result)
     print_rows(
@@ -66,3 +74,4 @@ def forecast_command(
             "parameters": lambda r: f"{number(r, 'share_parameters'):.0%}",
         },
     )
+    end(result, strict=strict)

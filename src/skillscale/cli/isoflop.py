@@ -12,7 +12,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from skillscale.cli.app import Seed, Style, app, comma_separated, names
+from skillscale.cli.app import Force, Seed, Style, app, comma_separated, names
 from skillscale.cli.output import (
     Format,
     Row,
@@ -26,7 +26,7 @@ from skillscale.cli.output import (
 from skillscale.data.problems import require_cells
 from skillscale.data.rules import numbers
 from skillscale.errors import SpecError
-from skillscale.files import write_text
+from skillscale.files import require_writable, write_text
 from skillscale.formatting import (
     MISSING,
     format_count,
@@ -114,12 +114,15 @@ def isoflop_command(
             help="Also write what the runs say of skills as a specification for fit --spec."
         ),
     ] = None,
+    force: Force = False,
     seed: Seed = 0,
     style: Style = Format.TABLE,
 ) -> None:
     """Best sizes and tokens by skill from controlled runs, with intervals."""
     if (show is Show.FORECAST) != (plan is not None):
         raise SpecError("--show forecast and --plan go together.")
+    if evidence is not None:
+        require_writable(evidence, force=force)
     planned = None if plan is None else _read_plan(plan)
     runs = _selected(runs_file, loss, group, skills, max_flops)
     if show is Show.MIXES:

@@ -8,19 +8,23 @@ import typer
 
 from skillscale.cli.app import (
     FitFile,
+    KeepDoubted,
+    Normalised,
     ObservedFile,
     PlanFile,
     Refit,
     Seed,
+    Strict,
     Style,
     app,
     comma_separated,
+    end,
     names,
+    note,
     note_surprise,
+    read_models,
 )
 from skillscale.cli.output import Format, Row, frame_rows, number, print_rows, progress
-from skillscale.data.observed import read_observed
-from skillscale.data.plan import read_plan
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import format_points
@@ -50,17 +54,21 @@ def next_command(
     ] = 1,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
     refit: Refit = True,
+    keep_doubted: KeepDoubted = False,
+    normalised: Normalised = False,
+    strict: Strict = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Rank what to evaluate or train next by how much it is expected to narrow a forecast."""
     wanted = "--sizes takes numbers separated by commas, such as 3e9,8e9"
     loaded = Fit.load(fit_file)
+    planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
         ranked = next_evaluations(
             loaded,
-            read_plan(plan),
-            None if observed is None else read_observed(observed, loaded.table.benchmarks),
+            planned,
+            seen,
             benchmarks=names(benchmark),
             sizes=[] if sizes is None else comma_separated(sizes, float, wanted),
             n_tokens=tokens,
@@ -69,7 +77,9 @@ def next_command(
             n_draws=draws,
             seed=seed,
             refit=REFIT if refit else None,
+            keep_doubted=keep_doubted,
             on_progress=on_progress,
+            on_note=note,
         )
     note_surprise(ranked)
     if style is Format.TABLE and steps > 1:
@@ -86,6 +96,7 @@ def next_command(
             "error": lambda r: f"{100 * number(r, 'narrowed_se'):.1f} %",
         },
     )
+    end(ranked, strict=strict)
 
 
 def _what(row: Row) -> str:

@@ -10,8 +10,19 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import FitFile, Style, app, comma_separated, names
+from skillscale.cli.app import (
+    FitFile,
+    KeepDoubted,
+    Normalised,
+    ObservedFile,
+    Style,
+    app,
+    comma_separated,
+    names,
+    note,
+)
 from skillscale.cli.output import Format, Row, as_text, number, print_rows
+from skillscale.data.observed import read_observed
 from skillscale.errors import SpecError
 from skillscale.formatting import (
     MISSING,
@@ -57,6 +68,9 @@ def optimum_command(
         str | None,
         typer.Option(help="A family of the fit; a typical base family of its last month if none."),
     ] = None,
+    observed: ObservedFile = None,
+    keep_doubted: KeepDoubted = False,
+    normalised: Normalised = False,
     reach: Annotated[
         str | None,
         typer.Option(help="Instead of a budget: scores (as fractions) to reach for least compute."),
@@ -99,15 +113,21 @@ def optimum_command(
         raise SpecError("give one of --flops (a budget) and --reach (a goal).")
     if with_regret and flops is None:
         raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
+    loaded = Fit.load(fit_file)
+    seen = None
+    if observed is not None:
+        seen = read_observed(observed, loaded.table.benchmarks, is_normalised=normalised)
     goal = Goal(
         skills=names(skill),
         benchmarks=names(benchmark),
         target=None if target is None else _weights(target),
         family=family,
+        observed=seen,
         deployment=deployment,
+        keep_doubted=keep_doubted,
+        on_note=note,
     )
     budgets, values = _numbers("flops", flops), _numbers("reach", reach)
-    loaded = Fit.load(fit_file)
     if with_regret:
         _print_regret(long_rows(regret(loaded, budgets, goal)), deployment, style)
     elif budgets:

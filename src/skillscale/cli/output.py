@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from rich import box
 from rich.console import Console
@@ -20,7 +21,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from skillscale.errors import SkillscaleError
 from skillscale.files import whole_or_absent
 from skillscale.formatting import MISSING
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 Row = Mapping[str, str | float | int | None]
 
 messages = Console(stderr=True)
+UNLIMITED = 1000
+"""Characters in a line that is not for a terminal."""
+KEPT_COLUMNS = 2
+"""Columns that are printed however narrow the terminal is."""
+GAP = 2
+"""Characters between columns."""
+SHORT = 24
+"""Characters in a cell that is never broken over lines."""
 
 
 class Format(StrEnum):
@@ -60,7 +68,32 @@ def print_rows(
         writer.writerows({key: or_none(value) for key, value in row.items()} for row in rows)
     else:
         cells = [{name: show(row) for name, show in shown.items()} for row in rows]
-        Console(width=None if sys.stdout.isatty() else 120).print(rich_table(cells))
+        print_table(cells, results())
+
+
+def results() -> Console:
+    """Standard output: as wide as a terminal, or as wide as need be."""
+    return Console(width=None if sys.stdout.isatty() else UNLIMITED)
+
+
+def print_table(rows: Sequence[Mapping[str, object]], console: Console) -> None:
+    """Print a table whole, or say which columns a narrow terminal has no place for.
+
+    Args:
+        rows: as in `rich_table`.
+        console: where to.
+    """
+    names = list(rows[0]) if rows else []
+    needed = np.cumsum([_least_width([name, *(row[name] for row in rows)]) for name in names])
+    kept = max(int((needed <= console.width + GAP).sum()), min(KEPT_COLUMNS, len(names)))
+    console.print(rich_table([{name: row[name] for name in names[:kept]} for row in rows]))
+    if kept < len(names):
+        messages.print(
+            f"This terminal is too narrow for: {', '.join(names[kept:])}. A wider one, a pipe, or "
+            "--format csv has them.",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def or_none(value: str | float | None) -> str | float | None:
@@ -95,15 +128,11 @@ def progress(task: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def save_figures(out: Path, figures: Mapping[str, Figure]) -> None:
-    """Write figures into a directory, made if need be, as PNG files named by their keys.
+    """Write figures into a directory, as PNG files named by their keys.
 
     Raises:
-        SkillscaleError: the directory can't be made, or a file not be written.
+        FitFileError: a file can't be written.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SkillscaleError(f"{out} can't be a directory: {error.strerror}.") from error
     for name, figure in figures.items():
         with whole_or_absent(out / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png")
@@ -135,11 +164,22 @@ def rich_table(rows: Sequence[Mapping[str, object]]) -> Table:
     for name in rows[0] if rows else ():
         cells = [str(row[name]) for row in rows]
         is_number = all(_NUMBER.match(cell) for cell in cells if cell)
-        is_first = not table.columns
-        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=is_first)
+        is_short = is_number or not table.columns or _is_short(cells)
+        table.add_column(str(name), justify="right" if is_number else "left", no_wrap=is_short)
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     return table
+
+
+def _is_short(cells: Sequence[object]) -> bool:
+    return max((len(str(cell)) for cell in cells), default=0) <= SHORT
+
+
+def _least_width(cells: Sequence[object]) -> int:
+    """Characters that a column takes with its gap, broken between words where it may be."""
+    parts = [str(cell) for cell in cells]
+    words = parts if _is_short(parts) else [word for part in parts for word in part.split()]
+    return max(map(len, words), default=0) + GAP
 
 
 def _cell(value: object) -> Text:

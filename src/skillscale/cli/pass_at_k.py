@@ -11,20 +11,24 @@ import xarray as xr
 
 from skillscale.cli.app import (
     FitFile,
+    KeepDoubted,
+    Normalised,
     ObservedFile,
     PlanFile,
     Refit,
     Seed,
+    Strict,
     Style,
     app,
     comma_separated,
+    end,
     interval,
+    note,
     note_surprise,
+    read_models,
 )
 from skillscale.cli.output import Format, messages, number, print_rows, progress
 from skillscale.data.items import read_items
-from skillscale.data.observed import read_observed
-from skillscale.data.plan import read_plan
 from skillscale.forecasts.difficulty import Difficulty
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
@@ -56,6 +60,9 @@ def pass_at_k_command(
     ] = Difficulty.LOGISTIC_NORMAL,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
     refit: Refit = True,
+    keep_doubted: KeepDoubted = False,
+    normalised: Normalised = False,
+    strict: Strict = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
@@ -64,8 +71,7 @@ def pass_at_k_command(
         k, int, "--k takes whole numbers separated by commas, such as 1,10,100"
     )
     loaded = Fit.load(fit_file)
-    planned = read_plan(plan)
-    seen = None if observed is None else read_observed(observed, loaded.table.benchmarks)
+    planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     sampled = None if items is None else read_items(items)
     with progress("Fitting again") as on_progress:
         result = pass_at_k(
@@ -79,7 +85,9 @@ def pass_at_k_command(
             n_draws=draws,
             seed=seed,
             refit=REFIT if refit else None,
+            keep_doubted=keep_doubted,
             on_progress=on_progress,
+            on_note=note,
         )
     note_surprise(result)
     _note_spread(result)
@@ -94,6 +102,7 @@ def pass_at_k_command(
             "observed": lambda r: format_points(number(r, "observed")),
         },
     )
+    end(result, strict=strict)
 
 
 def _note_spread(result: xr.Dataset) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
-from skillscale.cli.app import FitFile, Style, app
+from skillscale.cli.app import FitFile, Force, Style, app
 from skillscale.cli.output import (
     Format,
     Row,
@@ -25,6 +25,7 @@ from skillscale.cli.output import (
     save_figures,
 )
 from skillscale.errors import SpecError
+from skillscale.files import require_empty
 from skillscale.formatting import (
     MISSING,
     format_count,
@@ -102,9 +103,12 @@ def skills_command(
         ),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Directory for figures of all of it.")] = None,
+    force: Force = False,
     style: Style = Format.TABLE,
 ) -> None:
     """What the skills are: which benchmarks read them, which families have them."""
+    if out is not None:
+        require_empty(out, force=force)
     asked = {Show.OVERVIEW: OVERVIEW, Show.ALL: tuple(TABLES)}.get(show, (show,))
     if style is Format.CSV and len(asked) > 1:
         names = ", ".join(TABLES)

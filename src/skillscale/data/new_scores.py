@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Hashable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,8 @@ from skillscale.data.rules import numbers
 from skillscale.data.schema import new_scores_schema
 from skillscale.data.table import BENCHMARK_COLUMNS
 from skillscale.errors import TableError
+
+Row = dict[Hashable, object]
 
 FEWEST = 5
 """Scores that a new benchmark needs."""
@@ -63,11 +65,15 @@ def check_new_scores(
     cells = scores.astype(object).where(scores.notna(), None)
     cells = cells.map(lambda cell: None if cell is None else str(cell))
     names = [name for name in cells.columns if name != "model"]
-    problems = find_problems("scores", cells, new_scores_schema(models, names), ["model"])
-    if not names:
-        problems.append("scores: no column holds scores. Name one for the benchmark.")
     options = {"title": title, "chance": chance, "n_items": n_items}
     given = {key: value for key, value in options.items() if value is not None}
+    described = pd.DataFrame(
+        [_described(name, listed, given) for name in names],
+        columns=["benchmark", *BENCHMARK_COLUMNS],
+    ).set_index("benchmark")
+    problems = find_problems("scores", cells, new_scores_schema(models, described), ["model"])
+    if not names:
+        problems.append("scores: no column holds scores. Name one for the benchmark.")
     if given and len(names) > 1:
         problems.append(
             f"scores: {', '.join(given)} would be those of {len(names)} benchmarks. Add them one "
@@ -77,22 +83,25 @@ def check_new_scores(
         problems.append(f"chance is outside [0, 1), found {chance:g}. Write 0.25 for four choices.")
     if n_items is not None and n_items < 1:
         problems.append(f"n_items is not positive, found {n_items}. Count the questions.")
-    rows = []
     for name in names:
         if name in fitted:
             problems.append(f"scores: {name!r} is a benchmark of the fit already. Remove it.")
             continue
         if (found := int(cells[name].notna().sum())) < FEWEST:
             problems.append(f"scores: {name!r} has {found} scores, {FEWEST} are needed.")
-        known = listed.loc[name].to_dict() if name in listed.index else {"title": name, "chance": 0}
-        row = {"benchmark": name} | dict.fromkeys(BENCHMARK_COLUMNS) | known | given
-        if row["n_items"] is None:
+        if pd.isna(described["n_items"][name]):
             problems.append(
                 f"scores: the number of items of {name!r} is not known. Give n_items, how many "
                 f"questions a score averages over{near([name], listed.index)}."
             )
-        rows.append(row)
     if problems:
         raise TableError(problems)
-    values = cells.set_index("model")[names].apply(numbers)
-    return values, pd.DataFrame(rows).set_index("benchmark")
+    return cells.set_index("model")[names].apply(numbers), described
+
+
+def _described(name: str, listed: pd.DataFrame, given: Mapping[str, object]) -> Row:
+    """What is known of a benchmark: what is given, then what is listed."""
+    row: Row = {"benchmark": name} | dict.fromkeys(BENCHMARK_COLUMNS)
+    row.update(listed.loc[name].to_dict() if name in listed.index else {"title": name, "chance": 0})
+    row.update(given)
+    return row

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
+from skillscale.data.guessing import raw_scores
 from skillscale.data.problems import checked_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import observed_schema
 from skillscale.data.table import model_frame
 
 
-def read_observed(path: str | Path, benchmarks: pd.DataFrame) -> pd.DataFrame:
+def read_observed(
+    path: str | Path, benchmarks: pd.DataFrame, *, is_normalised: bool = False
+) -> pd.DataFrame:
     r"""Read the observed models of a new family from a wide CSV file.
 
     Args:
@@ -20,6 +23,8 @@ def read_observed(path: str | Path, benchmarks: pd.DataFrame) -> pd.DataFrame:
             any of the benchmarks (empty where not evaluated); optionally ``family``, ``lineage``,
             ``tuning``, ``release``, ``n_active_params``.
         benchmarks: the benchmarks that may be named, as in `Table.benchmarks`.
+        is_normalised: whether scores are as the leaderboard v2 shows them, chance subtracted; they
+            are turned back into raw ones (see `guessing`).
 
     Returns:
         One row per model: the columns above, ``release_year``, ``source``, then every benchmark.
@@ -40,7 +45,9 @@ def read_observed(path: str | Path, benchmarks: pd.DataFrame) -> pd.DataFrame:
         0  new-1b     1.200000e+09  0.41    NaN
     """
     names = benchmarks.index.to_list()
-    schema = observed_schema(names)
+    schema = observed_schema(benchmarks, is_normalised=is_normalised)
     cells = checked_cells(Path(path), lambda _: schema, ["model"], allow_extra=False)
     scores = cells.reindex(columns=names).reset_index(drop=True).apply(numbers)
+    if is_normalised:
+        scores = raw_scores(scores, benchmarks["chance"])
     return pd.concat([model_frame(cells), scores], axis=1)

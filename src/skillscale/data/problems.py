@@ -184,6 +184,30 @@ def checked_cells(
     return cells
 
 
+def frame_problems(name: str, frame: pd.DataFrame, schema: pa.DataFrameSchema) -> list[str]:
+    """Check a frame of models as a file is checked.
+
+    Args:
+        name: what it is called in sentences.
+        frame: one row per model; columns that the schema does not know are passed.
+        schema: columns and rules.
+
+    Returns:
+        Sentences, which count rows from one; none when the frame obeys the schema.
+
+    Example:
+        >>> from skillscale.data.schema import plan_schema
+        >>> plan = pd.DataFrame({"model": ["a"], "n_params": [-7e9], "n_tokens": [2e12]})
+        >>> frame_problems("plan", plan, plan_schema())
+        ['plan: n_params is not positive at line 1 (a) = -7000000000.0. n_params is a count.']
+    """
+    known = frame[[column for column in frame.columns if column in schema.columns]]
+    cells = known.astype(object).where(known.notna(), None)
+    cells = cells.map(lambda cell: cell if cell is None else str(cell))
+    cells.index = pd.RangeIndex(1, len(cells) + 1)
+    return find_problems(name, cells, schema, ["model"])
+
+
 def find_problems(
     file: str,
     frame: pd.DataFrame,

@@ -108,7 +108,8 @@ def fraction(name: str) -> pa.Check:
         if values.between(0, 100).all() and values.max() > 2:
             return (
                 "Scores are fractions and these look like percentages: divide by 100 "
-                "(the whole column, if all of it is in percent)."
+                "(the whole column, if all of it is in percent). Columns of a leaderboard may have "
+                "chance subtracted as well: use raw scores, or --normalised for those of v2."
             )
         return "Scores are fractions: rescale or remove them."
 

@@ -7,6 +7,12 @@ from collections.abc import Iterable
 import pandas as pd
 import pandera.pandas as pa
 
+from skillscale.data.guessing import (
+    NORMALISED,
+    no_zeros,
+    none_below_guessing,
+    not_below_guessing,
+)
 from skillscale.data.problems import rule
 from skillscale.data.rules import (
     active_fit_in_total,
@@ -122,13 +128,16 @@ def benchmarks_schema() -> pa.DataFrameSchema:
 
 
 def scores_schema(
-    models: Iterable[str] | None, benchmarks: Iterable[str] | None
+    models: Iterable[str] | None,
+    benchmarks: Iterable[str] | None,
+    described: pd.DataFrame | None = None,
 ) -> pa.DataFrameSchema:
     """scores.csv: one row per observed score.
 
     Args:
         models: names in models.csv, None when it can't be read.
         benchmarks: names in benchmarks.csv, None when it can't be read.
+        described: cells of benchmarks.csv with ``benchmark, chance, n_items``, None without these.
 
     Returns:
         Columns and rules of the file.
@@ -144,14 +153,28 @@ def scores_schema(
         "score": _column(advice, numeric("score", advice), fraction("score")),
         "source": _optional("source says where the row is from."),
     }
-    return pa.DataFrameSchema(columns, checks=unique_score())
+    rules = [] if described is None else [none_below_guessing(described)]
+    return pa.DataFrameSchema(columns, checks=[unique_score(), *rules])
 
 
-def observed_schema(benchmarks: Iterable[str]) -> pa.DataFrameSchema:
-    """A wide table of a new family's models: one row per model, one column per benchmark."""
-    names = list(benchmarks)
-    advice = "A score is a fraction, such as 0.453; leave the cell empty where not evaluated."
-    scores = {name: _optional(advice, numeric(name, advice), fraction(name)) for name in names}
+def observed_schema(
+    benchmarks: pd.DataFrame, *, is_normalised: bool = False, needs_scores: bool = True
+) -> pa.DataFrameSchema:
+    """A wide table of a new family's models: one row per model, one column per benchmark.
+
+    Args:
+        benchmarks: the benchmarks that may be named, as in `Table.benchmarks`.
+        is_normalised: whether scores are as the leaderboard v2 shows them, chance subtracted.
+        needs_scores: whether every model has a score.
+
+    Returns:
+        Columns and rules of the file.
+    """
+    names = list(benchmarks.index)
+    scores = {
+        str(name): _scores(str(name), benchmark, is_normalised=is_normalised)
+        for name, benchmark in benchmarks.iterrows()
+    }
 
     def has_score(frame: pd.DataFrame) -> pd.Series:
         given = [name for name in names if name in frame.columns]
@@ -166,29 +189,39 @@ def observed_schema(benchmarks: Iterable[str]) -> pa.DataFrameSchema:
     loose = {"required": False, "nullable": True}
     return pa.DataFrameSchema(
         _model_columns() | scores,
-        checks=[active_fit_in_total(), one_lineage(), no_score],
+        checks=[active_fit_in_total(), one_lineage(), *([no_score] if needs_scores else [])],
     ).update_columns({"family": loose, "tuning": loose, "release": loose})
 
 
-def new_scores_schema(models: Iterable[str], benchmarks: Iterable[str]) -> pa.DataFrameSchema:
+def _scores(name: str, benchmark: pd.Series, *, is_normalised: bool = False) -> pa.Column:
+    """A column of scores on a benchmark, empty where not evaluated."""
+    advice = "A score is a fraction, such as 0.453; leave the cell empty where not evaluated."
+    rules = [numeric(name, advice), fraction(name)]
+    if not (is_normalised and name in NORMALISED):
+        rules.append(not_below_guessing(benchmark))
+    else:
+        rules.append(no_zeros(name))
+    return _optional(advice, *rules)
+
+
+def new_scores_schema(models: Iterable[str], benchmarks: pd.DataFrame) -> pa.DataFrameSchema:
     """A wide table of scores on new benchmarks: one row per model of a fit.
 
     Args:
         models: names of the fit.
-        benchmarks: the columns that hold scores.
+        benchmarks: those that the columns of scores are of, with ``chance`` and ``n_items``.
 
     Returns:
         Columns and rules of the file.
     """
     known = known_name("model", models, "this fit", "Correct the name, or fit again with the model")
     columns = {"model": _column("model is a name of the fit.", unique_name("model"), known)}
-    advice = "A score is a fraction, such as 0.453; leave the cell empty where not evaluated."
-    scores = {n: _optional(advice, numeric(n, advice), fraction(n)) for n in benchmarks}
+    scores = {str(name): _scores(str(name), row) for name, row in benchmarks.iterrows()}
     return pa.DataFrameSchema(columns | scores)
 
 
-def plan_schema() -> pa.DataFrameSchema:
-    """Models to forecast: one row per model, no scores, and tokens always stated."""
+def plan_schema(*, needs_tokens: bool = True) -> pa.DataFrameSchema:
+    """Models to forecast: one row per model, no scores, and in a file tokens always stated."""
     loose = {"required": False, "nullable": True}
     stated = "n_tokens is the number of tokens to train on, such as 2e12."
     return models_schema().update_columns(
@@ -196,7 +229,7 @@ def plan_schema() -> pa.DataFrameSchema:
             "family": loose,
             "tuning": loose,
             "release": loose,
-            "n_tokens": {"nullable": False, "description": stated},
+            "n_tokens": {"nullable": not needs_tokens, "description": stated},
         }
     )
 

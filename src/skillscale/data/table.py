@@ -318,9 +318,15 @@ def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
         frame = cells.get(f"{kind}s.csv", pd.DataFrame())
         return frame[kind].dropna().to_list() if kind in frame.columns else None
 
+    described = cells.get("benchmarks.csv")
+    if described is not None and not {"benchmark", "chance", "n_items"} <= set(described.columns):
+        described = None
     checks = {
         "models.csv": (models_schema(), ["model"]),
-        "scores.csv": (scores_schema(names("model"), names("benchmark")), ["model", "benchmark"]),
+        "scores.csv": (
+            scores_schema(names("model"), names("benchmark"), described),
+            ["model", "benchmark"],
+        ),
         "benchmarks.csv": (benchmarks_schema(), ["benchmark"]),
     }
     for file, frame in cells.items():

@@ -27,7 +27,7 @@ from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
 from skillscale.law import equation
-from skillscale.law.scores import Pooled, Scatter, log_prob, pool, scatter
+from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatter
 from skillscale.law.sites import Growth, Law
 
 NEWTON_STEPS = 20
@@ -67,14 +67,25 @@ class Inputs(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Scores observed on models."""
+    """Scores observed on models: values, and which count, may differ between draws of the law."""
 
-    value: Float[Array, "benchmark observed"]
-    is_observed: Bool[Array, "benchmark observed"]
+    value: Float[Array, "*draw benchmark observed"]
+    is_observed: Bool[Array, "*draw benchmark observed"]
     in_family: Float[Array, "observed family"]
     """One-hot: the family of every model, among the families of new models; none for others."""
     chance: Float[Array, " benchmark"]
     n_items: Float[Array, " benchmark"]
+
+    def for_draws(self, n: int) -> Scores:
+        """The same scores for every one of some draws."""
+        value, is_observed = (
+            jnp.broadcast_to(part, (n, *part.shape)) for part in (self.value, self.is_observed)
+        )
+        return self._replace(value=value, is_observed=is_observed)
+
+
+SCORES_PER_DRAW = Scores(0, 0, None, None, None)  # type: ignore[arg-type]
+"""Axes of draws, for `jax.vmap`."""
 
 
 class Normal(NamedTuple):
@@ -140,15 +151,34 @@ def pool_of_families(
 ) -> Pooled:
     """What scores say of the affinities of their families, arrays of (draw, *n, benchmark, family).
 
-    There may be several skills per draw.
+    There may be several skills per draw; scores are those of every draw (`Scores.for_draws`).
     """
 
-    def one(law: Law, skill: Array) -> Pooled:
+    def one(law: Law, skill: Array, scores: Scores) -> Pooled:
         if skill.ndim > 2:
-            return jax.vmap(one, in_axes=(None, 0))(law, skill)
+            return jax.vmap(one, in_axes=(None, 0, None))(law, skill, scores)
         return _pool(_scatter(law, skill, scores), scores)
 
-    return jax.vmap(one)(law, skill)
+    return jax.vmap(one, in_axes=(0, 0, SCORES_PER_DRAW))(law, skill, scores)
+
+
+@jax.jit
+def scores_given_family(
+    law: Law,
+    skill: Float[Array, "draw inner skill model"],
+    evidence: Pooled,
+    belongs: Float[Array, "model family"],
+    chance: Float[Array, " benchmark"],
+    n_items: Float[Array, " benchmark"],
+) -> tuple[Scatter, tuple[Array, Array, Array]]:
+    """Scatter of models, and the distribution of each score given its family's others."""
+
+    def one(law: Law, skill: Array, evidence: Pooled) -> tuple[Scatter, tuple]:
+        expected = scatter(law.benchmarks, law.noise, skill.T, chance, n_items)
+        of_model = Pooled(*(part @ belongs.T for part in evidence))
+        return expected, given(expected, of_model, law.noise.tail)
+
+    return jax.vmap(jax.vmap(one, in_axes=(None, 0, 0)))(law, skill, evidence)
 
 
 def observe(
@@ -158,56 +188,29 @@ def observe(
     siblings: Pooled,
     rng: np.random.Generator,
     n: int,
+    start: Float[np.ndarray, "draw skill observed"] | None = None,
 ) -> tuple[Float[np.ndarray, "draw n skill observed"], Float[np.ndarray, "draw n"]]:
     """Draw skills of observed models given their scores, several times per draw of the law.
 
-    The most probable skills are found by Fisher scoring with step halving; a Student-t around them
-    proposes the draws.
+    A Student-t around the most probable skills proposes the draws.
 
     Args:
         law: draws of the law.
         prior: skills of the observed models before their scores are seen.
-        scores: their scores.
+        scores: their scores, for every draw (`Scores.for_draws`).
         siblings: evidence of fitted models on the affinities of the same families.
         rng: source of randomness.
         n: skills per draw of the law.
+        start: skills near the most probable ones; their means before scores are seen by default.
 
     Returns:
         Skills, and the log of their importance weights (density over proposal), by which draws of
         the law gain or lose weight as well.
     """
-    n_draw, n_skill, n_model = prior.mean.shape
-    size = n_skill * n_model
-    center = prior.mean.reshape(n_draw, size)
-    blocks = np.zeros((n_draw, n_skill, n_model, n_skill, n_model))
-    for k, block in enumerate(np.linalg.inv(prior.covariance).swapaxes(0, 1)):
-        blocks[:, k, :, k, :] = block
-    precision = blocks.reshape(n_draw, size, size)
-
-    def log_density(flat: Float[np.ndarray, "draw m size"]) -> Float[np.ndarray, "draw m"]:
-        skill = jnp.asarray(flat, jnp.float32).reshape(n_draw, -1, n_skill, n_model)
-        residual = flat - center[:, None]
-        quadratic = np.einsum("dms,dst,dmt->dm", residual, precision, residual)
-        likelihood = _log_likelihood(law, skill, scores, siblings)
-        return np.asarray(likelihood, np.float64) - 0.5 * quadratic
-
-    def curvature(mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
-        skill = jnp.asarray(mode, jnp.float32).reshape(prior.mean.shape)
-        gradient, information = _score_and_information(law, skill, scores, siblings)
-        pull = np.einsum("dst,dt->ds", precision, mode - center)
-        return np.asarray(gradient) - pull, np.asarray(information) + precision
-
-    mode = center
-    for _ in range(NEWTON_STEPS):
-        gradient, information = curvature(mode)
-        step = np.linalg.solve(information, gradient[..., None])[..., 0]
-        candidates = mode[:, None] + np.array(STEP_SIZES)[:, None] * step[:, None]
-        best = np.argmax(log_density(candidates), axis=1)
-        before, mode = mode, candidates[np.arange(n_draw), best]
-        if (np.abs(mode - before).max(axis=1) > CONVERGED).mean() <= STRAGGLERS:
-            break
-
-    _, information = curvature(mode)
+    density = _Density(law, prior, scores, siblings)
+    n_draw, size = density.center.shape
+    mode = density.mode(density.center if start is None else start.reshape(n_draw, size))
+    _, information = density.curvature(mode)
     root = np.linalg.cholesky(information)
     degrees = PROPOSAL_DEGREES
     chi2 = rng.chisquare(degrees, (n_draw, n, 1))
@@ -219,9 +222,71 @@ def observe(
     log_proposal -= half * np.log1p((white**2).sum(axis=2) / degrees)
     # Both densities lack the same power of 2 pi.
     log_scale = np.log(np.diagonal(root, axis1=-2, axis2=-1)).sum(axis=1)
-    log_scale -= 0.5 * np.linalg.slogdet(precision)[1]
-    log_weight = log_density(flat) - log_proposal - log_scale[:, None]
-    return flat.reshape(n_draw, n, n_skill, n_model), log_weight
+    log_scale -= 0.5 * np.linalg.slogdet(density.precision)[1]
+    log_weight = density.log(flat) - log_proposal - log_scale[:, None]
+    return flat.reshape(n_draw, n, *prior.mean.shape[1:]), log_weight
+
+
+def most_probable(
+    law: Law, prior: Normal, scores: Scores, siblings: Pooled
+) -> Float[np.ndarray, "draw skill observed"]:
+    """The most probable skills of observed models given their scores, found by Fisher scoring.
+
+    Args:
+        law: draws of the law.
+        prior: skills of the observed models before their scores are seen.
+        scores: their scores, for every draw (`Scores.for_draws`).
+        siblings: evidence of fitted models on the affinities of the same families.
+
+    Returns:
+        Skills, for every draw.
+    """
+    density = _Density(law, prior, scores, siblings)
+    return density.mode(density.center).reshape(prior.mean.shape)
+
+
+class _Density:
+    """Density of the flattened skills of observed models given their scores, in every draw."""
+
+    def __init__(self, law: Law, prior: Normal, scores: Scores, siblings: Pooled):
+        self.given = law, scores, siblings
+        self.shape = n_draw, n_skill, n_model = prior.mean.shape
+        self.center = prior.mean.reshape(n_draw, -1)
+        blocks = np.zeros((n_draw, n_skill, n_model, n_skill, n_model))
+        for k, block in enumerate(np.linalg.inv(prior.covariance).swapaxes(0, 1)):
+            blocks[:, k, :, k, :] = block
+        self.precision = blocks.reshape(n_draw, n_skill * n_model, n_skill * n_model)
+
+    def log(self, flat: Float[np.ndarray, "draw m size"]) -> Float[np.ndarray, "draw m"]:
+        """Log density of several skills per draw."""
+        law, scores, siblings = self.given
+        n_draw, n_skill, n_model = self.shape
+        skill = jnp.asarray(flat, jnp.float32).reshape(n_draw, -1, n_skill, n_model)
+        residual = flat - self.center[:, None]
+        quadratic = np.einsum("dms,dst,dmt->dm", residual, self.precision, residual)
+        likelihood = _log_likelihood(law, skill, scores, siblings)
+        return np.asarray(likelihood, np.float64) - 0.5 * quadratic
+
+    def curvature(self, mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient and information."""
+        law, scores, siblings = self.given
+        skill = jnp.asarray(mode, jnp.float32).reshape(self.shape)
+        gradient, information = _score_and_information(law, skill, scores, siblings)
+        pull = np.einsum("dst,dt->ds", self.precision, mode - self.center)
+        return np.asarray(gradient) - pull, np.asarray(information) + self.precision
+
+    def mode(self, start: Float[np.ndarray, "draw size"]) -> Float[np.ndarray, "draw size"]:
+        """Where it is largest, by Fisher scoring with step halving."""
+        mode = start
+        for _ in range(NEWTON_STEPS):
+            gradient, information = self.curvature(mode)
+            step = np.linalg.solve(information, gradient[..., None])[..., 0]
+            candidates = mode[:, None] + np.array(STEP_SIZES)[:, None] * step[:, None]
+            best = np.argmax(self.log(candidates), axis=1)
+            before, mode = mode, candidates[np.arange(len(mode)), best]
+            if (np.abs(mode - before).max(axis=1) > CONVERGED).mean() <= STRAGGLERS:
+                break
+        return mode
 
 
 def _scatter(law: Law, skill: Float[Array, "skill observed"], scores: Scores) -> Scatter:
@@ -250,7 +315,7 @@ def _log_likelihood(
 ) -> Float[Array, "draw m"]:
     """Log likelihood of the scores, at several skills per draw."""
     several = jax.vmap(_log_likelihood_one, in_axes=(None, 0, None, None))
-    return jax.vmap(several, in_axes=(0, 0, None, 0))(law, skill, scores, siblings)
+    return jax.vmap(several, in_axes=(0, 0, SCORES_PER_DRAW, 0))(law, skill, scores, siblings)
 
 
 @jax.jit
@@ -260,7 +325,7 @@ def _score_and_information(
     """Gradient and Fisher information of the log likelihood in the flattened skills."""
     same_family = scores.in_family @ scores.in_family.T
 
-    def one(law: Law, skill: Array, siblings: Pooled) -> tuple[Array, Array]:
+    def one(law: Law, skill: Array, scores: Scores, siblings: Pooled) -> tuple[Array, Array]:
         gradient = jax.grad(_log_likelihood_one, argnums=1)(law, skill, scores, siblings)
         expected = _scatter(law, skill, scores)
         jacobian = jax.jacfwd(lambda s: _scatter(law, s, scores).mean)(skill)
@@ -275,4 +340,4 @@ def _score_and_information(
         pulled = jnp.einsum("bo,bos->bos", shared / jnp.sqrt(robust * known), jacobian)
         return gradient.ravel(), own - jnp.einsum("bos,op,bpt->st", pulled, same_family, pulled)
 
-    return jax.vmap(one)(law, skill, siblings)
+    return jax.vmap(one, in_axes=(0, 0, SCORES_PER_DRAW, 0))(law, skill, scores, siblings)

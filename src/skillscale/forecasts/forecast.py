@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from skillscale.forecasts.examination import Examined, examine, silent, without
 from skillscale.forecasts.prediction import Prediction, predict
-from skillscale.forecasts.question import ask
+from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.fit import fit as fit_table
 from skillscale.posterior.method import Method
@@ -30,7 +31,9 @@ def forecast(
     n_draws: int = 1000,
     seed: int = 0,
     refit: Method | None = REFIT,
+    keep_doubted: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = silent,
 ) -> xr.Dataset:
     """Forecast the scores of planned models, by conditioning (see `conditioning`).
 
@@ -47,20 +50,24 @@ def forecast(
         refit: how to fit again, with the observed models, where the draws of the law don't stretch
             to their scores (a minute or two, where a forecast takes a fraction of a second).
             None leaves the intervals approximate then.
+        keep_doubted: let scores count that contradict the rest (see `doubts`); they are left out
+            by default.
         on_progress: told the steps done and all steps of that fit.
+        on_note: told what is assumed, doubted, and beyond the data, a sentence each.
 
     Returns:
         Dataset with dims ``model, benchmark``: ``mean, median, lower_50, upper_50, lower_80,
         upper_80, lower_95, upper_95`` (fractions), ``variance_share`` (dim ``source``: item
         noise, model discrepancy, family, shared parameters) and ``draws`` (dim ``draw``).
         Attribute ``pareto_k`` tells how well the draws of the law stretch to the observed scores
-        (above 0.7 they don't), ``is_refit`` whether it was fitted again.
+        (above 0.7 they don't), ``is_refit`` whether it was fitted again; ``assumed``, ``outside``
+        and ``doubts`` are lists of sentences: what was not said, which planned models lie outside
+        the models of the fit, and what contradicts the rest; ``changes``, how much it matters.
 
     Raises:
-        TableError: the plan has no rows, or an observed model is in the fit already.
-        KeyError: a frame lacks the size or tokens of its models.
-        ValueError: a release is not ``YYYY-MM``, a count is no number, or there are fewer than 25
-            draws to weigh by observed scores.
+        TableError: a frame breaks its schema, which the error says for every row; an observed model
+            is in the fit already; or a plan is so far outside the fit that it means nothing.
+        ValueError: there are fewer than 25 draws to weigh by observed scores.
         SkillscaleError: it was fitted again, and draws are not finite.
 
     Example:
@@ -75,11 +82,65 @@ def forecast(
         >>> bool(result["lower_95"].sel(model="a-70b", benchmark="mmlu") < result["mean"][0, 0])
         True
     """
-    again = None
+    examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
+    result = answer(fit, examined, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress)
+    for sentence in (said := changes(fit, examined, n_draws=n_draws, seed=seed)):
+        on_note(sentence)
+    return result.assign_attrs(changes=said)
+
+
+def changes(fit: Fit, examined: Examined, *, n_draws: int, seed: int) -> list[str]:
+    """Say how much a forecast would change if a doubted score counted.
+
+    Args:
+        fit: the fit that is asked.
+        examined: a question with its doubts.
+        n_draws: draws of the law to use.
+        seed: source of randomness.
+
+    Returns:
+        A sentence for every doubted score.
+    """
+    if examined.doubts is None or not examined.doubts.scores:
+        return []
+
+    def medians(cells: np.ndarray) -> np.ndarray:
+        found = predict(fit, without(examined.asked, cells), n_draws=n_draws, seed=seed)
+        return np.median(found.score, axis=0)
+
+    asked, left_out = examined.asked, examined.doubts.is_left_out
+    before, said = medians(left_out), []
+    for found in examined.doubts.scores:
+        row = asked.benchmarks.index(str(found.benchmark))
+        cells = left_out.copy()
+        cells[row, asked.observed.index.get_loc(found.model)] = False
+        after = medians(cells)
+        difference = np.abs(after - before)
+        benchmark, model = np.unravel_index(difference.argmax(), difference.shape)
+        now, then = (format_points(float(part[benchmark, model])) for part in (before, after))
+        said.append(
+            f"With {found.benchmark} of {found.model} medians differ by "
+            f"{format_points(difference.mean())} points on average, at most for "
+            f"{asked.benchmarks[benchmark]} of {asked.planned.index[model]}: {then} for {now}."
+        )
+    return said
+
+
+def answer(
+    fit: Fit,
+    examined: Examined,
+    *,
+    n_draws: int,
+    seed: int,
+    refit: Method | None,
+    on_progress: Callable[[int, int], None],
+) -> xr.Dataset:
+    """Forecast what was examined: arguments, result and errors as in `forecast`."""
+    again, observed = None, examined.observed
     if observed is not None and refit is not None:
         again = partial(_fit_again, fit, observed, method=refit, seed=seed, on_progress=on_progress)
-    question = ask(fit, plan, observed)
-    return _summarise(predict(fit, question, n_draws=n_draws, seed=seed, refit=again))
+    result = _summarise(predict(fit, examined.question, n_draws=n_draws, seed=seed, refit=again))
+    return result.assign_attrs(examined.attrs)
 
 
 def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:

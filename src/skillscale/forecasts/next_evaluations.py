@@ -20,6 +20,7 @@ regressions with them 25.3, 4.2, 8.7 and 8.6.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,9 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.errors import SpecError, TableError, known_names
-from skillscale.forecasts.forecast import REFIT, forecast
+from skillscale.forecasts.examination import SAID, examine, silent
+from skillscale.forecasts.forecast import REFIT, answer
+from skillscale.forecasts.question import ask
 from skillscale.formatting import format_count
 from skillscale.intervals import central
 from skillscale.posterior.method import Method
@@ -74,7 +77,9 @@ def next_evaluations(
     n_draws: int = 1000,
     seed: int = 0,
     refit: Method | None = REFIT,
+    keep_doubted: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = silent,
 ) -> pd.DataFrame:
     """Rank what could be evaluated next by how much it is expected to narrow a forecast.
 
@@ -95,7 +100,9 @@ def next_evaluations(
         n_draws: draws of the law to use.
         seed: source of randomness.
         refit: how to fit again where the observed scores surprise the fit, as in `forecast`.
+        keep_doubted: let scores count that contradict the rest, as in `forecast`.
         on_progress: told the steps done and all steps of that fit.
+        on_note: told what is assumed, doubted, and beyond the data, a sentence each.
 
     Returns:
         One row per step and candidate, the best first: ``step, rank, kind`` (``benchmark`` or
@@ -103,13 +110,13 @@ def next_evaluations(
         ``width_next`` (mean width of the 80 % intervals of the forecast as it is, and as expected
         after this and the steps before; fractions), ``narrowed`` (share of the width now) and
         ``narrowed_se`` (its standard error: candidates closer than two of these are ties).
-        Attributes ``pareto_k`` and ``is_refit`` as in `forecast`.
+        Attributes ``pareto_k, is_refit, assumed, outside, doubts`` as in `forecast`.
 
     Raises:
         UnknownNameError: a benchmark is not in the fit.
         SpecError: there is nothing to evaluate, or fewer than ``steps``; a size is not positive.
-        TableError: the plan has no rows, or everything that matters is observed already; or as in
-            `forecast`; likewise KeyError, ValueError and SkillscaleError.
+        TableError: everything that matters is observed already, or as in `forecast`; likewise
+            ValueError and SkillscaleError.
 
     Example:
         >>> import skillscale as sk
@@ -129,15 +136,20 @@ def next_evaluations(
         0     1       size  new (3B)       all
         1     2  benchmark      a-1b     gsm8k
     """
-    if plan.empty:
-        raise TableError(["plan: there are no rows. Name at least one model to forecast."])
     named = fit.design.coords["benchmark"]
     benchmarks, evaluate = (known_names("benchmark", n, named) for n in (benchmarks, evaluate))
     trained = _trained(plan, observed, sizes, n_tokens)
     everything = _lineup(plan, observed, trained)
-    result = forecast(
-        fit, everything, observed, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress
+    examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
+    result = answer(
+        fit,
+        dataclasses.replace(examined, question=ask(fit, everything, examined.observed)),
+        n_draws=n_draws,
+        seed=seed,
+        refit=refit,
+        on_progress=on_progress,
     )
+    observed = examined.observed
     seen = _is_seen(result, observed)
     wanted = ~seen.sel(model=list(plan["model"]), benchmark=benchmarks).stack(cell=seen.dims)
     if not wanted.any():
@@ -175,7 +187,7 @@ def next_evaluations(
             )
         known = np.hstack([known, left.pop(order[0]).score])
     ranked = pd.DataFrame(rows)
-    ranked.attrs |= {name: result.attrs[name] for name in ("pareto_k", "is_refit")}
+    ranked.attrs |= {name: result.attrs[name] for name in ("pareto_k", "is_refit", *SAID)}
     return ranked
 
 

@@ -16,6 +16,7 @@ from skillscale.forecasts.difficulty import (
     spread_posterior,
     spread_quantiles,
 )
+from skillscale.forecasts.examination import SAID, silent
 from skillscale.forecasts.forecast import REFIT, forecast
 from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.method import Method
@@ -38,7 +39,9 @@ def pass_at_k(
     n_draws: int = 1000,
     seed: int = 0,
     refit: Method | None = REFIT,
+    keep_doubted: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = silent,
 ) -> xr.Dataset:
     """Forecast pass@k of planned models on a benchmark with free-form answers.
 
@@ -60,20 +63,22 @@ def pass_at_k(
         n_draws: draws of the law to use.
         seed: source of randomness.
         refit: how to fit again where the observed scores surprise the fit, as in `forecast`.
+        keep_doubted: let scores count that contradict the rest, as in `forecast`.
         on_progress: told the steps done and all steps of that fit.
+        on_note: told what is assumed, doubted, and beyond the data, a sentence each.
 
     Returns:
         Dataset with dims ``model, k``: ``mean, median, lower_50, ..., upper_95`` (fractions) and
         ``draws`` (dim ``draw``); ``observed`` (dims ``sampled, k``), the unbiased estimates of the
         models whose items were given; ``spread`` (dim ``level``), quantiles of the spread.
         Attributes ``benchmark, chance, difficulty, spread_from`` (``items`` or ``prior``),
-        ``pareto_k`` and ``is_refit``.
+        ``pareto_k, is_refit, assumed, outside, doubts``, as in `forecast`.
 
     Raises:
         UnknownNameError: the benchmark is not in the fit.
         SpecError: a number of attempts is not a positive whole number, or repeats; or there is no
             such distribution.
-        TableError: as in `forecast`; likewise KeyError, ValueError and SkillscaleError.
+        TableError: as in `forecast`; likewise ValueError and SkillscaleError.
 
     Example:
         >>> import skillscale as sk
@@ -94,7 +99,15 @@ def pass_at_k(
     difficulty = _difficulty(difficulty)
     attempts = _attempts(k)
     scores = forecast(
-        fit, plan, observed, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress
+        fit,
+        plan,
+        observed,
+        n_draws=n_draws,
+        seed=seed,
+        refit=refit,
+        keep_doubted=keep_doubted,
+        on_progress=on_progress,
+        on_note=on_note,
     ).sel(benchmark=benchmark)
     described = fit.table.benchmarks.loc[benchmark].to_dict()
     grid = spread_posterior(items, difficulty)
@@ -127,8 +140,7 @@ def pass_at_k(
             "difficulty": str(difficulty),
             # Single attempts can't tell hard items from bad luck.
             "spread_from": "prior" if items is None or items["n"].max() == 1 else "items",
-            "pareto_k": scores.attrs["pareto_k"],
-            "is_refit": scores.attrs["is_refit"],
+            **{name: scores.attrs[name] for name in ("pareto_k", "is_refit", *SAID)},
         },
     )
 

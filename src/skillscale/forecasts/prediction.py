@@ -14,24 +14,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from skillscale.forecasts.conditioning import (
-    Normal,
-    condition,
-    observe,
-    pool_of_families,
-    skills_given_relatives,
-)
+from skillscale.forecasts.conditioning import scores_given_family
+from skillscale.forecasts.planned import INNER, after_scores
 from skillscale.forecasts.question import Question, ask
-from skillscale.forecasts.weights import RELIABLE_PARETO_K, resample
+from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.law.design import Observations
-from skillscale.law.scores import Pooled, Scatter, given, scatter
+from skillscale.law.scores import Pooled
 from skillscale.law.sites import Law
 from skillscale.posterior.result import Fit
-
-INNER = 4
-"""Skill draws per draw of the law, to tell family from parameter uncertainty."""
 
 
 class Prediction(NamedTuple):
@@ -92,37 +84,14 @@ def predict(
         >>> predict(fit, ask(fit, plan), n_draws=200).score.shape
         (800, 2, 1)
     """
-    draws = fit.draws(n_draws)
-    law = draws.law
     rng = np.random.default_rng(seed)
-    lineup = question.lineup(fit, draws, rng)
-    siblings = pool_of_families(law, lineup.fitted_skill.swapaxes(1, 2), question.siblings)
-    joint = skills_given_relatives(law.growth, lineup)
-    seen_skills, planned_skills, cross = _split(joint, question.n_seen)
-    pareto_k = float("nan")
-    if question.scores is not None:
-        value, log_weight = observe(law, seen_skills, question.scores, siblings, rng, INNER)
-        prior, shared, known = jax.tree.map(
-            lambda a: a[:, None], (planned_skills, cross, seen_skills)
-        )
-        given_seen = condition(prior, shared, known, value)
-        skill = given_seen.mean + _deviations(given_seen.covariance[:, 0], rng)
-        chosen, inner, pareto_k = resample(log_weight, rng)
-        if refit is not None and pareto_k > RELIABLE_PARETO_K:
-            again = refit(question.observed)
-            plan = question.planned.rename_axis("model").reset_index()
-            answer = predict(again, ask(again, plan), n_draws=n_draws, seed=seed)
-            n_observed = len(question.observed)
-            return answer._replace(pareto_k=pareto_k, n_observed=n_observed, is_refit=True)
-        law, siblings = jax.tree.map(lambda a: np.asarray(a)[chosen], (law, siblings))
-        skill, value = skill[chosen[:, None], inner], value[chosen[:, None], inner]
-        own = pool_of_families(law, jnp.asarray(value, jnp.float32), question.scores)
-        evidence = jax.tree.map(lambda a, b: a[:, None] + b, siblings, own)
-    else:
-        skill = planned_skills.mean[:, None] + _deviations(planned_skills.covariance, rng)
-        evidence = jax.tree.map(
-            lambda a: jnp.broadcast_to(a[:, None], (len(a), INNER, *a.shape[1:])), siblings
-        )
+    law, skill, evidence, pareto_k, _ = after_scores(fit, question, n_draws, rng)
+    if refit is not None and pareto_k > RELIABLE_PARETO_K:
+        again = refit(question.observed)
+        plan = question.planned.rename_axis("model").reset_index()
+        answer = predict(again, ask(again, plan), n_draws=n_draws, seed=seed)
+        n_observed = len(question.observed)
+        return answer._replace(pareto_k=pareto_k, n_observed=n_observed, is_refit=True)
     score, location, scale, degrees, variance = _draw_scores(
         law, skill, evidence, question.belongs, fit.design.observations, rng
     )
@@ -140,46 +109,6 @@ def predict(
     )
 
 
-def _split(joint: Normal, n: int) -> tuple[Normal, Normal, Float[np.ndarray, "d k planned seen"]]:
-    """The first ``n`` models, the others, and the covariance between them."""
-    mean, covariance = joint
-    return (
-        Normal(mean[..., :n], covariance[..., :n, :n]),
-        Normal(mean[..., n:], covariance[..., n:, n:]),
-        covariance[..., n:, :n],
-    )
-
-
-def _deviations(
-    covariance: Float[np.ndarray, "draw skill model model"], rng: np.random.Generator
-) -> Float[np.ndarray, "draw inner skill model"]:
-    """Draws of a normal around its mean; its covariance may be nearly singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
-    n_draw, n_skill, n_model = covariance.shape[:-1]
-    white = rng.standard_normal((n_draw, INNER, n_skill, n_model, 1))
-    return (root[:, None] @ white)[..., 0]
-
-
-@jax.jit
-def _distributions(
-    law: Law,
-    skill: Float[Array, "draw inner skill planned"],
-    evidence: Pooled,
-    belongs: Float[Array, "planned family"],
-    chance: Float[Array, " benchmark"],
-    n_items: Float[Array, " benchmark"],
-) -> tuple[Scatter, tuple[Array, Array, Array]]:
-    """Scatter of planned models, and the distribution of each score given its family's others."""
-
-    def one(law: Law, skill: Array, evidence: Pooled) -> tuple[Scatter, tuple]:
-        expected = scatter(law.benchmarks, law.noise, skill.T, chance, n_items)
-        of_model = Pooled(*(part @ belongs.T for part in evidence))
-        return expected, given(expected, of_model, law.noise.tail)
-
-    return jax.vmap(jax.vmap(one, in_axes=(None, 0, 0)))(law, skill, evidence)
-
-
 def _draw_scores(
     law: Law,
     skill: Float[np.ndarray, "draw inner skill planned"],
@@ -189,7 +118,7 @@ def _draw_scores(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Draw scores, models of a family with one affinity, and split their variance by source."""
-    distributions = _distributions(
+    distributions = scores_given_family(
         law,
         jnp.asarray(skill, jnp.float32),
         evidence,

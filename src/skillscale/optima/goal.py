@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from skillscale.errors import require_probability
+import pandas as pd
+
+from skillscale.errors import SpecError, require_probability
+from skillscale.forecasts.examination import silent
+from skillscale.forecasts.own_family import own_production
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.objectives import Objective, make_objectives
 from skillscale.posterior.one_family import Production, production
@@ -24,11 +28,15 @@ class Goal:
         family: a family of the fit, whose efficiency and own slope in size count; by default a
             typical base family released in the last month of the fit. Efficiency moves the
             optimum of a ``target`` only.
+        observed: models of a family that is not in the fit, with scores, as in `forecast`: its
+            efficiency and slope count, conditioned on these scores, in place of ``family``.
         deployment: tokens to serve, caps, and sizes allowed; none by default.
         interval: probability inside the intervals reported.
+        keep_doubted: let observed scores count that contradict the rest, as in `forecast`.
+        on_note: told what is assumed and doubted of observed models, a sentence each.
 
     Raises:
-        SpecError: the interval is no probability.
+        SpecError: the interval is no probability, or a family is named beside observed models.
 
     Example:
         >>> Goal(target={"mmlu": 1, "gsm8k": 2}, interval=0.9).interval
@@ -42,11 +50,16 @@ class Goal:
     benchmarks: Sequence[str] | None = None
     target: Mapping[str, float] | None = None
     family: str | None = None
+    observed: pd.DataFrame | None = field(default=None, compare=False)
     deployment: Deployment = field(default_factory=Deployment)
     interval: float = 0.8
+    keep_doubted: bool = False
+    on_note: Callable[[str], None] = field(default=silent, compare=False)
 
     def __post_init__(self) -> None:
         require_probability(self, "interval")
+        if self.family is not None and self.observed is not None:
+            raise SpecError("Goal: give a family of the fit or observed models, not both.")
 
     def objectives(self, fit: Fit) -> list[Objective]:
         """The objectives, by positions in a fit.
@@ -74,5 +87,10 @@ class Goal:
 
         Raises:
             UnknownNameError: the family is not in the fit.
+            TableError: observed models are of several families, or break their schema.
         """
+        if self.observed is not None:
+            return own_production(
+                fit, self.observed, keep_doubted=self.keep_doubted, on_note=self.on_note
+            )
         return production(fit, self.family)

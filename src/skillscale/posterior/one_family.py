@@ -44,6 +44,8 @@ class Production(NamedTuple):
     slope: Float[np.ndarray, "draw input skill"]
     link: equation.Link
     """Every part with a leading draw axis, except chance."""
+    unit: Float[np.ndarray, "draw skill"]
+    """Units of the skills: ones where these are named."""
     reference_params: float
     reference_tokens: float
 
@@ -95,7 +97,9 @@ def production(
         slope[:, 0] += _own_slope(fit, draws, position, np.random.default_rng(seed))
     link = jax.tree.map(np.asarray, draws.law.benchmarks)
     link = link.link(np.asarray(fit.design.observations.chance))
-    return Production(efficiency, slope, link, fit.spec.reference_params, fit.spec.reference_tokens)
+    unit = np.asarray(fit.units(n_draws))
+    reference = fit.spec.reference_params, fit.spec.reference_tokens
+    return Production(efficiency, slope, link, unit, *reference)
 
 
 def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Production:
@@ -124,13 +128,11 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
         >>> prior.slope.shape, prior.efficiency is fitted.efficiency
         ((200, 3, 2), True)
     """
-    n_draw, _, n_skill = fitted.slope.shape
-    prior = slope_prior(fit.spec, jnp.ones(n_skill))
-    unit = np.asarray(fit.units(n_draw))
+    prior = slope_prior(fit.spec, jnp.ones(fitted.slope.shape[-1]))
     # NumPy's normals: JAX would compile for half a second.
     rng = np.random.default_rng(seed)
     slope = rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
-    return fitted._replace(slope=unit[:, None] * slope)
+    return fitted._replace(slope=fitted.unit[:, None] * slope)
 
 
 def _typical_efficiency(fit: Fit, growth: Growth) -> Float[np.ndarray, "draw skill"]:

@@ -1,0 +1,93 @@
+"""What a forecast assumes where a user has not said it, in sentences beside the answer."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import pandas as pd
+
+from skillscale.data.plan import NEW_FAMILY
+from skillscale.posterior.result import Fit
+
+ALIKE = 0.7
+"""Least similarity of names that may be meant for one another."""
+
+
+def assumptions(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = None) -> list[str]:
+    """Say what is assumed of the models of new families, and which names were not recognised.
+
+    Args:
+        fit: the fit that is asked.
+        plan: models to forecast, as in `forecast`.
+        observed: models with scores, likewise.
+
+    Returns:
+        Sentences; none where everything was said.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> plan = {"model": ["b"], "family": "llama2", "n_params": 90e9, "n_tokens": 2e12}
+        >>> assumptions(fit, pd.DataFrame(plan).assign(tuning="base", release="2024-01"))
+        ["family 'llama2' is not in the fit: a new one is assumed. Nearest: 'llama-2', 'llama'."]
+    """
+    known = fit.models
+    frames = [frame for frame in (observed, plan) if frame is not None]
+    columns = ["model", "family", "lineage", "tuning", "release", "n_params", "n_tokens"]
+    given = pd.concat([frame.reindex(columns=columns).astype(object) for frame in frames])
+    given["family"] = given["family"].fillna(NEW_FAMILY)
+    fresh = given[~given["family"].isin(known["family"])]
+    found = [*_unknown_names(fresh, known)]
+    no_tuning = fresh[fresh["tuning"].isna()]
+    if len(no_tuning):
+        found.append(f"{_listed(no_tuning)}: no tuning is given, base models are assumed.")
+    no_release = fresh[fresh["release"].isna()]
+    if len(no_release):
+        found.append(
+            f"{_listed(no_release)}: no release is given, {known['release'].max()} is assumed, the "
+            "last month of the fit."
+        )
+    without = given[given["n_tokens"].isna()]
+    if len(without):
+        found.append(f"{_listed(without)}: no tokens are given, a wide range of counts is assumed.")
+    return found + ([] if observed is None else _twins(observed))
+
+
+def _listed(models: pd.DataFrame) -> str:
+    return ", ".join(models["model"].drop_duplicates())
+
+
+def _unknown_names(fresh: pd.DataFrame, known: pd.DataFrame) -> list[str]:
+    """Families and lineages that are not in the fit, but look like one that is."""
+    found = []
+    for column in ("family", "lineage"):
+        names = list(known[column].unique())
+        for name in fresh[column].dropna().unique():
+            if name in names or (column == "lineage" and name in set(fresh["family"])):
+                continue
+            near = get_close_matches(str(name).lower(), names, cutoff=ALIKE)
+            near += [n for n in names if str(name).lower() in n or n in str(name).lower()]
+            if near:
+                shown = ", ".join(repr(n) for n in list(dict.fromkeys(near))[:3])
+                found.append(
+                    f"{column} {name!r} is not in the fit: a new one is assumed. Nearest: {shown}."
+                )
+    return found
+
+
+def _twins(observed: pd.DataFrame) -> list[str]:
+    """Rows of one size and token count, which are not two independent models."""
+    keys = ["n_params", "n_tokens"]
+    if "tuning" in observed:
+        keys.append("tuning")
+    return [
+        f"{_listed(twins)} share size and tokens: they count as models trained independently, and "
+        "the forecast is too sure if they are one model evaluated twice, or merged or tuned from "
+        "one. Keep one row of each."
+        for _, twins in observed.dropna(subset=keys[:2]).groupby(keys, dropna=False)
+        if len(twins) > 1
+    ]

@@ -1,0 +1,293 @@
+r"""Doubts about what was observed: scores that contradict the rest, rows that contradict the law.
+
+Every score is compared with what everything else leads to expect (`surprise`): first with few
+draws of the law, then, where it is unlikely, with all of them. What is less likely than `LEVEL`
+over the number of the model's scores is doubted, the worst first; it is left out, and the rest is
+looked at again. Rows are doubted where one of the `hypotheses` of what is wrong with them makes
+their scores much more likely.
+
+A doubted score does not count in a forecast. Heavy tails bound what one wrong score of many can do,
+but not what one of two does; a mixture with a component of bad scores would give the same answer
+where the doubt is strong, at the price of an answer that nobody can trace.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from skillscale.forecasts.hypotheses import Hypothesis, hypotheses
+from skillscale.forecasts.question import Question
+from skillscale.forecasts.surprise import (
+    ROWS,
+    Mixture,
+    Seen,
+    conditioned,
+    hidden,
+    near_its_mode,
+    see,
+    thinned,
+)
+from skillscale.formatting import format_points
+from skillscale.intervals import tails
+from skillscale.law.sites import Draws
+from skillscale.posterior.result import Fit
+
+LEVEL = 0.04
+"""Probability that any score of a model is doubted by chance; of shipped models a tenth has one."""
+ZERO_LEVEL = 0.04
+"""Probability below which a score of nothing is doubted: parsers do lose all answers, one in fifty
+times or so, and then this is what is found."""
+SCREEN = 0.05
+SCREEN_DRAWS = 125
+"""Draws of the law for a first look, and the probability below which a second has all of them."""
+ROW_DRAWS = 125
+ROW_GAIN = 4.0
+"""Log evidence that a fault of a row must gain over the row as it is given."""
+ROW_ERROR = 1.5
+"""Of the evidence found with few draws; what may be likelier is looked at with more."""
+NEARLY_NONE = 0.005
+"""A score below it has next to no answer right."""
+FEWEST = 2
+"""Scores that are needed for one of them to contradict the rest."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Something observed that is unlikely given everything else.
+
+    Attributes:
+        model: whose score, or row, it is; of two rows both, separated by a comma.
+        benchmark: whose score; None where the whole row is doubted.
+        found: the score, a fraction; NaN for a row.
+        lower: lower end of the 95 % range expected.
+        upper: upper end.
+        p_value: probability of a score as far out; for a row one over the evidence gained.
+        causes: what it usually comes from.
+    """
+
+    model: str
+    benchmark: str | None
+    found: float
+    lower: float
+    upper: float
+    p_value: float
+    causes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """One sentence, in points."""
+        causes = " or ".join(self.causes)
+        if self.benchmark is None:
+            return f"{self.model}: the row contradicts the fit. Check {causes}."
+        found, lower, upper = map(format_points, (self.found, self.lower, self.upper))
+        return (
+            f"{self.model}: {self.benchmark} {found} contradicts the rest, which expects "
+            f"{lower} to {upper} (95 %). Check {causes}."
+        )
+
+
+@dataclass(frozen=True)
+class Doubts:
+    """All that is doubted of what a question has observed.
+
+    Attributes:
+        scores: of single scores, the least likely first.
+        rows: of whole rows.
+        is_left_out: the doubted scores, in the arrays of the question.
+    """
+
+    scores: tuple[Doubt, ...]
+    rows: tuple[Doubt, ...]
+    is_left_out: Bool[np.ndarray, "benchmark observed"]
+
+
+def doubt(fit: Fit, question: Question, *, level: float = LEVEL, seed: int = 0) -> Doubts:
+    """Compare every observed score with what everything else leads to expect.
+
+    Args:
+        fit: the fit that was asked.
+        question: result of `ask`, with observed models.
+        level: probability that any score of a model is doubted by chance.
+        seed: source of randomness.
+
+    Returns:
+        Doubted scores and rows.
+    """
+    assert question.scores is not None
+    is_left_out = np.zeros(question.scores.value.shape, bool)
+    scores: list[Doubt] = []
+    rows: list[Doubt] = []
+    draws = fit.draws(ROWS)
+    while True:
+        seen = hidden(see(fit, question, draws, seed=seed), is_left_out)
+        seen = near_its_mode(seen, question.scores)
+        worst = _least_likely(question, seen, level, seed)
+        row = _best_hypothesis(fit, question, seen, draws, seed, {d.model for d in rows})
+        if row is not None and (worst is None or row.gain > worst.gain):
+            rows.append(_of_row(question, row))
+            if len(row.hypothesis.models) > 1:  # whose score is whose is not known then
+                return Doubts(tuple(scores), tuple(rows), is_left_out)
+            question = row.hypothesis.question
+        elif worst is not None and worst.p_value < worst.level:
+            is_left_out[worst.cell] = True
+            scores.append(_of_score(question, worst, fit))
+        else:
+            return Doubts(tuple(scores), tuple(rows), is_left_out)
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """The least likely score: where it is, how likely, and what was expected."""
+
+    cell: tuple[int, int]
+    p_value: float
+    level: float
+    """What it would have to be below to be doubted."""
+    gain: float
+    """Log evidence gained were the score anything between zero and one."""
+    expected: Mixture
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """The likeliest fault of a row, and the log evidence that it gains."""
+
+    hypothesis: Hypothesis
+    gain: float
+
+
+def _least_likely(question: Question, seen: Seen, level: float, seed: int) -> Suspect | None:
+    """The score that contradicts the others most, if it is unlikely at all."""
+    cells = [(int(cell[0]), int(cell[1])) for cell in np.argwhere(seen.is_observed[0])]
+    if len(cells) < FEWEST:
+        return None
+    first = _suspects(question, seen, cells, level, SCREEN_DRAWS, seed)
+    likely = [s.cell for s in first if s.p_value < SCREEN]
+    found = _suspects(question, seen, likely, level, ROWS, seed)
+    return min(found, key=lambda s: s.p_value / s.level, default=None)
+
+
+def _suspects(
+    question: Question,
+    seen: Seen,
+    cells: list[tuple[int, int]],
+    level: float,
+    n_draws: int,
+    seed: int,
+) -> list[Suspect]:
+    """Leave each of some scores out, and find it among what the others lead to expect."""
+    assert question.scores is not None
+    value = seen.value[0]
+    cases = []
+    for cell in cells:
+        only = np.zeros(value.shape, bool)
+        only[cell] = True
+        cases.append(hidden(seen, only))
+    n_scores = seen.is_observed[0].sum(axis=0)
+    found = []
+    answers = conditioned(cases, question.scores, n_draws=n_draws, seed=seed)
+    for cell, (expected, _) in zip(cells, answers, strict=True):
+        own = expected.of(int(np.ravel_multi_index(cell, value.shape)))
+        y = value[cell][None].astype(float)
+        doubtful = ZERO_LEVEL if y[0] < NEARLY_NONE else level / n_scores[cell[1]]
+        p_value, gain = float(own.p_value(y)[0]), -float(own.log_density(y)[0])
+        found.append(Suspect(cell, p_value, float(doubtful), gain, own))
+    return found
+
+
+def _best_hypothesis(
+    fit: Fit, question: Question, seen: Seen, draws: Draws, seed: int, known: set[str]
+) -> Alternative | None:
+    """The likeliest fault of a row that is not doubted yet, if it is likely at all."""
+    subtracted = subtracted_chance(fit.table.benchmarks.loc[question.benchmarks])
+    thought_of = [h for h in hypotheses(question, subtracted) if names(question, h) not in known]
+    for n_draws, least in ((ROW_DRAWS, ROW_GAIN - ROW_ERROR), (ROWS // 2, ROW_GAIN)):
+        few = thinned(seen, n_draws)
+        cases = [few, *(_supposing(h, few, fit, thinned(draws, n_draws), seed) for h in thought_of)]
+        assert question.scores is not None
+        (_, as_given), *others = conditioned(cases, question.scores, n_draws=n_draws, seed=seed)
+        found = [
+            Alternative(h, float(evidence - as_given) + h.log_jacobian)
+            for h, (_, evidence) in zip(thought_of, others, strict=True)
+        ]
+        best = max(found, key=lambda a: a.gain, default=None)
+        if best is None or best.gain < least:
+            return None
+        thought_of = [best.hypothesis]
+    return best
+
+
+def _of_score(question: Question, suspect: Suspect, fit: Fit) -> Doubt:
+    benchmark, model = suspect.cell
+    assert question.scores is not None
+    name, found = question.benchmarks[benchmark], float(question.scores.value[suspect.cell])
+    described = fit.table.benchmarks.T[name]
+    lower, upper = (float(suspect.expected.quantile(level)[0]) for level in tails(0.95))
+    return Doubt(
+        model=str(question.observed.index[model]),
+        benchmark=name,
+        found=found,
+        lower=lower,
+        upper=upper,
+        p_value=suspect.p_value,
+        causes=tuple(usual_causes(described, found, is_low=found < lower)),
+    )
+
+
+def _of_row(question: Question, row: Alternative) -> Doubt:
+    nan = float("nan")
+    p_value = math.exp(-row.gain)
+    cause = row.hypothesis.cause
+    return Doubt(names(question, row.hypothesis), None, nan, nan, nan, p_value, (cause,))
+
+
+def usual_causes(benchmark: pd.Series, found: float, *, is_low: bool) -> list[str]:
+    """What a score that contradicts the rest usually comes from.
+
+    Args:
+        benchmark: its row of a table, with ``metric`` and ``chance``.
+        found: the score, a fraction.
+        is_low: whether it is lower than expected.
+
+    Returns:
+        Things to check, the likeliest first.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> usual_causes(load_table().benchmarks.loc["gsm8k"], 0.0, is_low=True)[0]
+        'the answer parser (nothing was counted as solved)'
+    """
+    metric = f" ({benchmark['metric']})" if isinstance(benchmark["metric"], str) else ""
+    causes = [f"the metric{metric}, prompt and number of shots"]
+    if found < NEARLY_NONE:
+        causes.insert(0, "the answer parser (nothing was counted as solved)")
+    elif is_low and benchmark["chance"] > 0:
+        causes.append("whether chance was subtracted (--normalised)")
+    elif not is_low:
+        causes.append("whether it was trained on")
+    if benchmark.name == "ifeval":
+        causes.append("tuning (base or instruct)")
+    return causes
+
+
+def _supposing(hypothesis: Hypothesis, given: Seen, fit: Fit, draws: Draws, seed: int) -> Seen:
+    """What would be seen had the row been right that way, without scores that are left out."""
+    supposed = see(fit, hypothesis.question, draws, seed=seed)
+    if len(hypothesis.models) == 1:
+        supposed = supposed._replace(is_observed=given.is_observed)
+    return supposed._replace(start=given.start)
+
+
+def names(question: Question, hypothesis: Hypothesis) -> str:
+    """Names of the models that a hypothesis is about."""
+    return ", ".join(question.observed.index[i] for i in hypothesis.models)
+
+
+def subtracted_chance(benchmarks: pd.DataFrame) -> Float[np.ndarray, " benchmark"]:
+    """Score of guessing of the benchmarks from which the leaderboard subtracts it, else zero."""
+    is_normalised = benchmarks["leaderboard"].eq("v2")
+    return benchmarks["chance"].where(is_normalised, 0.0).to_numpy(dtype=float)

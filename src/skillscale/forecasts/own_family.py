@@ -1,0 +1,102 @@
+r"""The law of a family that is not in the fit, learned from its observed models.
+
+Its efficiency and its slope in size are those of two models that nobody trained, of the family, one
+at the reference size and one an e-fold larger, both at the reference tokens: conditioned on the
+observed scores as planned models are, but without what is particular to a single model,
+
+$$\alpha_k = \theta_k(N_0, D_0), \qquad
+\beta_{Nk} + w_k = \theta_k(e N_0, D_0) - \theta_k(N_0, D_0).$$
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pandas as pd
+
+from skillscale.errors import TableError
+from skillscale.forecasts.examination import examine, silent
+from skillscale.forecasts.planned import after_scores
+from skillscale.forecasts.question import Question, ask
+from skillscale.posterior.one_family import N_DRAWS, Production
+from skillscale.posterior.result import Fit
+
+
+def own_production(
+    fit: Fit,
+    observed: pd.DataFrame,
+    *,
+    n_draws: int = N_DRAWS,
+    keep_doubted: bool = False,
+    seed: int = 0,
+    on_note: Callable[[str], None] = silent,
+) -> Production:
+    """The law of the family of observed models, per draw: the equations stand at the top.
+
+    Args:
+        fit: a fitted law.
+        observed: models of one family with scores, as in `forecast`.
+        n_draws: draws of the law to use.
+        keep_doubted: let scores count that contradict the rest, as in `forecast`.
+        seed: source of randomness.
+        on_note: told what is assumed and doubted, a sentence each.
+
+    Returns:
+        Efficiency (of the tuning and date of its largest model), slopes and links, as `production`
+        gives those of a fitted family.
+
+    Raises:
+        TableError: the models are of several families, or break their schema.
+        ValueError: there are fewer than 25 draws to weigh by the scores.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> model = {"n_params": [1e9], "n_tokens": [2e12]}
+        >>> observed = pd.DataFrame({"model": ["a-1b"], **model, "mmlu": [0.4]})
+        >>> own_production(fit, observed, n_draws=200).slope.shape
+        (200, 3, 2)
+    """
+    largest = observed.loc[[observed["n_params"].astype(float).idxmax()]]
+    named = [name for name in ("family", "lineage", "tuning", "release") if name in observed]
+    described = largest[["model", "n_params", *named]].assign(n_tokens=fit.spec.reference_tokens)
+    examined = examine(
+        fit, described, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note
+    )
+    families = examined.question.observed["family"].unique()
+    if len(families) > 1:
+        raise TableError(
+            [f"observed: an optimum is of one family, found {', '.join(families)}. Keep one."]
+        )
+    size = fit.spec.reference_params
+    both = pd.concat([described.assign(model="at the reference"), described.assign(model="larger")])
+    both["n_params"] = [size, math.e * size]
+    question = _of_the_family(ask(fit, both, examined.observed))
+    planned = after_scores(fit, question, n_draws, np.random.default_rng(seed))
+    growth, skill = planned.law.growth, planned.skill[:, 0]
+    slope = np.asarray(growth.slope, np.float64).copy()
+    slope[:, 0] = skill[:, :, 1] - skill[:, :, 0]
+    link = jax.tree.map(np.asarray, planned.law.benchmarks)
+    link = link.link(np.asarray(fit.design.observations.chance))
+    unit = np.asarray(fit.units(n_draws))[planned.chosen]
+    return Production(
+        skill[:, :, 0], slope, link, unit, fit.spec.reference_params, fit.spec.reference_tokens
+    )
+
+
+def _of_the_family(question: Question) -> Question:
+    """The same question, planned models having nothing particular to them."""
+    same_model = question.among_new.same_model.copy()
+    same_model[question.n_seen :] = 0
+    same_model[:, question.n_seen :] = 0
+    return dataclasses.replace(
+        question, among_new=question.among_new._replace(same_model=same_model)
+    )
