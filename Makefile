@@ -3,13 +3,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-fast test-slow check study perf clean
+.PHONY: demo test suite test-fast test-slow check study perf clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/user
 	$(BIN)/skillscale demo --out demo --force
 
-test: check
+# Both at once: types are checked on one core, and the tests wait for each other at their end.
+test: $(VENV)/dev
+	$(MAKE) -j2 check suite
+
+suite: $(VENV)/dev
 	$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-fast: $(VENV)/dev

@@ -44,6 +44,8 @@ LEAST_SECONDS = 0.15
 CACHE_BYTES = 4 * 2**30
 """A limit, that JAX locks its cache: workers write to it at the same time."""
 LONGEST_FIRST = (
+    "tests/test_notebooks.py",
+    "tests/forecasts/test_agreement.py",
     "tests/cli/test_commands.py",
     "tests/runs/test_best_sizes.py",
     "tests/posterior/test_add_benchmark.py",
@@ -62,8 +64,6 @@ programs don't begin together."""
 LONG_EXAMPLES = ("fit(", "isoflop(", "_surfaces(", "check_", "prior", "make_")
 SLOW_EXAMPLES = ("isoflop(runs", "_surfaces(", "backtest(", "Refits(")
 """What examples of docstrings do that takes long, or so long that `make test` leaves them out."""
-SHOWN = "skillscale.plots"
-"""Examples that are run in any case: they show nearly all of it."""
 FIRST_EXAMPLES = ("data", "law", "posterior", "forecasts")
 """Rooms whose examples take as long as those of all others."""
 FITTED = {"sampled", "approximate", "skilled", "explored", "plain_fit", "refits", "report"}
@@ -139,7 +139,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.DoctestItem):
             examples = "".join(example.source for example in item.dtest.examples)
-            if any(verb in examples for verb in SLOW_EXAMPLES) and item.name != SHOWN:
+            if any(verb in examples for verb in SLOW_EXAMPLES):
                 item.add_marker(pytest.mark.slow)
             is_long = any(verb in examples for verb in LONG_EXAMPLES)
         else:

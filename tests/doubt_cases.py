@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 import skillscale as sk
-from skillscale.data.guessing import NORMALISED
+from skillscale.data.guessing import NORMALISED, least_score
 from skillscale.forecasts.doubts import Doubts, doubt
 from skillscale.forecasts.question import ask
 
@@ -96,8 +96,104 @@ def cases(
             yield Case("exchanged", rows, (small, large))
 
 
-def examined(fit: sk.Fit, case: Case, level: float | None = None) -> Doubts:
+def examined(fit: sk.Fit, case: Case) -> Doubts:
     """What is doubted of a case."""
-    options = {} if level is None else {"level": level}
     plan = case.observed.iloc[[0]][["model", *DESCRIBED]].assign(model="planned", n_tokens=2e12)
-    return doubt(fit, ask(fit, plan, case.observed), **options)
+    return doubt(fit, ask(fit, plan, case.observed))
+
+
+def is_refused(table: sk.Table, case: Case) -> bool:
+    """Whether a score is so low that the file is an error."""
+    described = table.benchmarks[["chance", "n_items"]]
+    least = pd.Series({name: least_score(*row) for name, row in described.iterrows()})
+    scores = case.observed.reindex(columns=least.index)
+    return bool((scores < least).to_numpy().any())
+
+
+def verdicts(fit: sk.Fit, table: sk.Table, lineage: str, seed: int) -> pd.DataFrame:
+    """What is found of every case of a lineage: one row each."""
+    benchmarks = fit.design.coords["benchmark"]
+    rows = []
+    for case in cases(table, lineage, benchmarks, np.random.default_rng(seed)):
+        refused = is_refused(table, case)
+        found = None if refused else examined(fit, case)
+        rows.append(
+            {
+                "fault": case.fault,
+                "model": case.models[-1],
+                "tuning": case.observed["tuning"].iloc[0],
+                "n_scores": int(case.observed[benchmarks].notna().sum().sum()),
+                "is_refused": refused,
+                "is_found": found is None or case.is_found(found),
+                "n_doubted": 0 if found is None else len(found.scores),
+                "n_rows_doubted": 0 if found is None else len(found.rows),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def spilt(fit: sk.Fit, table: sk.Table, lineage: str, seed: int) -> pd.DataFrame:
+    """Errors of forecasts of the largest model of every family from its smallest, in points.
+
+    Of benchmarks other than the one whose score of the smallest is wrong: with that score, and with
+    the true one.
+    """
+    benchmarks = fit.design.coords["benchmark"]
+    rng = np.random.default_rng([seed, 1])
+    rows = []
+    own = table.models[table.models["lineage"] == lineage]
+    for _, family in own.groupby("family"):
+        sizes = family["n_active_params"].sort_values()
+        small, large = sizes.index[0], sizes.index[-1]
+        truth = table.wide().loc[large, benchmarks]
+        if small == large or np.isnan(table.models["n_tokens"][large]):
+            continue
+        plan = rows_of(table, [large], [])
+        for case in cases(table.select(models=[small, large]), lineage, benchmarks, rng):
+            if case.fault not in ("protocol", "zero") or case.models != (small,):
+                continue
+            if is_refused(table, case):
+                continue
+            errors = {}
+            for name, observed in (
+                ("true", rows_of(table, [small], benchmarks)),
+                ("wrong", case.observed),
+            ):
+                found = sk.forecast(fit, plan, observed, refit=None)["median"].sel(model=large)
+                error = (found.to_series() - truth).drop(case.benchmark).abs().mean()
+                errors[f"error_{name}"] = 100 * error
+            rows.append({"fault": case.fault, "model": small, **errors})
+    return pd.DataFrame(rows, columns=["fault", "model", "error_true", "error_wrong"])
+
+
+def rates(found: pd.DataFrame, spill: pd.DataFrame) -> dict[str, Any]:
+    """How often sound models are doubted and faults are found, and what wrong scores spoil."""
+    sound, wrong = found[found["fault"] == "none"], found[found["fault"] != "none"]
+    is_doubted = (sound["n_doubted"] > 0) | (sound["n_rows_doubted"] > 0)
+    return {
+        "models": len(sound),
+        "scores_doubted_falsely": float(sound["n_doubted"].sum() / sound["n_scores"].sum()),
+        "models_doubted_falsely": float(is_doubted.mean()),
+        "faults": {
+            fault: {"cases": len(of_fault), "found": float(of_fault["is_found"].mean())}
+            for fault, of_fault in wrong.groupby("fault")
+        },
+        "error_with_a_wrong_score_over_true": {
+            fault: {
+                "cases": len(of_fault),
+                "ratio": float(of_fault["error_wrong"].mean() / of_fault["error_true"].mean()),
+            }
+            for fault, of_fault in spill.groupby("fault")
+        },
+    }
+
+
+def holds(answer: dict[str, Any]) -> None:
+    """Few doubts of what is sound; most scores that are wrong found."""
+    slack = 3 * np.sqrt(0.1 * 0.9 / answer["models"])
+    assert answer["models_doubted_falsely"] < 0.1 + slack
+    for fault, least in (("normalised", 0.95), ("protocol", 0.8), ("zero", 0.9)):
+        if fault in answer["faults"]:
+            of_fault = answer["faults"][fault]
+            slack = 3 * np.sqrt(least * (1 - least) / of_fault["cases"])
+            assert of_fault["found"] > least - slack, fault

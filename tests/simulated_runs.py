@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -187,3 +187,33 @@ def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarr
         "parabola": is_covered(best, parabola).mean(axis=1),
         "parabola exponent": is_covered(exponent, laws),
     }
+
+
+SIMULATIONS_PER_PART = 52
+
+
+def part(name: str) -> dict[str, Any]:
+    """Simulations of one noise and seed, as a study runs them."""
+    noise, block = name.split("-")
+    found = coverage_of_optima(SIMULATIONS_PER_PART, noise=float(noise), seed=int(block))
+    return {name: np.asarray(rates).tolist() for name, rates in found.items()} | {"noise": noise}
+
+
+def rates(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Coverage by noise."""
+    answer: dict[str, Any] = {"simulations": len(results) * SIMULATIONS_PER_PART}
+    for noise in sorted({result["noise"] for result in results}):
+        some = [result for result in results if result["noise"] == noise]
+        answer[noise] = {
+            name: float(np.mean([result[name] for result in some]))
+            for name in some[0]
+            if name != "noise"
+        }
+    return answer
+
+
+def holds(answer: Mapping[str, Any]) -> None:
+    """Nine in ten, within the error of a part."""
+    error = np.sqrt(0.9 * 0.1 / SIMULATIONS_PER_PART)
+    for found in (value for name, value in answer.items() if name != "simulations"):
+        assert all(abs(rate - 0.9) < 3 * error for rate in found.values()), found

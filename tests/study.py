@@ -23,8 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+import doubt_cases
+import simulated_runs
 import skillscale as sk
-from simulated_runs import coverage_of_optima
 from skillscale.backtest import protocols
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
@@ -38,9 +39,8 @@ from skillscale.files import write_text
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks_data" / "studies"
 KEPT = ROOT / ".studies"
-GROUPS_PER_PART = 2
+GROUPS_PER_PART = 1
 """Posteriors that a part of a back-test finds."""
-SIMULATIONS_PER_PART = 52
 
 Result = dict[str, Any]
 """Plain values, for JSON."""
@@ -89,7 +89,7 @@ def carry_out(study: Study, kept: Path = KEPT, results: Path = RESULTS) -> Resul
     folder = kept / code() / study.name
     folder.mkdir(parents=True, exist_ok=True)
     for i, part in enumerate(parts, start=1):
-        path = folder / f"{part}.json"
+        path = folder / f"{part.replace('/', '_')}.json"
         if path.exists():
             found.append(json.loads(path.read_text()))
             continue
@@ -240,38 +240,42 @@ def _holds_advice(answer: Result) -> None:
     assert of_order["advised"] < of_order["random"] + 0.5
 
 
-def _simulations(part: str) -> Result:
-    noise, block = part.split("-")
-    found = coverage_of_optima(SIMULATIONS_PER_PART, noise=float(noise), seed=int(block))
-    return {name: np.asarray(rates).tolist() for name, rates in found.items()} | {"noise": noise}
+def _doubts(lineage: str) -> Result:
+    table, refits = sk.load_table(), _whole()
+    models = table.models.index[table.models["lineage"] == lineage]
+    fit = refits.without(list(models))
+    seed = int.from_bytes(lineage.encode()[:4])
+    return {
+        "verdicts": _frame_text(doubt_cases.verdicts(fit, table, lineage, seed)),
+        "spilt": _frame_text(doubt_cases.spilt(fit, table, lineage, seed)),
+    }
 
 
-def _of_simulations(results: Sequence[Result]) -> Result:
-    answer: Result = {"simulations": len(results) * SIMULATIONS_PER_PART}
-    for noise in sorted({result["noise"] for result in results}):
-        some = [result for result in results if result["noise"] == noise]
-        answer[noise] = {
-            name: float(np.mean([result[name] for result in some]))
-            for name in some[0]
-            if name != "noise"
-        }
-    return answer
-
-
-def _holds_simulations(answer: Result) -> None:
-    error = np.sqrt(0.9 * 0.1 / SIMULATIONS_PER_PART)
-    for found in (value for name, value in answer.items() if name != "simulations"):
-        assert all(abs(rate - 0.9) < 3 * error for rate in found.values()), found
+def _of_doubts(results: Sequence[Result]) -> Result:
+    return doubt_cases.rates(
+        *(
+            pd.concat([_frame(result[name]) for result in results], ignore_index=True)
+            for name in ("verdicts", "spilt")
+        )
+    )
 
 
 STUDIES = [
     Study(
+        "doubts",
+        "How often is a sound score or model doubted, and a wrong one found?",
+        lambda: sorted(sk.load_table().models["lineage"].unique()),
+        _doubts,
+        _of_doubts,
+        doubt_cases.holds,
+    ),
+    Study(
         "coverage-of-optima",
         "How often do 90 % intervals of best sizes hold the truth, on simulated IsoFLOP grids?",
         lambda: [f"{noise}-{block}" for noise in (0.002, 0.004) for block in range(4)],
-        _simulations,
-        _of_simulations,
-        _holds_simulations,
+        simulated_runs.part,
+        simulated_runs.rates,
+        simulated_runs.holds,
     ),
     Study(
         "sloth",

@@ -52,7 +52,7 @@ def report(refits) -> Report:
     return run(refits)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_scores_to_forecast_are_never_read(small, refits):
     """Turned upside down, they change nothing but where the sampler starts."""
     folds = time_ordered_folds(small, 1, ["2024-05"])

@@ -58,6 +58,21 @@ def test_observed_has_every_benchmark_and_every_optional_column(observed_in):
     assert frame[list(BENCHMARKS.index)].dtypes.eq(float).all()
 
 
+def test_columns_may_be_written_in_capitals(observed_in):
+    frame = observed_in("model,n_params,n_tokens,MMLU\nnew-1b,1.2e9,2e12,0.41\n")
+    assert frame["mmlu"].tolist() == [0.41]
+    assert frame.attrs["said"] == ["column 'MMLU' is taken for 'mmlu'."]
+    with pytest.raises(TableError, match="column 'MMLU' is unknown"):
+        observed_in("model,n_params,n_tokens,MMLU,mmlu\nnew-1b,1.2e9,2e12,0.41,0.41\n")
+
+
+def test_an_excel_file_is_called_one(tmp_path):
+    path = tmp_path / "obs.xlsx"
+    path.write_bytes(b"PK\x03\x04\x14\x00\x06\x00")
+    with pytest.raises(TableError, match=r"obs\.xlsx: this is an Excel file"):
+        read_observed(path, BENCHMARKS)
+
+
 def test_observed_tokens_may_be_unknown(observed_in):
     frame = observed_in("model,n_params,n_tokens,mmlu\nnew-1b,1.2e9,,0.41\n")
     assert math.isnan(frame["n_tokens"].iloc[0])
@@ -88,8 +103,8 @@ def test_empty_optional_columns_are_like_absent_ones(observed_in):
             "column 'mmul' is unknown. Rename or remove it ('mmul': nearest 'mmlu').",
         ),
         (
-            "model,n_params,n_tokens,GSM8K,mmlu\na,1e9,,0.3,0.4\n",
-            "column 'GSM8K' is unknown. Rename or remove it ('GSM8K': nearest 'gsm8k').",
+            "model,n_params,n_tokens,GSM9K,mmlu\na,1e9,,0.3,0.4\n",
+            "column 'GSM9K' is unknown. Rename or remove it ('GSM9K': nearest 'gsm8k').",
         ),
         (
             "model,n_params,n_tokens,mmlu\na,1e9,,0.4\nb,2e9,,\n",

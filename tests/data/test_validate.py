@@ -283,7 +283,7 @@ def test_ragged_rows_are_named(problems_of):
         ("", "the file is empty."),
         ("\n \n,,\n", "the file is empty."),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "line 1 holds the byte 0x89, which is not UTF-8 text."),
-        (b"PK\x03\x04\x00\x00", "the file is binary or UTF-16, not text."),
+        (b"PK\x03\x04\x00\x00", "this is an Excel file."),
         ("model,score\n".encode("utf-16-be"), "the file is binary or UTF-16, not text."),
         (b"model\nplain\nna\xefve\n", "line 3 holds the byte 0xef, which is not UTF-8 text."),
         ("model;score\nant-1b;0,5\n", "cells are separated by semicolons."),

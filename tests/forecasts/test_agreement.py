@@ -13,7 +13,7 @@ from skillscale.backtest.studies import forecast_fold, plan_and_seen
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.forecasts.question import ask
 
-FULL = Nuts(draws=1000)
+FULL = Nuts(draws=750)
 LEVELS = [0.5, 0.25, 0.75, 0.1, 0.9, 0.025, 0.975]
 
 
@@ -29,7 +29,7 @@ def quantiles(prediction: Prediction, fold: Fold) -> np.ndarray:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["meta-llama-3", "qwen2", "opt"])
+@pytest.mark.parametrize("name", ["meta-llama-3", "opt"])
 def test_folds_and_conditioning_agree_with_a_full_refit(refits, name):
     """Medians within half a point and interval ends within one and a half, on average."""
     table = refits.table
@@ -37,9 +37,9 @@ def test_folds_and_conditioning_agree_with_a_full_refit(refits, name):
     plan, seen = plan_and_seen(fold, table)
     rest = table.without_models(list(fold.held_out))
     refitted = fit(rest.with_models(table.models.loc[fold.seen.index], fold.seen), method=FULL)
-    exact = quantiles(predict(refitted, ask(refitted, plan), n_draws=4000), fold)
+    exact = quantiles(predict(refitted, ask(refitted, plan), n_draws=3000), fold)
     without = fit(rest, method=FULL, seed=1)
-    conditioned = predict(without, ask(without, plan, seen), n_draws=4000)
+    conditioned = predict(without, ask(without, plan, seen), n_draws=3000)
     of_fold = forecast_fold(refits.without(fold.held_out), fold, refits)
     for quick in (conditioned, of_fold):
         difference = np.abs(quantiles(quick, fold) - exact).mean(axis=(1, 2))

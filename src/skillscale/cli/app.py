@@ -100,6 +100,8 @@ def read_models(
         problems += error.problems
     if planned is None or problems:
         raise TableError(problems)
+    for sentence in [] if seen is None else seen.attrs["said"]:
+        note(f"Assumed: {sentence}")
     return planned, seen
 
 

@@ -13,7 +13,18 @@ import typer
 from skillscale.checks.fit import check
 from skillscale.checks.prior import check_prior
 from skillscale.checks.verdict import Verdict
-from skillscale.cli.app import DataDir, FitFile, Force, Seed, SpecFile, Style, app, read_inputs
+from skillscale.checks.worst_scores import worst_scores
+from skillscale.cli.app import (
+    DataDir,
+    FitFile,
+    Force,
+    Seed,
+    SpecFile,
+    Style,
+    app,
+    note,
+    read_inputs,
+)
 from skillscale.cli.output import (
     Format,
     Row,
@@ -33,6 +44,9 @@ from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
+
+N_DOUBTS = 5
+"""Scores that `check` names."""
 
 
 class MethodName(StrEnum):
@@ -87,7 +101,8 @@ def fit_command(
 @app.command("check")
 def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
     """Check convergence, fit and influence; exit code 1 if anything FAILs."""
-    results = check(Fit.load(fit_file))
+    loaded = Fit.load(fit_file)
+    results = check(loaded)
     rows: list[Row] = [
         {
             "check": c.name,
@@ -109,6 +124,11 @@ def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
             "advice": lambda r: "" if r["verdict"] == Verdict.PASS else str(r["advice"]),
         },
     )
+    doubts = worst_scores(loaded)
+    for doubt in doubts[:N_DOUBTS]:
+        note(f"Doubt: {doubt}")
+    if len(doubts) > N_DOUBTS:
+        note(f"{len(doubts) - N_DOUBTS} more scores contradict the rest.")
     if any(c.verdict is Verdict.FAIL for c in results):
         raise typer.Exit(1)
 

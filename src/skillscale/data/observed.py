@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pandera.pandas as pa
 
 from skillscale.data.guessing import raw_scores
-from skillscale.data.problems import checked_cells
+from skillscale.data.problems import find_problems, require_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import observed_schema
 from skillscale.data.table import model_frame
+from skillscale.errors import TableError
 
 
 def read_observed(
@@ -29,7 +31,8 @@ def read_observed(
     Returns:
         One row per model: the columns above, ``release_year``, ``source``, then every benchmark.
         What the file does not give is missing, except ``n_active_params`` (then ``n_params``) and
-        ``lineage`` (then ``family``).
+        ``lineage`` (then ``family``). Attribute ``said``: sentences about columns that were taken
+        for others.
 
     Raises:
         TableError: the file holds problems; the error lists all of them.
@@ -46,8 +49,28 @@ def read_observed(
     """
     names = benchmarks.index.to_list()
     schema = observed_schema(benchmarks, is_normalised=is_normalised)
-    cells = checked_cells(Path(path), lambda _: schema, ["model"], allow_extra=False)
+    cells, said = _in_lower_case(require_cells(Path(path)), schema)
+    problems = find_problems(Path(path).name, cells, schema, ["model"], allow_extra=False)
+    if problems:
+        raise TableError(problems)
     scores = cells.reindex(columns=names).reset_index(drop=True).apply(numbers)
     if is_normalised:
         scores = raw_scores(scores, benchmarks["chance"])
-    return pd.concat([model_frame(cells), scores], axis=1)
+    frame = pd.concat([model_frame(cells), scores], axis=1)
+    frame.attrs["said"] = said
+    return frame
+
+
+def _in_lower_case(
+    cells: pd.DataFrame, schema: pa.DataFrameSchema
+) -> tuple[pd.DataFrame, list[str]]:
+    """Columns that differ from those known by their case alone, renamed, and a word about it."""
+    renamed = {
+        name: name.lower()
+        for name in cells.columns
+        if name not in schema.columns
+        and name.lower() in schema.columns
+        and name.lower() not in cells.columns
+    }
+    said = [f"column {name!r} is taken for {known!r}." for name, known in renamed.items()]
+    return cells.rename(columns=renamed), said

@@ -18,6 +18,8 @@ from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from skillscale.errors import TableError
 
+EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""What files of Excel begin with: zip archives, and documents older than these."""
 LISTED = 10
 """How many cells one sentence names before it says "and 37 more"."""
 
@@ -66,7 +68,10 @@ def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
         read as a table), and the problems met on the way.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if content.startswith(EXCEL):
+            return None, [f"{path.name}: this is an Excel file. Save the sheet as CSV in UTF-8."]
+        text = content.decode("utf-8-sig")
     except FileNotFoundError:
         return None, [f"{path.name}: the file is missing from {path.parent}."]
     except UnicodeDecodeError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from skillscale.data.direction import falling, told
 from skillscale.data.problems import find_problems, read_cells
 from skillscale.data.rules import decimal_year, numbers
 from skillscale.data.schema import benchmarks_schema, models_schema, scores_schema
@@ -332,7 +333,16 @@ def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
     for file, frame in cells.items():
         schema, key = checks[file]
         problems += find_problems(file, frame, schema, key)
-    return cells, problems
+    return cells, problems or _falling(cells)
+
+
+def _falling(cells: dict[str, pd.DataFrame]) -> list[str]:
+    """Benchmarks of valid files that fall as models improve."""
+    scores = cells["scores.csv"].assign(score=numbers(cells["scores.csv"]["score"]))
+    # pivot refuses repeated cells, which pivot_table would average.
+    wide = scores.pivot(index="model", columns="benchmark", values="score")  # noqa: PD010
+    size = model_frame(cells["models.csv"]).set_index("model")["n_active_params"]
+    return [f"scores.csv: {told(*found)}" for found in falling(wide, size).items()]
 
 
 def shipped_directory() -> Path:

@@ -143,7 +143,7 @@ def answer(
     return result.assign_attrs(examined.attrs)
 
 
-def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
+def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float | None]]:
     """A forecast in long format: one row per model and benchmark, as the command line prints it.
 
     Args:
@@ -151,7 +151,9 @@ def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
 
     Returns:
         Rows of ``model, family, benchmark, mean, median, lower_50, ..., upper_95`` (fractions) and
-        ``share_item_noise, share_discrepancy, share_family, share_parameters`` (of the variance).
+        ``share_item_noise, share_discrepancy, share_family, share_parameters`` (of the variance);
+        ``outside``, in which respects the model lies outside the fit, ``assumed`` and ``doubts``,
+        sentences about all that was asked; None where there is nothing to say.
 
     Example:
         >>> import skillscale as sk
@@ -167,11 +169,13 @@ def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
     """
     columns = ["mean", "median"]
     columns += [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
+    said = {name: " ".join(result.attrs[name]) or None for name in ("assumed", "doubts")}
     rows = []
     for model in result["model"].to_numpy():
+        own = [s for s in result.attrs["outside"] if s.startswith(f"{model}: ")]
         for benchmark in result["benchmark"].to_numpy():
             cell = result.sel(model=model, benchmark=benchmark)
-            row: dict[str, str | float] = {
+            row: dict[str, str | float | None] = {
                 "model": str(model),
                 "family": str(cell["family"].item()),
                 "benchmark": str(benchmark),
@@ -181,7 +185,7 @@ def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
                 f"share_{source}": float(cell["variance_share"].sel(source=source))
                 for source in SOURCES
             }
-            rows.append(row)
+            rows.append(row | {"outside": " ".join(own) or None, **said})
     return rows
 
 

@@ -24,9 +24,10 @@ import xarray as xr
 from jaxtyping import Array, Bool, Float
 from numpyro.distributions import biject_to
 
+from skillscale.data.direction import falling, told
 from skillscale.data.new_scores import check_new_scores
 from skillscale.data.table import Table
-from skillscale.errors import known_names
+from skillscale.errors import TableError, known_names
 from skillscale.law.scores import FamilyStudentT, scatter
 from skillscale.law.sites import OF_BENCHMARKS, SITES, Benchmarks, Noise, build
 from skillscale.law.spec import LogNormalPrior
@@ -87,8 +88,8 @@ def add_benchmark(
 
     Raises:
         TableError: a model is not in the fit or repeats, a score is no fraction, a benchmark is in
-            the fit already, has fewer than five scores, or its number of items is not known; an
-            option is out of range, or given for several benchmarks.
+            the fit already, has fewer than five scores, falls as models grow, or its number of
+            items is not known; an option is out of range, or given for several benchmarks.
 
     Example:
         >>> import skillscale as sk
@@ -111,6 +112,10 @@ def add_benchmark(
         chance=chance,
         n_items=n_items,
     )
+    fitted = fit.table.wide()[fit.design.coords["benchmark"]]
+    falls = falling(pd.concat([fitted, values], axis=1), fit.table.models["n_active_params"])
+    if problems := [f"scores: {told(name, falls[name])}" for name in values if name in falls]:
+        raise TableError(problems)
     extended = _thinned(fit, n_draws)
     prior = learn_prior(extended)
     for position, name in enumerate(described.index):

@@ -1,0 +1,66 @@
+"""Scores of a fit that contradict the rest of it: the same doubts as of observed models."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from skillscale.forecasts.doubts import Doubt, usual_causes
+from skillscale.forecasts.surprise import Mixture
+from skillscale.intervals import tails
+from skillscale.posterior.result import Fit
+
+LEVEL = 0.002
+"""Probability below which a fitted score is doubted. The skills have seen the score, so that few of
+a sound table are: three of 1,638 shipped ones."""
+N_DRAWS = 500
+
+
+def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
+    """Scores that are unlikely given the skills of their model and the scores of its family.
+
+    Args:
+        fit: a fitted law.
+        level: probability below which a score is doubted.
+
+    Returns:
+        Doubts, the least likely first.
+
+    Example:
+        >>> import skillscale as sk
+        >>> table = sk.load_table().select(
+        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+        ... )
+        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
+        >>> all(doubt.p_value < 0.5 for doubt in worst_scores(fit, level=0.5))
+        True
+    """
+    parts = (np.asarray(part, float) for part in fit.given_siblings(N_DRAWS))
+    cells = fit.observed_index
+    location, scale, degrees = (part[:, *cells] for part in parts)
+    score = np.asarray(fit.design.observations.score, float)[cells]
+    below = np.asarray(stats.t.cdf((score - location) / scale, degrees)).mean(axis=0)
+    p_values = 2 * np.minimum(below, 1 - below)
+    even = np.full(len(location), 1 / len(location))
+    found = []
+    for i in np.argsort(p_values)[: (p_values < level).sum()]:
+        benchmark, model = (int(index[i]) for index in cells)
+        one = Mixture(location[:, [i]], scale[:, [i]], degrees[:, [i]], even)
+        lower, upper = (float(one.quantile(end)[0]) for end in tails(0.95))
+        name = fit.design.coords["benchmark"][benchmark]
+        described: pd.Series = fit.table.benchmarks.T[name]
+        causes = usual_causes(described, float(score[i]), is_low=score[i] < lower)
+        found.append(
+            Doubt(
+                model=fit.design.coords["model"][model],
+                benchmark=name,
+                found=float(score[i]),
+                lower=lower,
+                upper=upper,
+                p_value=float(p_values[i]),
+                causes=tuple(causes),
+            )
+        )
+    return found
