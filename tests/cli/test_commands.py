@@ -247,7 +247,7 @@ def test_tables_name_skills_families_and_priors(folder):
     assert "discrepancy_spread" in run("priors", "--spec", folder / "spec.toml")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_priors_are_checked_against_the_scores(folder):
     options = ("priors", "--check", "--data", folder / "data", "--spec", folder / "spec.toml")
     rows = json.loads(run(*options, "--format", "json"))

@@ -99,6 +99,7 @@ def test_the_same_seed_gives_the_same_csv(arguments):
     assert losses == {"general", "knowledge"}
 
 
+@pytest.mark.slow
 def test_single_losses_groups_and_budgets_can_be_chosen(folder):
     answer = run(
         *(folder / "runs.csv", "--loss", "web", "--group", "old,new", "--flops", "1e19,1e22"),
@@ -118,6 +119,7 @@ def test_what_runs_say_of_skills_can_go_into_a_fit(folder, arguments, tmp_path):
     assert [known.skill for known in Spec.read(path).evidence] == ["knowledge", "reasoning"]
 
 
+@pytest.mark.slow
 def test_compute_that_contradicts_sizes_is_told_with_its_ratio(folder):
     rows = (folder / "runs.csv").read_text().splitlines()
     rows = [rows[0] + ",flops", *(f"{row},{7e18:g}" for row in rows[1:])]

@@ -84,6 +84,7 @@ def explored(table, exploratory) -> Fit:
     return fit(table, exploratory, method=Svi(draws=400), seed=3)
 
 
+@pytest.mark.slow
 def test_scales_are_one_number_in_every_skills_unit(explored, exploratory):
     posterior = explored.tree.posterior
     for site in ("lineage_scale", "family_scale", "model_scale"):
@@ -92,6 +93,7 @@ def test_scales_are_one_number_in_every_skills_unit(explored, exploratory):
     assert explored.spec == exploratory
 
 
+@pytest.mark.slow
 def test_an_exploratory_fit_survives_its_file_and_answers(explored, tmp_path):
     explored.save(tmp_path / "fit.nc")
     again = Fit.load(tmp_path / "fit.nc")
@@ -103,6 +105,7 @@ def test_an_exploratory_fit_survives_its_file_and_answers(explored, tmp_path):
     assert in_ones[:, 0].std(axis=0) == pytest.approx(np.full(2, np.hypot(0.6, 0.6)), rel=0.15)
 
 
+@pytest.mark.slow
 def test_scores_are_expected_as_named_skills_expect_them(explored, approximate):
     by_named = np.asarray(approximate.expected_scores()).mean(axis=0)
     by_exploratory = np.asarray(explored.expected_scores()).mean(axis=0)
@@ -110,6 +113,7 @@ def test_scores_are_expected_as_named_skills_expect_them(explored, approximate):
     assert np.abs(by_named - by_exploratory)[observed].mean() < 0.01
 
 
+@pytest.mark.slow
 def test_no_exploratory_skill_can_be_maximised(explored):
     with pytest.raises(SpecError, match="name benchmarks"):
         make_objectives(explored)
@@ -145,6 +149,7 @@ def test_skills_are_checked_as_they_are_read(sampled):
     assert table.loc["loading", "rhat"] == pytest.approx(float(azs.rhat(rotated).max()))
 
 
+@pytest.mark.slow
 def test_a_new_benchmark_may_read_exploratory_skills_with_a_minus(explored, approximate, table):
     humaneval = load_table().wide()["humaneval"].reindex(table.models.index).dropna()
     scores = humaneval.reset_index()

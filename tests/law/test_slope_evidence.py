@@ -146,7 +146,7 @@ def test_slopes_without_an_optimum_are_less_likely_than_those_with_it():
     assert all(float(log_likelihood(KNOWLEDGE, other)) < best - 3 for other in others)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_model_without_evidence_has_no_factor(design, spec):
     keyed = seed(make_model(design, spec), jax.random.key(0))
     sites = trace(keyed).get_trace(design.observations)

@@ -266,6 +266,7 @@ def test_losses_of_some_surfaces_are_those_of_all(surfaces):
 # What one loss has to do with another
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws(skilled, surfaces):
     again = fit_surfaces(skilled_runs(0), method=METHOD, seed=3)
     np.testing.assert_array_equal(again.log_numbers, surfaces.log_numbers)
