@@ -106,7 +106,8 @@ def test_what_is_not_said_is_assumed_aloud(approximate):
 
 
 def test_rows_of_one_size_and_tokens_are_told(approximate):
-    twins = pd.concat([SEEN, SEEN.iloc[[1]].assign(model="new-3b-again")], ignore_index=True)
+    one = SEEN.iloc[[1]]
+    twins = pd.concat([one, one.assign(model="new-3b-again")], ignore_index=True)
     answer = forecast(approximate, PLAN.assign(**SAID), twins, n_draws=100)
     (said,) = [said for said in answer.attrs["assumed"] if "share size and tokens" in said]
     assert said.startswith("new-3b, new-3b-again share size and tokens")

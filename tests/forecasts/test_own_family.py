@@ -28,9 +28,9 @@ def described(fit, family: str) -> pd.DataFrame:
 
 
 def test_a_familys_models_tell_its_efficiency_as_a_fit_would(approximate):
-    """Pythia's eight models under another name: as efficient as Pythia is found to be."""
-    own = own_production(approximate, described(approximate, "pythia"))
-    fitted = production(approximate, "pythia")
+    """The models of Llama under another name: as efficient as Llama is found to be."""
+    own = own_production(approximate, described(approximate, "llama"))
+    fitted = production(approximate, "llama")
     spread = fitted.efficiency.std(axis=0)
     assert np.abs(own.efficiency.mean(axis=0) - fitted.efficiency.mean(axis=0)).max() < spread.max()
     assert (np.abs(own.efficiency.std(axis=0) / spread - 1) < 0.5).all()

@@ -18,6 +18,7 @@ import jax
 import numpy as np
 import pandas as pd
 
+from skillscale.data.plan import NEW_FAMILY
 from skillscale.errors import TableError
 from skillscale.forecasts.examination import examine, silent
 from skillscale.forecasts.planned import after_scores
@@ -65,17 +66,18 @@ def own_production(
         >>> own_production(fit, observed, n_draws=200).slope.shape
         (200, 3, 2)
     """
+    given = observed.reindex(columns=["family"]).astype(object)["family"]
+    families = [str(name) for name in given.fillna(NEW_FAMILY).unique()]
+    if len(families) > 1:
+        raise TableError(
+            [f"observed: an optimum is of one family, found {', '.join(families)}. Keep one."]
+        )
     largest = observed.loc[[observed["n_params"].astype(float).idxmax()]]
     named = [name for name in ("family", "lineage", "tuning", "release") if name in observed]
     described = largest[["model", "n_params", *named]].assign(n_tokens=fit.spec.reference_tokens)
     examined = examine(
         fit, described, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note
     )
-    families = examined.question.observed["family"].unique()
-    if len(families) > 1:
-        raise TableError(
-            [f"observed: an optimum is of one family, found {', '.join(families)}. Keep one."]
-        )
     size = fit.spec.reference_params
     both = pd.concat([described.assign(model="at the reference"), described.assign(model="larger")])
     both["n_params"] = [size, math.e * size]
