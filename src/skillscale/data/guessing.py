@@ -68,8 +68,9 @@ def none_below_guessing(benchmarks: pd.DataFrame) -> pa.Check:
     Returns:
         The rule, which passes benchmarks that are not described.
     """
-    known = benchmarks.dropna(subset=["benchmark"]).drop_duplicates("benchmark")
-    described = known.set_index("benchmark")[["chance", "n_items"]].map(number)
+    columns = ["benchmark", "chance", "n_items"]
+    known = benchmarks.reindex(columns=columns).dropna().drop_duplicates("benchmark")
+    described = known.set_index("benchmark").map(number)
     valid = described[described["chance"].between(0, 1) & (described["n_items"] > 0)]
     least = {name: least_score(*row) for name, row in zip(valid.index, valid.values, strict=True)}
 

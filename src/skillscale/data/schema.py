@@ -137,7 +137,7 @@ def scores_schema(
     Args:
         models: names in models.csv, None when it can't be read.
         benchmarks: names in benchmarks.csv, None when it can't be read.
-        described: cells of benchmarks.csv with ``benchmark, chance, n_items``, None without these.
+        described: cells of benchmarks.csv, None when it can't be read.
 
     Returns:
         Columns and rules of the file.

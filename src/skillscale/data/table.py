@@ -244,11 +244,7 @@ def load_table(path: str | Path | None = None) -> Table:
     cells, problems = _read(shipped_directory() if path is None else Path(path))
     if problems:
         raise TableError(problems)
-    return Table(
-        models=model_frame(cells["models.csv"]).set_index("model"),
-        scores=_score_frame(cells["scores.csv"]),
-        benchmarks=_benchmark_frame(cells["benchmarks.csv"]),
-    )
+    return _table(cells)
 
 
 def validate(path: str | Path) -> list[str]:
@@ -319,30 +315,26 @@ def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
         frame = cells.get(f"{kind}s.csv", pd.DataFrame())
         return frame[kind].dropna().to_list() if kind in frame.columns else None
 
-    described = cells.get("benchmarks.csv")
-    if described is not None and not {"benchmark", "chance", "n_items"} <= set(described.columns):
-        described = None
+    known = names("model"), names("benchmark"), cells.get("benchmarks.csv")
     checks = {
         "models.csv": (models_schema(), ["model"]),
-        "scores.csv": (
-            scores_schema(names("model"), names("benchmark"), described),
-            ["model", "benchmark"],
-        ),
+        "scores.csv": (scores_schema(*known), ["model", "benchmark"]),
         "benchmarks.csv": (benchmarks_schema(), ["benchmark"]),
     }
     for file, frame in cells.items():
         schema, key = checks[file]
         problems += find_problems(file, frame, schema, key)
-    return cells, problems or _falling(cells)
+    if not problems:
+        table = _table(cells)
+        falls = falling(table.wide(), table.models["n_active_params"])
+        problems = [f"scores.csv: {told(*found)}" for found in falls.items()]
+    return cells, problems
 
 
-def _falling(cells: dict[str, pd.DataFrame]) -> list[str]:
-    """Benchmarks of valid files that fall as models improve."""
-    scores = cells["scores.csv"].assign(score=numbers(cells["scores.csv"]["score"]))
-    # pivot refuses repeated cells, which pivot_table would average.
-    wide = scores.pivot(index="model", columns="benchmark", values="score")  # noqa: PD010
-    size = model_frame(cells["models.csv"]).set_index("model")["n_active_params"]
-    return [f"scores.csv: {told(*found)}" for found in falling(wide, size).items()]
+def _table(cells: dict[str, pd.DataFrame]) -> Table:
+    models, scores, benchmarks = (cells[file] for file in FILES)
+    models = model_frame(models).set_index("model")
+    return Table(models, _score_frame(scores), _benchmark_frame(benchmarks))
 
 
 def shipped_directory() -> Path:
