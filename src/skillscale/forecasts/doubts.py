@@ -38,7 +38,7 @@ from skillscale.law.sites import Draws
 from skillscale.posterior.result import Fit
 
 LEVEL = 0.04
-"""Probability that any score of a model is doubted by chance; of shipped models a tenth has one."""
+"""Probability that any score of a model is doubted by chance; 6 % of shipped models have one."""
 ZERO_LEVEL = 0.04
 """Probability below which a score of nothing is doubted: parsers do lose all answers, one in fifty
 times or so, and then this is what is found."""
