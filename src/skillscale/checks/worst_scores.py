@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from skillscale.forecasts.doubts import Doubt, usual_causes
+from skillscale.forecasts.doubts import Doubt, doubt_of
 from skillscale.forecasts.surprise import Mixture
-from skillscale.intervals import tails
 from skillscale.posterior.result import Fit
 
 LEVEL = 0.01
@@ -41,26 +39,14 @@ def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
     cells = fit.observed_index
     location, scale, degrees = (part[:, *cells] for part in parts)
     score = np.asarray(fit.design.observations.score, float)[cells]
-    below = np.asarray(stats.t.cdf((score - location) / scale, degrees)).mean(axis=0)
-    p_values = 2 * np.minimum(below, 1 - below)
     even = np.full(len(location), 1 / len(location))
+    expected = Mixture(location, scale, degrees, even)
+    p_values = expected.p_value(score)
+    benchmarks, models = (fit.design.coords[name] for name in ("benchmark", "model"))
     found = []
     for i in np.argsort(p_values)[: (p_values < level).sum()]:
         benchmark, model = (int(index[i]) for index in cells)
-        one = Mixture(location[:, [i]], scale[:, [i]], degrees[:, [i]], even)
-        lower, upper = (float(one.quantile(end)[0]) for end in tails(0.95))
-        name = fit.design.coords["benchmark"][benchmark]
-        described: pd.Series = fit.table.benchmarks.T[name]
-        causes = usual_causes(described, float(score[i]), is_low=score[i] < lower)
-        found.append(
-            Doubt(
-                model=fit.design.coords["model"][model],
-                benchmark=name,
-                found=float(score[i]),
-                lower=lower,
-                upper=upper,
-                p_value=float(p_values[i]),
-                causes=tuple(causes),
-            )
-        )
+        described: pd.Series = fit.table.benchmarks.T[benchmarks[benchmark]]
+        own = expected.of(int(i)), float(p_values[i])
+        found.append(doubt_of(models[model], described, float(score[i]), *own))
     return found

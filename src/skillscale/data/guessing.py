@@ -12,6 +12,7 @@ come back: it stands for everything below.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
@@ -23,8 +24,8 @@ STANDARD_ERRORS = 4.0
 POINTS = 0.05
 """How far below guessing a score must lie, in both respects, to be impossible: one letter always
 answered gives MMLU 0.231."""
-NORMALISED = {"gpqa": True, "mmlu_pro": True, "bbh": False, "musr": False}
-"""Benchmarks that the leaderboard normalises, and whether their raw scores come back exactly."""
+NORMALISED = ("gpqa", "mmlu_pro", "bbh", "musr")
+"""Benchmarks that the leaderboard normalises; the first two come back exactly."""
 
 
 def least_score(chance: float, n_items: float) -> float:
@@ -91,9 +92,26 @@ def _advice(name: str, values: pd.Series, chance: float) -> str:
             "No answer was counted as right: the parser found none, or chance was subtracted. "
             "Evaluate again, or remove the score."
         )
-    raw = chance + (1 - chance) * values.iloc[0]
+    raw = raw_score(values.iloc[0], chance)
     remedy = ", or use --normalised for observed scores" if name in NORMALISED else ""
     return f"Was chance subtracted, as leaderboards do? If so, write {raw:.3g}{remedy}."
+
+
+def raw_score(normalised: Any, chance: Any) -> Any:
+    """The raw score of one that chance was subtracted from; or several, of numbers or arrays.
+
+    Args:
+        normalised: the share of what is above guessing.
+        chance: what guessing earns.
+
+    Returns:
+        A fraction.
+
+    Example:
+        >>> raw_score(0.5, 0.25)
+        0.625
+    """
+    return chance + (1 - chance) * normalised
 
 
 def raw_scores(normalised: pd.DataFrame, chance: pd.Series) -> pd.DataFrame:
@@ -113,7 +131,7 @@ def raw_scores(normalised: pd.DataFrame, chance: pd.Series) -> pd.DataFrame:
     """
     raw = normalised.copy()
     for name in raw.columns.intersection(list(NORMALISED)):
-        raw[name] = chance[name] + (1 - chance[name]) * raw[name]
+        raw[name] = raw_score(raw[name], chance[name])
     return raw
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from skillscale.data.guessing import NORMALISED
 from skillscale.forecasts.hypotheses import Hypothesis, hypotheses
 from skillscale.forecasts.question import Question
 from skillscale.forecasts.surprise import (
@@ -226,16 +227,29 @@ def _of_score(question: Question, suspect: Suspect, fit: Fit) -> Doubt:
     assert question.scores is not None
     name, found = question.benchmarks[benchmark], float(question.scores.value[suspect.cell])
     described = fit.table.benchmarks.T[name]
-    lower, upper = (float(suspect.expected.quantile(level)[0]) for level in tails(0.95))
-    return Doubt(
-        model=str(question.observed.index[model]),
-        benchmark=name,
-        found=found,
-        lower=lower,
-        upper=upper,
-        p_value=suspect.p_value,
-        causes=tuple(usual_causes(described, found, is_low=found < lower)),
+    return doubt_of(
+        str(question.observed.index[model]), described, found, suspect.expected, suspect.p_value
     )
+
+
+def doubt_of(
+    model: str, benchmark: pd.Series, found: float, expected: Mixture, p_value: float
+) -> Doubt:
+    """The doubt of a score, with the range expected and the usual causes.
+
+    Args:
+        model: whose score it is.
+        benchmark: its row of a table.
+        found: the score, a fraction.
+        expected: its predictive distribution.
+        p_value: probability of a score as far out.
+
+    Returns:
+        The doubt.
+    """
+    lower, upper = (float(expected.quantile(level)[0]) for level in tails(0.95))
+    causes = tuple(usual_causes(benchmark, found, is_low=found < lower))
+    return Doubt(model, str(benchmark.name), found, lower, upper, p_value, causes)
 
 
 def _of_row(question: Question, row: Alternative) -> Doubt:
@@ -289,5 +303,4 @@ def names(question: Question, hypothesis: Hypothesis) -> str:
 
 def subtracted_chance(benchmarks: pd.DataFrame) -> Float[np.ndarray, " benchmark"]:
     """Score of guessing of the benchmarks from which the leaderboard subtracts it, else zero."""
-    is_normalised = benchmarks["leaderboard"].eq("v2")
-    return benchmarks["chance"].where(is_normalised, 0.0).to_numpy(dtype=float)
+    return benchmarks["chance"].where(benchmarks.index.isin(NORMALISED), 0.0).to_numpy(dtype=float)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from skillscale.data.guessing import raw_score
 from skillscale.forecasts.question import Question
 from skillscale.formatting import format_count
 
@@ -114,8 +115,8 @@ def raised(
     value = np.array(scores.value)
     is_changed = np.asarray(scores.is_observed)[:, model] & (subtracted > 0)
     if is_changed.any():
-        share = 1 - subtracted[is_changed]
-        value[is_changed, model] = subtracted[is_changed] + share * value[is_changed, model]
+        chance = subtracted[is_changed]
+        value[is_changed, model] = raw_score(value[is_changed, model], chance)
         raw = dataclasses.replace(question, scores=scores._replace(value=jnp.asarray(value)))
         cause = "the scale of its scores, if chance was subtracted from them (use --normalised)"
-        yield Hypothesis((model,), cause, raw, float(np.log(share).sum()))
+        yield Hypothesis((model,), cause, raw, float(np.log(1 - chance).sum()))

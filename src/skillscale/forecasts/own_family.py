@@ -14,7 +14,6 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-import jax
 import numpy as np
 import pandas as pd
 
@@ -23,7 +22,7 @@ from skillscale.errors import TableError
 from skillscale.forecasts.examination import examine, silent
 from skillscale.forecasts.planned import after_scores
 from skillscale.forecasts.question import Question, ask
-from skillscale.posterior.one_family import N_DRAWS, Production
+from skillscale.posterior.one_family import N_DRAWS, Production, production_of
 from skillscale.posterior.result import Fit
 
 
@@ -86,12 +85,8 @@ def own_production(
     growth, skill = planned.law.growth, planned.skill[:, 0]
     slope = np.asarray(growth.slope, np.float64).copy()
     slope[:, 0] = skill[:, :, 1] - skill[:, :, 0]
-    link = jax.tree.map(np.asarray, planned.law.benchmarks)
-    link = link.link(np.asarray(fit.design.observations.chance))
     unit = np.asarray(fit.units(n_draws))[planned.chosen]
-    return Production(
-        skill[:, :, 0], slope, link, unit, fit.spec.reference_params, fit.spec.reference_tokens
-    )
+    return production_of(fit, planned.law, skill[:, :, 0], slope, unit)
 
 
 def _of_the_family(question: Question) -> Question:

@@ -30,7 +30,7 @@ from skillscale.law import equation
 from skillscale.law.design import Observations, covariates
 from skillscale.law.model import split_covariates
 from skillscale.law.priors import slope_prior
-from skillscale.law.sites import Draws, Growth
+from skillscale.law.sites import Draws, Growth, Law
 from skillscale.posterior.result import Fit
 
 N_DRAWS = 1000
@@ -95,9 +95,30 @@ def production(
         position = families.index(family)
         efficiency = np.asarray(draws.fitted.efficiency, np.float64)[:, position]
         slope[:, 0] += _own_slope(fit, draws, position, np.random.default_rng(seed))
-    link = jax.tree.map(np.asarray, draws.law.benchmarks)
+    return production_of(fit, draws.law, efficiency, slope, np.asarray(fit.units(n_draws)))
+
+
+def production_of(
+    fit: Fit,
+    law: Law,
+    efficiency: Float[np.ndarray, "draw skill"],
+    slope: Float[np.ndarray, "draw input skill"],
+    unit: Float[np.ndarray, "draw skill"],
+) -> Production:
+    """The law of a family of this efficiency and these slopes, with the links of a fit.
+
+    Args:
+        fit: a fitted law.
+        law: draws of it.
+        efficiency: skills at the references.
+        slope: skill per e-fold of size, of tokens, and per product of both logs.
+        unit: units of the skills.
+
+    Returns:
+        The law of the family, in the same draws.
+    """
+    link = jax.tree.map(np.asarray, law.benchmarks)
     link = link.link(np.asarray(fit.design.observations.chance))
-    unit = np.asarray(fit.units(n_draws))
     reference = fit.spec.reference_params, fit.spec.reference_tokens
     return Production(efficiency, slope, link, unit, *reference)
 
