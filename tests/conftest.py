@@ -45,7 +45,7 @@ CACHE_BYTES = 4 * 2**30
 """A limit, that JAX locks its cache: workers write to it at the same time."""
 LONGEST_FIRST = (
     "tests/test_notebooks.py",
-    "tests/forecasts/test_agreement.py",
+    "tests/test_studies.py",
     "tests/cli/test_commands.py",
     "tests/runs/test_best_sizes.py",
     "tests/posterior/test_add_benchmark.py",

@@ -23,7 +23,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+import agreement
 import doubt_cases
+import hostile
 import simulated_runs
 import skillscale as sk
 from skillscale.backtest import protocols
@@ -41,6 +43,9 @@ RESULTS = ROOT / "benchmarks_data" / "studies"
 KEPT = ROOT / ".studies"
 GROUPS_PER_PART = 1
 """Posteriors that a part of a back-test finds."""
+JOBS = 2
+"""Processes of a part."""
+FILES_PER_PART = 50
 
 Result = dict[str, Any]
 """Plain values, for JSON."""
@@ -143,7 +148,7 @@ class Backtest:
             for study in self.studies()
         ]
         some = [study for study in some if study.folds]
-        reports = run_studies(some, self.refits(), jobs=2)
+        reports = run_studies(some, self.refits(), jobs=JOBS)
         return {
             json.dumps([report.protocol, dict(report.options)]): _frame_text(report.cells)
             for report in reports
@@ -260,7 +265,28 @@ def _of_doubts(results: Sequence[Result]) -> Result:
     )
 
 
+def _hostile_files(part: str) -> Result:
+    first = int(part) * FILES_PER_PART
+    return hostile.try_files(range(first, first + FILES_PER_PART))
+
+
 STUDIES = [
+    Study(
+        "agreement",
+        "How far are forecasts by conditioning from those of a fit to everything observed?",
+        lambda: agreement.LINEAGES,
+        agreement.differences,
+        agreement.largest,
+        agreement.holds,
+    ),
+    Study(
+        "hostile-files",
+        "Does any of 1,000 broken files end in a traceback, a hang or half an output?",
+        lambda: [f"{i:02d}" for i in range(1000 // FILES_PER_PART)],
+        _hostile_files,
+        hostile.together,
+        hostile.holds,
+    ),
     Study(
         "doubts",
         "How often is a sound score or model doubted, and a wrong one found?",

@@ -64,7 +64,9 @@ def test_stored_results_are_of_a_study_and_hold(path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("long", STUDIES, ids=lambda long: long.name)
-def test_a_part_of_every_study_holds_what_it_should(long):
+def test_parts_of_every_study_hold_what_they_should(long, monkeypatch):
+    monkeypatch.setattr(study, "JOBS", 1)  # beside other tests
     parts = long.parts()
-    part = parts[np.random.default_rng(7).integers(len(parts))]
-    long.check(long.summarise([json.loads(json.dumps(long.run(part)))]))
+    n_parts = 3 if long.name == "hostile-files" else 1
+    some = np.random.default_rng(7).choice(len(parts), n_parts, replace=False)
+    long.check(long.summarise([json.loads(json.dumps(long.run(parts[i]))) for i in some]))

@@ -128,6 +128,8 @@ def made_up(errors: dict[str, list[float]], method: str = "skillscale") -> pd.Da
             "tuning": "base",
             "benchmark": "b",
             "log_ratio": np.log(5),
+            "log_outside": np.log(1.5),
+            "months_after": 4.0,
             "n_known": 1,
             "actual": 0.5,
             "error": error,
@@ -151,6 +153,8 @@ def test_summaries_weigh_folds_alike():
     # Two points are a standard deviation: 1 is inside 50 %, 3 is outside 80 %, 6 is outside 95 %.
     assert summary["coverage"] == pytest.approx({"50": 1 / 3, "80": 1 / 3, "95": 2 / 3})
     assert summary["groups"]["distance"]["3x to 10x"]["n"] == 3
+    assert summary["groups"]["outside"]["up to 2x"]["n"] == 3
+    assert summary["groups"]["months"]["3 to 6"]["n"] == 3
     json.dumps(summary)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -10,7 +12,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from skillscale.cli.app import app, main
-from skillscale.cli.output import print_table
+from skillscale.cli.output import print_table, progress
 from skillscale.errors import FitFileError, TableError
 from skillscale.files import require_writable
 
@@ -60,11 +62,13 @@ def test_every_question_about_observed_models_names_the_doubted_score(run, quest
 
 
 @pytest.mark.parametrize(("observed", "code"), [("good.csv", 0), ("bad.csv", 1)])
-def test_strict_doubts_end_in_exit_code_one(run, observed, code):
-    result = run("forecast", "--strict", observed=observed)
+@pytest.mark.parametrize("question", [QUESTIONS[0], QUESTIONS[-1]], ids=lambda q: q[0])
+def test_strict_doubts_end_in_exit_code_one(run, question, observed, code):
+    result = run(*question, "--strict", observed=observed)
     assert result.exit_code == code
     assert ("Doubt" in result.stderr) == bool(code)
-    assert json.loads(result.stdout)
+    doubts = [row.get("doubts") or "" for row in json.loads(result.stdout)]
+    assert all(("contradicts" in doubt) == bool(code) for doubt in doubts)
 
 
 def test_what_agrees_and_is_described_is_answered_without_a_word(run):
@@ -96,6 +100,32 @@ def test_files_are_replaced_only_by_force_and_never_sampled_for_in_vain(
             main()
         assert "is there already" in capsys.readouterr().err.replace("\n", " ")
     assert there.read_text() == "precious"
+
+
+def test_long_work_says_so_in_lines_where_there_is_no_terminal(capsys):
+    with progress("Folds") as on_progress:
+        for done in range(41):
+            on_progress(done, 40)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" after")[0] for line in lines] == [
+        f"Folds: {share}%" for share in (0, 25, 50, 75, 100)
+    ]
+
+
+def test_a_device_that_is_not_there_is_a_sentence(folder):
+    command = ["forecast", str(folder / "fit.nc"), "--plan", str(folder / "plan.csv")]
+    asked = {**os.environ, "JAX_PLATFORMS": "cuda"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from skillscale.cli.app import main; main()", *command],
+        env=asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith("Error: JAX finds no device for JAX_PLATFORMS=cuda")
+    assert "Traceback" not in done.stderr
 
 
 def test_a_narrow_terminal_says_which_columns_it_has_no_place_for(capsys):

@@ -8,6 +8,7 @@ import pytest
 
 from skillscale import forecast
 from skillscale.errors import TableError
+from skillscale.forecasts.assumptions import assumptions, this_month
 from skillscale.forecasts.doubts import doubt
 from skillscale.forecasts.question import ask
 from small import PLAN, SEEN
@@ -35,6 +36,16 @@ def test_a_score_that_contradicts_the_rest_is_named_with_its_range_and_causes(ap
     assert text.startswith("new-3b: bbh 75.0 contradicts the rest, which expects ")
     assert "metric" in text
     assert "trained on" in text
+
+
+def test_a_benchmark_evaluated_wrongly_on_a_whole_family_is_named_for_every_model(approximate):
+    """Scores of its siblings are as wrong, and would vouch for each."""
+    observed = SEEN.assign(bbh=[0.72, 0.75])
+    found = doubts_of(approximate, observed).scores
+    assert {(doubt.model, doubt.benchmark) for doubt in found} == {
+        ("new-1b", "bbh"),
+        ("new-3b", "bbh"),
+    }
 
 
 def test_no_answer_right_beside_good_scores_points_to_the_parser(approximate):
@@ -72,9 +83,10 @@ def test_a_doubted_score_counts_in_no_forecast_unless_asked_for(approximate):
     pd.testing.assert_series_equal(without["median"].to_series(), blank["median"].to_series())
     assert float(abs(kept["median"] - blank["median"]).sel(benchmark="bbh").max()) > 0.03
     assert without.attrs["doubts"] == kept.attrs["doubts"]
-    (change,) = without.attrs["changes"]
+    change, _ = without.attrs["changes"]
     assert change in notes
     assert change.startswith("With bbh of new-3b medians differ by ")
+    assert kept.attrs["changes"][0].startswith("Without bbh of new-3b medians differ by ")
     assert blank.attrs["doubts"] == []
     assert any(note.startswith("Doubt: new-3b: bbh") for note in notes)
 
@@ -92,13 +104,18 @@ def test_frames_are_checked_as_files_are(approximate):
 
 def test_what_is_not_said_is_assumed_aloud(approximate):
     plan = PLAN.iloc[:1]
-    attrs = forecast(approximate, plan, n_draws=100).attrs
+    notes: list[str] = []
+    attrs = forecast(approximate, plan, n_draws=100, on_note=notes.append).attrs
     assert attrs["assumed"] == [
         "new-8b: no tuning is given, base models are assumed.",
         f"new-8b: no release is given, {approximate.models['release'].max()} is assumed, the last "
         "month of the fit.",
     ]
-    assert forecast(approximate, plan.assign(**SAID), n_draws=100).attrs["assumed"] == []
+    last = approximate.models["release"].max()
+    assert attrs["changes"][0].startswith(f"Released {this_month()} instead of {last}, medians ")
+    assert attrs["changes"][0] in notes
+    said = forecast(approximate, plan.assign(**SAID), n_draws=100).attrs
+    assert said["assumed"] == said["changes"] == []
     near = forecast(approximate, plan.assign(family="llama2", **SAID), n_draws=100).attrs["assumed"]
     assert near == [
         "family 'llama2' is not in the fit: a new one is assumed. Nearest: 'llama-2', 'llama'."
@@ -111,6 +128,15 @@ def test_rows_of_one_size_and_tokens_are_told(approximate):
     answer = forecast(approximate, PLAN.assign(**SAID), twins, n_draws=100)
     (said,) = [said for said in answer.attrs["assumed"] if "share size and tokens" in said]
     assert said.startswith("new-3b, new-3b-again share size and tokens")
+
+
+def test_rows_of_one_size_are_told_as_checkpoints(approximate):
+    checkpoints = SEEN.assign(n_params=3e9, n_tokens=[1e12, 2e12])
+    said = assumptions(approximate, PLAN.assign(**SAID), checkpoints.assign(**SAID))
+    assert said == [
+        "new-1b, new-3b share a size: they count as models trained independently, and the forecast "
+        "is too sure if they are checkpoints of one run. Keep one row of each."
+    ]
 
 
 def test_plans_beyond_the_data_say_how_far_and_absurd_ones_are_refused(approximate):

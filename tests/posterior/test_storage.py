@@ -170,3 +170,31 @@ def test_a_save_that_fails_leaves_the_old_file_and_no_other(approximate, copy, m
         approximate.save(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda values: values * np.nan, "posterior/slope holds what are no finite numbers"),
+        (lambda values: values[..., :1], r"posterior/slope does not match the table \(chain"),
+        (None, "posterior/slope is missing"),
+    ],
+)
+def test_draws_are_held_to_the_table(copy, change, message):
+    with xr.open_datatree(copy, engine="h5netcdf") as opened:
+        tree = opened.load()
+    posterior = tree["posterior"].to_dataset()
+    changed = posterior.drop_vars("slope")
+    if change is not None:
+        values = change(posterior["slope"].to_numpy())
+        dims = (
+            posterior["slope"].dims
+            if values.shape[-1] > 1
+            else (*posterior["slope"].dims[:-1], "one")
+        )
+        changed["slope"] = (dims, values)
+    groups = {name: node.to_dataset() for name, node in tree.children.items()}
+    damaged = xr.DataTree.from_dict(groups | {"posterior": changed, "/": tree.to_dataset()})
+    damaged.to_netcdf(copy, engine="h5netcdf")
+    with pytest.raises(FitFileError, match=message):
+        Fit.load(copy)

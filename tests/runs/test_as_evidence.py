@@ -11,10 +11,10 @@ import pytest
 
 from skillscale.errors import RunsError
 from skillscale.law.spec import Spec
+from skillscale.law.starter import evidence_toml
 from skillscale.runs.as_evidence import (
     EXPONENT_DRIFT,
     SHARPNESS_DRIFT,
-    evidence_toml,
     slope_evidence,
 )
 from skillscale.runs.estimators import isoflop

@@ -14,8 +14,14 @@ from skillscale.backtest.published import BEST_SLOTH
 from skillscale.backtest.scores import OURS
 from skillscale.intervals import INTERVALS
 
-DISTANCES = {"none seen": None, "up to 3x": 3.0, "3x to 10x": 10.0, "more than 10x": np.inf}
+NONE_SEEN = "none seen"
+DISTANCES = {"up to 3x": 3.0, "3x to 10x": 10.0, "more than 10x": np.inf}
 """How much larger than the largest model seen of the family."""
+SIZES = {"within": 1.0, "up to 2x": 2.0, "more than 2x": np.inf}
+"""How far outside the sizes of the training."""
+MONTHS = {"before": 0.0, "up to 3": 3.0, "3 to 6": 6.0, "more than 6": np.inf}
+"""How long after the last model of the training."""
+GROUPS = ("tuning", "distance", "outside", "months", "n_known", "benchmark", "family")
 RESAMPLES = 5000
 
 
@@ -27,8 +33,8 @@ class Report:
         protocol: name of the protocol.
         options: what it was run with.
         cells: one row per method and score: ``fold, model, family, lineage, tuning, benchmark,
-            log_ratio, n_known, actual, method, median, crps, log_score, pit`` and the ends of
-            intervals, fractions.
+            log_ratio, log_outside, months_after, n_known, actual, method, median, crps, log_score,
+            pit`` and the ends of intervals, fractions.
         published: errors as published, by (fold, benchmark), for the ``sloth`` protocol.
         seconds: time it took.
 
@@ -139,20 +145,23 @@ class Report:
         return pooled_paired([self], other, seed=seed)
 
     def groups(self, method: str = OURS) -> dict[str, dict[str, dict[str, Any]]]:
-        """Errors and coverage by tuning, by extrapolation distance, by benchmark, by family.
+        """Errors and coverage by tuning, distance in size and date, benchmark and family.
 
         Args:
             method: name of a method in ``cells``.
 
         Returns:
-            By what is grouped by (``tuning, distance, n_known, benchmark, family``) and group:
-            ``n`` scores, ``mae_points``, and ``coverage`` (fractions).
+            By what is grouped by (``tuning``; ``distance`` in size from the largest model seen of
+            the family, ``outside`` the sizes of the training, ``months`` after it; ``n_known,
+            benchmark, family``) and group: ``n`` scores, ``mae_points``, and ``coverage``
+            (fractions).
         """
         rows = self.of(method)
-        ratio = np.exp(rows["log_ratio"])
-        bins = [0, *[edge for edge in DISTANCES.values() if edge is not None]]
-        distance = pd.cut(ratio, bins, labels=list(DISTANCES)[1:])
-        rows = rows.assign(distance=distance.astype(object).where(ratio.notna(), "none seen"))
+        rows = rows.assign(
+            distance=_binned(np.exp(rows["log_ratio"]), DISTANCES).fillna(NONE_SEEN),
+            outside=_binned(np.exp(rows["log_outside"]), SIZES),
+            months=_binned(rows["months_after"], MONTHS),
+        )
         return {
             name: {
                 str(value): {
@@ -162,7 +171,7 @@ class Report:
                 }
                 for value, group in rows.groupby(name)
             }
-            for name in ("tuning", "distance", "n_known", "benchmark", "family")
+            for name in GROUPS
         }
 
     def summary(self) -> dict[str, Any]:
@@ -223,6 +232,12 @@ class Report:
         """CRPS in points and log score, averaged over folds like errors."""
         means = rows.groupby("fold")[["crps", "log_score"]].mean().mean()
         return {"crps": 100 * float(means["crps"]), "log_score": float(means["log_score"])}
+
+
+def _binned(values: pd.Series, bins: Mapping[str, float]) -> pd.Series:
+    """Name of the bin of every value, by the upper ends of bins."""
+    found = pd.cut(values, [-np.inf, *bins.values()], labels=list(bins))
+    return found.astype(object)
 
 
 def joined(reports: Sequence[Report]) -> Report:

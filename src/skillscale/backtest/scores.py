@@ -27,9 +27,12 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
         table: all models.
 
     Returns:
-        ``fold, model, family, lineage, tuning, benchmark, log_ratio, n_known, actual``, ordered by
-        model and benchmark; ``log_ratio`` is how many e-folds larger the model is than the largest
-        seen of its family (NaN where none is seen), ``n_known`` how many scores are seen in all.
+        ``fold, model, family, lineage, tuning, benchmark, log_ratio, log_outside, months_after,
+        n_known, actual``, ordered by model and benchmark; ``log_ratio`` is how many e-folds larger
+        the model is than the largest seen of its family (NaN where none is seen), ``log_outside``
+        how many larger than all models of the training, or smaller (zero in between),
+        ``months_after`` how much later than all of them it was released (negative if not),
+        ``n_known`` how many scores are seen in all.
 
     Example:
         >>> from skillscale import load_table
@@ -45,7 +48,7 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
     long = fold.test.rename_axis("model").reset_index()
     rows = long.melt("model", var_name="benchmark", value_name="actual").dropna()
     rows = rows.sort_values(["model", "benchmark"], ignore_index=True)
-    described = models.loc[rows["model"], ["family", "lineage", "tuning", "n_params"]]
+    described = models.loc[rows["model"]]
     seen = models.loc[fold.seen.index]
     largest = seen.groupby("family")["n_params"].max()
     ratio = described["n_params"].to_numpy() / described["family"].map(largest).to_numpy(float)
@@ -53,7 +56,14 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
     for position, name in enumerate(("family", "lineage", "tuning"), start=2):
         rows.insert(position, name, described[name].to_numpy())
     rows.insert(6, "log_ratio", np.log(ratio))
-    rows.insert(7, "n_known", int(fold.seen.notna().to_numpy().sum()))
+    trained = models.drop(fold.held_out)
+    size = described["n_params"].to_numpy()
+    low, high = trained["n_params"].min(), trained["n_params"].max()
+    outside = np.log(np.maximum(size / high, low / size))
+    years = described["release_year"].to_numpy() - trained["release_year"].max()
+    rows.insert(7, "log_outside", np.maximum(outside, 0.0))
+    rows.insert(8, "months_after", np.round(12 * years))
+    rows.insert(9, "n_known", int(fold.seen.notna().to_numpy().sum()))
     return rows
 
 

@@ -94,7 +94,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     if fit.tree.posterior.sizes["chain"] < 2:
         raise SkillscaleError(
             "a fit of one chain can't be diagnosed: chains are compared with each other. "
-            "Fit with Nuts, and two chains or more."
+            "Fit with --method nuts, and --chains 2 or more."
         )
     draws = read_skills(fit).draws  # before they are read, exploratory skills have no orientation
     shape = draws.sizes["chain"], draws.sizes["draw"]
@@ -174,14 +174,14 @@ def _convergence(fit: Fit) -> list[Check]:
             grade(-diverging, -0.001, -0.02),
             diverging,
             "<= 0.001",
-            "Raise target_accept; check the priors.",
+            "Fit with a larger --target-accept, such as 0.9; look at priors --check.",
         ),
         Check(
             "energy (BFMI), smallest",
             grade(energy, 0.3, 0.1),
             energy,
             ">= 0.3",
-            "The tails of the posterior are explored slowly: sample longer.",
+            "The tails of the posterior are explored slowly: sample longer (--draws).",
         ),
     ]
 

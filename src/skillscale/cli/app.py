@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
+import jax
 import pandas as pd
 import typer
 import xarray as xr
@@ -17,12 +19,16 @@ from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError, TableError
+from skillscale.forecasts.doubts import Doubt
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import MISSING, format_points
 from skillscale.law.spec import Spec
 from skillscale.posterior.result import Fit
 
 T = TypeVar("T")
+
+N_DOUBTS = 5
+"""Scores of a table that are named."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -57,7 +63,10 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="End in exit code 1 where anything observed is doubted.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
-SpecFile = Annotated[Path | None, typer.Option("--spec", help="Specification, a TOML file.")]
+SpecFile = Annotated[
+    Path | None,
+    typer.Option("--spec", help="Specification, TOML; `skillscale spec` writes one, explained."),
+]
 
 
 def _print_version(is_asked: bool) -> None:
@@ -123,6 +132,14 @@ def note(sentence: str) -> None:
     messages.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
+def note_doubts(doubts: Sequence[Doubt]) -> None:
+    """Name the worst scores of a table."""
+    for doubt in doubts[:N_DOUBTS]:
+        note(f"Doubt: {doubt}")
+    if len(doubts) > N_DOUBTS:
+        note(f"{len(doubts) - N_DOUBTS} more scores contradict the rest.")
+
+
 def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
     """Say so where the observed scores surprise the fit."""
     if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
@@ -140,7 +157,7 @@ def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
 
 def end(result: xr.Dataset | pd.DataFrame, *, strict: bool) -> None:
     """End a command that printed a result: in exit code 1 where that is asked for and doubted."""
-    if strict and result.attrs["doubts"]:
+    if strict and result.attrs.get("doubts"):
         raise typer.Exit(1)
 
 
@@ -158,3 +175,19 @@ def main() -> None:
         messages.print(f"[bold red]Error:[/] {type(error).__name__}: ", end="", highlight=False)
         messages.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+    except Exception:
+        if _has_device():
+            raise
+        asked = os.environ.get("JAX_PLATFORMS")
+        note(
+            f"Error: JAX finds no device for JAX_PLATFORMS={asked}. Unset it to use the processor."
+        )
+        sys.exit(2)
+
+
+def _has_device() -> bool:
+    """Whether JAX can compute at all: what it raises where it can't differs by version."""
+    try:
+        return bool(jax.devices())
+    except Exception:
+        return False

@@ -15,7 +15,7 @@ import typer
 from skillscale.backtest.folds import CUTS, KNOWN
 from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
 from skillscale.backtest.protocols import Covariates, backtest, backtest_published
-from skillscale.backtest.report import Report, joined, pooled
+from skillscale.backtest.report import GROUPS, Report, joined, pooled
 from skillscale.backtest.scores import OURS
 from skillscale.backtest.studies import Protocol
 from skillscale.cli.app import (
@@ -181,7 +181,7 @@ def _print(report: Report) -> None:
         paired = summary["paired"][f"published {name}"]
         rows.append(_line(f"{name} (as published)", {"mae_points": error}, paired))
     print_table(rows, console)
-    for name in ("tuning", "distance", "n_known", "benchmark"):
+    for name in GROUPS[:-1]:
         groups = summary["groups"][name]
         console.print()
         print_table([_group(name, value, g) for value, g in groups.items()], console)

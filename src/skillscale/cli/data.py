@@ -7,13 +7,23 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import data_app
+from skillscale.checks.worst_scores import worst_scores
+from skillscale.cli.app import Strict, data_app, note, note_doubts
+from skillscale.cli.output import progress
 from skillscale.data.table import load_table, validate
+from skillscale.errors import SkillscaleError
+from skillscale.law.starter import starter
+from skillscale.posterior.fit import fit
+from skillscale.posterior.svi import Svi
 
 
 @data_app.command("validate")
 def validate_command(
     directory: Annotated[Path, typer.Argument(help="Directory of the three CSV files.")],
+    doubts: Annotated[
+        bool, typer.Option(help="Compare scores with each other as well, by a quick fit.")
+    ] = True,
+    strict: Strict = False,
 ) -> None:
     """List every problem of a table at once; exit code 1 if there is one."""
     problems = validate(directory)
@@ -21,4 +31,17 @@ def validate_command(
         typer.echo(problem)
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{directory}: {load_table(directory)!r}, no problems.")
+    table = load_table(directory)
+    typer.echo(f"{directory}: {table!r}, no problems.")
+    if not doubts:
+        return
+    try:
+        with progress("Comparing scores (--no-doubts leaves it out)") as on_progress:
+            quick = fit(table, starter(table), method=Svi(), on_progress=on_progress)
+    except SkillscaleError as error:
+        note(f"Scores could not be compared with each other: {error}")
+        return
+    found = worst_scores(quick)
+    note_doubts(found)
+    if found and strict:
+        raise typer.Exit(1)

@@ -23,6 +23,7 @@ from skillscale.cli.app import (
     Style,
     app,
     note,
+    note_doubts,
     read_inputs,
 )
 from skillscale.cli.output import (
@@ -35,18 +36,19 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
-from skillscale.files import require_writable
+from skillscale.data.table import load_table
+from skillscale.errors import SpecError
+from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_count, format_interval, format_points
 from skillscale.law.design import chosen_benchmarks, make_design
 from skillscale.law.priors import describe_priors
+from skillscale.law.spec import Spec
+from skillscale.law.starter import spec_toml, starter
 from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
-
-N_DOUBTS = 5
-"""Scores that `check` names."""
 
 
 class MethodName(StrEnum):
@@ -69,6 +71,10 @@ def fit_command(
     ),
     draws: Annotated[int | None, typer.Option(min=4, help="Draws kept per chain.")] = None,
     chains: Annotated[int | None, typer.Option(min=1, help="Chains (nuts).")] = None,
+    target_accept: Annotated[
+        float | None,
+        typer.Option(help="Acceptance that steps are tuned for (nuts); more, smaller steps."),
+    ] = None,
     without_lineage: Annotated[
         list[str] | None, typer.Option(help="Hold out all models of a lineage; repeatable.")
     ] = None,
@@ -87,7 +93,7 @@ def fit_command(
             result = fit(
                 table,
                 specification,
-                method=_method(method, draws, chains),
+                method=_method(method, draws, chains, target_accept),
                 seed=seed,
                 on_progress=on_progress,
             )
@@ -124,11 +130,7 @@ def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
             "advice": lambda r: "" if r["verdict"] == Verdict.PASS else str(r["advice"]),
         },
     )
-    doubts = worst_scores(loaded)
-    for doubt in doubts[:N_DOUBTS]:
-        note(f"Doubt: {doubt}")
-    if len(doubts) > N_DOUBTS:
-        note(f"{len(doubts) - N_DOUBTS} more scores contradict the rest.")
+    note_doubts(worst_scores(loaded))
     if any(c.verdict is Verdict.FAIL for c in results):
         raise typer.Exit(1)
 
@@ -193,6 +195,30 @@ def _print_prior_check(found: pd.DataFrame, style: Format) -> None:
         raise typer.Exit(1)
 
 
+@app.command("spec")
+def spec_command(
+    data: DataDir = None,
+    skills: Annotated[int | None, typer.Option(min=1, help="Exploratory skills, so many.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it (.toml).")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Print a specification to start from: every key with its value and meaning."""
+    if output is not None:
+        require_writable(output, force=force)
+    table = load_table(data)
+    specification = starter(table) if skills is None else Spec()
+    if skills is not None:
+        specification = specification.explore(skills, chosen_benchmarks(table, specification))
+    text = spec_toml(specification)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        write_text(output, text)
+        note(f"Specification written to {output}: skills {', '.join(specification.skills)}.")
+
+
 @app.command("families")
 def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
     """List the families of a fit, with their lineage, tuning, release and sizes."""
@@ -224,7 +250,14 @@ def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
     )
 
 
-def _method(name: MethodName, draws: int | None, chains: int | None) -> Method:
-    given = {"draws": draws, "chains": chains if name is MethodName.NUTS else None}
-    kind = Nuts if name is MethodName.NUTS else Svi
-    return kind(**{key: value for key, value in given.items() if value is not None})
+def _method(
+    name: MethodName, draws: int | None, chains: int | None, target_accept: float | None
+) -> Method:
+    given = {"draws": draws, "chains": chains, "target_accept": target_accept}
+    named = {key: value for key, value in given.items() if value is not None}
+    if name is MethodName.NUTS:
+        return Nuts(**named)  # type: ignore[arg-type]
+    if extra := [key for key in named if key != "draws"]:
+        options = ", ".join(f"--{key.replace('_', '-')}" for key in extra)
+        raise SpecError(f"{options}: of --method nuts only.")
+    return Svi(**named)  # type: ignore[arg-type]

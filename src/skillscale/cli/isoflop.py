@@ -35,7 +35,8 @@ from skillscale.formatting import (
     format_probability,
 )
 from skillscale.law.spec import Spec
-from skillscale.runs.as_evidence import evidence_toml, slope_evidence
+from skillscale.law.starter import evidence_toml
+from skillscale.runs.as_evidence import slope_evidence
 from skillscale.runs.best_sizes import exponents, optima
 from skillscale.runs.estimators import INTERVAL, IsoFlop, isoflop
 from skillscale.runs.forecast import forecast_losses

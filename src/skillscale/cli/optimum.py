@@ -15,9 +15,11 @@ from skillscale.cli.app import (
     KeepDoubted,
     Normalised,
     ObservedFile,
+    Strict,
     Style,
     app,
     comma_separated,
+    end,
     names,
     note,
 )
@@ -71,6 +73,7 @@ def optimum_command(
     observed: ObservedFile = None,
     keep_doubted: KeepDoubted = False,
     normalised: Normalised = False,
+    strict: Strict = False,
     reach: Annotated[
         str | None,
         typer.Option(help="Instead of a budget: scores (as fractions) to reach for least compute."),
@@ -129,13 +132,15 @@ def optimum_command(
     )
     budgets, values = _numbers("flops", flops), _numbers("reach", reach)
     if with_regret:
-        _print_regret(long_rows(regret(loaded, budgets, goal)), deployment, style)
+        result = regret(loaded, budgets, goal)
+        _print_regret(long_rows(result), deployment, style)
     elif budgets:
-        rows = long_rows(optimum(loaded, budgets, goal))
-        print_rows(rows, style, shown=_optimum_columns(deployment))
+        result = optimum(loaded, budgets, goal)
+        print_rows(long_rows(result), style, shown=_optimum_columns(deployment))
     else:
-        rows = long_rows(cheapest(loaded, values, goal))
-        print_rows(rows, style, shown=_cheapest_columns(deployment))
+        result = cheapest(loaded, values, goal)
+        print_rows(long_rows(result), style, shown=_cheapest_columns(deployment))
+    end(result, strict=strict)
 
 
 def _print_regret(rows: Sequence[Row], deployment: Deployment, style: Format) -> None:

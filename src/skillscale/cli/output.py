@@ -7,6 +7,7 @@ import json
 import math
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -36,6 +37,8 @@ KEPT_COLUMNS = 2
 """Columns that are printed however narrow the terminal is."""
 GAP = 2
 """Characters between columns."""
+STAGES = 4
+"""Lines about long work where there is no terminal, after the first."""
 SHORT = 24
 """Characters in a cell that is never broken over lines."""
 
@@ -120,11 +123,29 @@ def frame_rows(frame: pd.DataFrame) -> list[Row]:
 
 @contextmanager
 def progress(task: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on stderr from the first step on, where that is a terminal."""
+    """Show progress on stderr from the first step on: a bar on a terminal, else a few lines."""
+    if not messages.is_terminal:
+        yield _in_lines(task)
+        return
     columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=messages, disable=not messages.is_terminal) as bar:
+    with Progress(*columns, console=messages) as bar:
         handle = bar.add_task(task, total=None, visible=False)
         yield lambda done, total: bar.update(handle, completed=done, total=total, visible=True)
+
+
+def _in_lines(task: str) -> Callable[[int, int], None]:
+    """Print how far a task is whenever another of its `STAGES` is done."""
+    begun, stage = time.monotonic(), -1
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal stage
+        if STAGES * done >= total * (stage + 1):
+            stage = STAGES * done // max(total, 1)
+            seconds = time.monotonic() - begun
+            line = f"{task}: {stage / STAGES:.0%} after {seconds:.0f} s"
+            messages.print(line, markup=False, highlight=False)
+
+    return on_progress
 
 
 def save_figures(out: Path, figures: Mapping[str, Figure]) -> None:

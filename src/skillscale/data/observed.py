@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -50,6 +51,8 @@ def read_observed(
     names = benchmarks.index.to_list()
     schema = observed_schema(benchmarks, is_normalised=is_normalised)
     cells, said = _in_lower_case(require_cells(Path(path)), schema)
+    cells, left_out = _without_errors(cells)
+    said += left_out
     problems = find_problems(Path(path).name, cells, schema, ["model"], allow_extra=False)
     if problems:
         raise TableError(problems)
@@ -59,6 +62,13 @@ def read_observed(
     frame = pd.concat([model_frame(cells), scores], axis=1)
     frame.attrs["said"] = said
     return frame
+
+
+def _without_errors(cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The cells without columns of standard errors, as harnesses write them, and a sentence."""
+    errors = [name for name in cells.columns if re.search(r"_stderr(,|$)", name)]
+    said = f"columns of standard errors are no scores and left out: {', '.join(errors)}."
+    return cells.drop(columns=errors), [said] if errors else []
 
 
 def _in_lower_case(

@@ -20,6 +20,7 @@ from skillscale.errors import TableError
 
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """What files of Excel begin with: zip archives, and documents older than these."""
+JSON_BEGINS = ("{", "[")
 LISTED = 10
 """How many cells one sentence names before it says "and 37 more"."""
 
@@ -83,6 +84,8 @@ def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
         ]
     except OSError as error:
         return None, [f"{path.name}: the file can't be read ({error.strerror}). Check {path}."]
+    if text.lstrip()[:1] in JSON_BEGINS:
+        return None, [f"{path.name}: line 1 begins as JSON. Write a CSV file, a row per line."]
     if "\0" in text:
         return None, [
             f"{path.name}: the file is binary or UTF-16, not text. Save it as CSV in UTF-8."
@@ -316,6 +319,7 @@ def near(names: Iterable[str], known: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in known}
     found = []
     for name in list(dict.fromkeys(names))[:LISTED]:
-        for match in get_close_matches(name.lower(), by_lower, n=1):
+        inside = [known for known in by_lower if known in name.lower()]
+        for match in (get_close_matches(name.lower(), by_lower, n=1) or inside)[:1]:
             found.append(f"{name!r}: nearest {by_lower[match]!r}")
     return f" ({', '.join(found)})" if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import pandas as pd
@@ -57,6 +58,29 @@ def assumptions(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = No
     return found + ([] if observed is None else _twins(observed))
 
 
+def with_release(fit: Fit, models: pd.DataFrame, month: str) -> pd.DataFrame:
+    """Models of new families of which no release is given, released in a month.
+
+    Args:
+        fit: the fit that is asked.
+        models: as in `forecast`.
+        month: ``YYYY-MM``.
+
+    Returns:
+        The same frame where every release is given.
+    """
+    given = models.reindex(columns=["family", "release"]).astype(object)
+    is_open = ~given["family"].isin(fit.models["family"]) & given["release"].isna()
+    if not is_open.any():
+        return models
+    return models.assign(release=given["release"].mask(is_open, month))
+
+
+def this_month() -> str:
+    """The current month, as releases are written."""
+    return f"{datetime.now(UTC):%Y-%m}"
+
+
 def _listed(models: pd.DataFrame) -> str:
     return ", ".join(models["model"].drop_duplicates())
 
@@ -80,14 +104,21 @@ def _unknown_names(fresh: pd.DataFrame, known: pd.DataFrame) -> list[str]:
 
 
 def _twins(observed: pd.DataFrame) -> list[str]:
-    """Rows of one size and token count, which are not two independent models."""
-    keys = ["n_params", "n_tokens"]
-    if "tuning" in observed:
-        keys.append("tuning")
-    return [
-        f"{_listed(twins)} share size and tokens: they count as models trained independently, and "
-        "the forecast is too sure if they are one model evaluated twice, or merged or tuned from "
-        "one. Keep one row of each."
-        for _, twins in observed.dropna(subset=keys[:2]).groupby(keys, dropna=False)
-        if len(twins) > 1
-    ]
+    """Rows of one size, which may not be independent models."""
+    keys = [name for name in ("family", "tuning", "n_params") if name in observed]
+    found = []
+    for _, alike in observed.dropna(subset=["n_params"]).groupby(keys, dropna=False):
+        if len(alike) < 2:
+            continue
+        if alike["n_tokens"].nunique(dropna=False) == len(alike):
+            shared, doubt = "a size", "checkpoints of one run"
+        else:
+            shared, doubt = (
+                "size and tokens",
+                "one model evaluated twice, or merged or tuned from one",
+            )
+        found.append(
+            f"{_listed(alike)} share {shared}: they count as models trained independently, and the "
+            f"forecast is too sure if they are {doubt}. Keep one row of each."
+        )
+    return found

@@ -83,14 +83,7 @@ def examine(
         TableError: the frames hold problems; the error lists all of them. Or a model is so far
             outside the fit that a forecast has no meaning.
     """
-    problems = frame_problems("plan", plan, plan_schema(needs_tokens=False))
-    if plan.empty:
-        problems = ["plan: there are no rows. Name at least one model to forecast."]
-    if observed is not None:
-        schema = observed_schema(fit.table.benchmarks, needs_scores=False)
-        problems += frame_problems("observed", observed, schema)
-    if problems:
-        raise TableError(problems)
+    require_frames(fit, plan, observed)
     assumed = assumptions(fit, plan, observed)
     for sentence in assumed:
         on_note(f"Assumed: {sentence}")
@@ -109,6 +102,29 @@ def examine(
         observed = blanked(observed, doubts)
         return Examined(question, kept, observed, tuple(assumed), far, doubts)
     return Examined(question, question, observed, tuple(assumed), far, doubts)
+
+
+def require_frames(fit: Fit, plan: pd.DataFrame | None, observed: pd.DataFrame | None) -> None:
+    """Check frames of models as files of them are checked.
+
+    Args:
+        fit: the fit that is asked.
+        plan: models to forecast, if there are any.
+        observed: models with scores, likewise.
+
+    Raises:
+        TableError: the frames hold problems; the error lists all of them.
+    """
+    problems = []
+    if plan is not None:
+        problems += frame_problems("plan", plan, plan_schema(needs_tokens=False))
+        if plan.empty:
+            problems = ["plan: there are no rows. Name at least one model to forecast."]
+    if observed is not None:
+        schema = observed_schema(fit.table.benchmarks, needs_scores=False)
+        problems += frame_problems("observed", observed, schema)
+    if problems:
+        raise TableError(problems)
 
 
 def without(question: Question, cells: np.ndarray) -> Question:

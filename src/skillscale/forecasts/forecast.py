@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from skillscale.forecasts.examination import Examined, examine, silent, without
+from skillscale.forecasts.changes import changes, medians
+from skillscale.forecasts.examination import Examined, examine, silent
 from skillscale.forecasts.prediction import Prediction, predict
-from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.fit import fit as fit_table
 from skillscale.posterior.method import Method
@@ -62,7 +62,8 @@ def forecast(
         Attribute ``pareto_k`` tells how well the draws of the law stretch to the observed scores
         (above 0.7 they don't), ``is_refit`` whether it was fitted again; ``assumed``, ``outside``
         and ``doubts`` are lists of sentences: what was not said, which planned models lie outside
-        the models of the fit, and what contradicts the rest; ``changes``, how much it matters.
+        the models of the fit, and what contradicts the rest; ``changes``, how much doubted scores
+        matter, and a release that was assumed.
 
     Raises:
         TableError: a frame breaks its schema, which the error says for every row; an observed model
@@ -84,46 +85,13 @@ def forecast(
     """
     examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
     result = answer(fit, examined, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress)
-    for sentence in (said := changes(fit, examined, n_draws=n_draws, seed=seed)):
+    before = result["median"].to_numpy().T
+    if result.attrs["is_refit"]:  # which what it is compared with is not
+        before = medians(fit, examined.question, n_draws, seed)
+    said = changes(fit, plan, examined, before, n_draws=n_draws, seed=seed)
+    for sentence in said:
         on_note(sentence)
     return result.assign_attrs(changes=said)
-
-
-def changes(fit: Fit, examined: Examined, *, n_draws: int, seed: int) -> list[str]:
-    """Say how much a forecast would change if a doubted score counted.
-
-    Args:
-        fit: the fit that is asked.
-        examined: a question with its doubts.
-        n_draws: draws of the law to use.
-        seed: source of randomness.
-
-    Returns:
-        A sentence for every doubted score.
-    """
-    if examined.doubts is None or not examined.doubts.scores:
-        return []
-
-    def medians(cells: np.ndarray) -> np.ndarray:
-        found = predict(fit, without(examined.asked, cells), n_draws=n_draws, seed=seed)
-        return np.median(found.score, axis=0)
-
-    asked, left_out = examined.asked, examined.doubts.is_left_out
-    before, said = medians(left_out), []
-    for found in examined.doubts.scores:
-        row = asked.benchmarks.index(str(found.benchmark))
-        cells = left_out.copy()
-        cells[row, asked.observed.index.get_loc(found.model)] = False
-        after = medians(cells)
-        difference = np.abs(after - before)
-        benchmark, model = np.unravel_index(difference.argmax(), difference.shape)
-        now, then = (format_points(float(part[benchmark, model])) for part in (before, after))
-        said.append(
-            f"With {found.benchmark} of {found.model} medians differ by "
-            f"{format_points(difference.mean())} points on average, at most for "
-            f"{asked.benchmarks[benchmark]} of {asked.planned.index[model]}: {then} for {now}."
-        )
-    return said
 
 
 def answer(

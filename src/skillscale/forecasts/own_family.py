@@ -19,7 +19,7 @@ import pandas as pd
 
 from skillscale.data.plan import NEW_FAMILY
 from skillscale.errors import TableError
-from skillscale.forecasts.examination import examine, silent
+from skillscale.forecasts.examination import examine, require_frames, silent
 from skillscale.forecasts.planned import after_scores
 from skillscale.forecasts.question import Question, ask
 from skillscale.posterior.one_family import N_DRAWS, Production, production_of
@@ -65,6 +65,7 @@ def own_production(
         >>> own_production(fit, observed, n_draws=200).slope.shape
         (200, 3, 2)
     """
+    require_frames(fit, None, observed)
     given = observed.reindex(columns=["family"]).astype(object)["family"]
     families = [str(name) for name in given.fillna(NEW_FAMILY).unique()]
     if len(families) > 1:
@@ -73,20 +74,21 @@ def own_production(
         )
     largest = observed.loc[[observed["n_params"].astype(float).idxmax()]]
     named = [name for name in ("family", "lineage", "tuning", "release") if name in observed]
-    described = largest[["model", "n_params", *named]].assign(n_tokens=fit.spec.reference_tokens)
+    described = largest[["model", "n_params", "n_tokens", *named]]
     examined = examine(
         fit, described, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note
     )
     size = fit.spec.reference_params
     both = pd.concat([described.assign(model="at the reference"), described.assign(model="larger")])
-    both["n_params"] = [size, math.e * size]
+    both = both.assign(n_params=[size, math.e * size], n_tokens=fit.spec.reference_tokens)
     question = _of_the_family(ask(fit, both, examined.observed))
     planned = after_scores(fit, question, n_draws, np.random.default_rng(seed))
     growth, skill = planned.law.growth, planned.skill[:, 0]
     slope = np.asarray(growth.slope, np.float64).copy()
     slope[:, 0] = skill[:, :, 1] - skill[:, :, 0]
     unit = np.asarray(fit.units(n_draws))[planned.chosen]
-    return production_of(fit, planned.law, skill[:, :, 0], slope, unit)
+    found = production_of(fit, planned.law, skill[:, :, 0], slope, unit)
+    return found._replace(said=examined.attrs)
 
 
 def _of_the_family(question: Question) -> Question:

@@ -140,7 +140,8 @@ def make_design(table: Table, spec: Spec) -> Design:
         raise SpecError(
             f"anchors without scores among the fitted benchmarks: {', '.join(unusable)}. "
             f"Benchmarks with scores: {', '.join(sorted(scored))}. Name skills and anchors among "
-            "them in a specification (--spec), or let the data find the skills (--skills 2)."
+            "them in a specification (--spec; `skillscale spec --data DIRECTORY -o spec.toml` "
+            "writes one to start from), or let the data find the skills (--skills 2)."
         )
     models, benchmarks = table.models, table.benchmarks
     families = models.groupby("family")["lineage"].first()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skillscale.errors import SpecError, UnknownNameError, known_names
+from skillscale.errors import SkillscaleError, SpecError, UnknownNameError, known_names
 from skillscale.law.slope_evidence import SlopeEvidence
 
 
@@ -40,6 +40,31 @@ class Priors:
     The date effect per year is what a skill gains from an e-fold of compute, half of it spent on
     size and half on tokens (0.6 by these slopes), times the e-folds of compute that a year of
     progress saves: one, between 0.6 and 1.7 (arXiv:2403.05812).
+
+    Attributes:
+        loading: how a benchmark that is no anchor reads a skill.
+        intercept: ease of a benchmark, in the linear predictor.
+        asymmetry: shape of the link: below one, slow near the ceiling; above, slow near chance.
+        ceiling_gap_logit: logit of the share of the range above chance that is out of reach.
+        exploratory_loading_sd: standard deviation of loadings of exploratory skills.
+        slope: growth of a skill per e-fold of size, and of tokens.
+        interaction: growth per product of both logs; positive where size and tokens trade off.
+        instruct: what instruction tuning adds to a skill.
+        date: what a year of progress adds to a skill.
+        trend_scale: how far progress wanders from its mean pace in half a year.
+        lineage_scale: spread of the efficiencies of lineages.
+        family_scale: spread of the efficiencies of families within a lineage.
+        slope_scale: spread of families' own slopes in size.
+        model_scale: spread of the skills of models within a family.
+        overdispersion: unexplained spread of scores anywhere, relative to that of a single item.
+        discrepancy_spread: unexplained spread of the linear predictor.
+        affinity_overdispersion: spread of families' affinities for a benchmark anywhere, relative
+            to that of a single item.
+        affinity_spread: spread of families' affinities in the linear predictor.
+        tail: degrees of freedom of the Student-t that scores scatter by.
+        tokens_growth: expected growth of log tokens per year, where a count is not published.
+        tokens_sd: standard deviation of such a log count of a family that publishes none.
+        tokens_sd_within_family: the same beside published counts of the family.
     """
 
     loading: LogNormalPrior = LogNormalPrior(0.25, 1.0)
@@ -62,7 +87,6 @@ class Priors:
     affinity_spread: LogNormalPrior = LogNormalPrior(0.2, 0.7)
     tail: LogNormalPrior = LogNormalPrior(8.0, 0.5)
     tokens_growth: float = 1.2
-    """Expected growth of log tokens per year: where a token count is not published."""
     tokens_sd: float = 0.7
     tokens_sd_within_family: float = 0.2
 
@@ -255,17 +279,19 @@ class Spec:
             The specification.
 
         Raises:
-            SpecError: the file is missing, is not TOML, or holds an unknown key.
-            UnknownNameError: evidence is of a skill that is not among the skills.
+            SpecError: the file is missing, is not TOML, or holds what `from_dict` refuses.
         """
         path = Path(path)
         try:
             values = tomllib.loads(path.read_text("utf-8"))
         except OSError as error:
             raise SpecError(f"{path} can't be read: {error.strerror}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
             raise SpecError(f"{path} is not TOML: {error}.") from error
-        return cls.from_dict(values)
+        try:
+            return cls.from_dict(values)
+        except SkillscaleError as error:
+            raise SpecError(f"{path}: {error}") from error
 
 
 def _check_prior(name: str, value: LogNormalPrior | NormalPrior | float) -> None:
@@ -318,4 +344,7 @@ def _names(kind: type) -> list[str]:
 def _number(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise SpecError(f"{name} is a number, found {value!r}.")
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        raise SpecError(f"{name} is too large, found {len(str(value))} digits.") from None

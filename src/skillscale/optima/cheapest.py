@@ -86,7 +86,7 @@ def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.D
             "searched_upper": deployment.allowed()[-1],
         }
 
-    return tabulate(objectives, "reach", reach, cell).assign_attrs(interval=interval)
+    return tabulate(objectives, "reach", reach, cell).assign_attrs(interval=interval, **fitted.said)
 
 
 def _check_value(objective: Objective, value: float) -> None:

@@ -87,7 +87,9 @@ def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Da
         }
 
     result = tabulate(objectives, "flops", flops, cell)
-    return result.assign_attrs(interval=interval, serve_tokens=deployment.serve_tokens)
+    return result.assign_attrs(
+        interval=interval, serve_tokens=deployment.serve_tokens, **fitted.said
+    )
 
 
 def best_on_path(production: Production, objective: Objective, path: Path) -> Choice:

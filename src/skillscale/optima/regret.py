@@ -78,7 +78,7 @@ def regret(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dat
         return _curve(fitted, objective, deployment, budget, sizes, interval)
 
     result = tabulate(objectives, "flops", flops, cell, n_params=sizes)
-    return result.assign_attrs(interval=interval, safe_loss=SAFE_LOSS)
+    return result.assign_attrs(interval=interval, safe_loss=SAFE_LOSS, **fitted.said)
 
 
 def ladder(deployment: Deployment) -> Float[np.ndarray, " size"]:

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.errors import SpecError
+from skillscale.forecasts.examination import SAID
 from skillscale.optima.objectives import Objective
 
 
@@ -57,7 +58,8 @@ def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
         result: result of `optimum`, `cheapest` or `regret`.
 
     Returns:
-        Coordinates and numbers of every cell, by name.
+        Coordinates and numbers of every cell, by name; and ``assumed`` and ``doubts``, sentences
+        about observed models that were given, if there is anything to say.
 
     Example:
         >>> sizes = xr.DataArray([[8e9, 8e10]], {"objective": ["coding"], "flops": [1e22, 1e24]})
@@ -67,4 +69,6 @@ def long_rows(result: xr.Dataset) -> list[dict[str, str | float]]:
         {'objective': 'coding', 'flops': 1e+24, 'n_params': 80000000000.0}
     """
     frame = result.to_dataframe().reset_index()
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+    said = {name: " ".join(result.attrs[name]) for name in SAID if result.attrs.get(name)}
+    rows = frame.to_dict("records")
+    return [{str(key): value for key, value in row.items()} | said for row in rows]

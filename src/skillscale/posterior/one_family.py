@@ -16,6 +16,7 @@ families for single benchmarks are left out: they say nothing of size against to
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax
@@ -48,6 +49,8 @@ class Production(NamedTuple):
     """Units of the skills: ones where these are named."""
     reference_params: float
     reference_tokens: float
+    said: Mapping[str, list[str]] = {}
+    """What there is to say of how it was found, for the attributes of results."""
 
     def logs(
         self, n_params: Float[np.ndarray, "*s"], n_tokens: Float[np.ndarray, "*s"]

@@ -291,7 +291,9 @@ class Fit:
             >>> sk.Fit.load(path)
             Fit(23 models of 4 families, 2 benchmarks, 2 skills, 200 draws by svi)
         """
-        return cls(*storage.read(Path(path)))
+        fit = cls(*storage.read(Path(path)))
+        storage.require_draws(Path(path), fit.tree, fit.design)
+        return fit
 
 
 def _scatter_of_fitted(draw: Draws, observations: Observations) -> Scatter:

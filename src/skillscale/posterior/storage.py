@@ -6,12 +6,15 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 from skillscale.data.table import Table
-from skillscale.errors import FitFileError, SpecError
+from skillscale.errors import FitFileError, SkillscaleError
 from skillscale.files import whole_or_absent
+from skillscale.law.design import Design
+from skillscale.law.sites import Draws, sites_of
 from skillscale.law.spec import Spec
 
 SCHEMA = 4
@@ -90,10 +93,39 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
             for name in ("models", "scores", "benchmarks")
         )
         table = Table(models.set_index("model"), scores, benchmarks.set_index("benchmark"))
-        posterior = tree["posterior"]
-    except (KeyError, ValueError, SpecError) as error:
+        is_of_the_data = provenance["data_hash"] == table.hash and tree["posterior"].data_vars
+    except (KeyError, ValueError, TypeError, AttributeError, SkillscaleError) as error:
         raise FitFileError(f"{path} is incomplete ({error}). Fit again.") from error
-    if provenance.get("data_hash") != table.hash or not posterior.data_vars:
+    if not is_of_the_data:
         raise FitFileError(f"{path}: its data does not match the hash stored with it. Fit again.")
     kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
     return xr.DataTree.from_dict(kept), table, spec, provenance
+
+
+def require_draws(path: Path, tree: xr.DataTree, design: Design) -> None:
+    """Require draws of every parameter of the law, as long as the table asks for, and finite.
+
+    Args:
+        path: the file that they are from.
+        tree: what it holds.
+        design: arrays and names of its table.
+
+    Raises:
+        FitFileError: a parameter is missing, of another shape, or not finite.
+    """
+    sizes = {name: len(names) for name, names in design.coords.items()}
+    sizes["unpublished"] = len(design.unpublished)
+    posterior = tree["posterior"].to_dataset()
+    for site in sites_of(Draws).values():
+        where = f"{path}: posterior/{site.stored}"
+        if 0 in (sizes.get(dim) for dim in site.dims):
+            continue
+        if site.stored not in posterior:
+            raise FitFileError(f"{where} is missing. Fit again.")
+        draws = posterior[site.stored]
+        known = [sizes.get(dim, draws.sizes.get(dim)) for dim in site.dims]
+        if draws.dims != ("chain", "draw", *site.dims) or list(draws.shape[2:]) != known:
+            shape = ", ".join(f"{name} {size}" for name, size in draws.sizes.items())
+            raise FitFileError(f"{where} does not match the table ({shape}). Fit again.")
+        if draws.dtype.kind != "f" or not draws.size or not np.isfinite(draws.to_numpy()).all():
+            raise FitFileError(f"{where} holds what are no finite numbers. Fit again.")

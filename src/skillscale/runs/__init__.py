@@ -13,7 +13,8 @@
 | `as_evidence` | what goes into a leaderboard fit |
 """
 
-from skillscale.runs.as_evidence import evidence_toml, slope_evidence
+from skillscale.law.starter import evidence_toml
+from skillscale.runs.as_evidence import slope_evidence
 from skillscale.runs.best_sizes import exponents, optima
 from skillscale.runs.estimators import Estimator, IsoFlop, isoflop
 from skillscale.runs.forecast import forecast_losses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -83,34 +82,6 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
             f"{', '.join(spec.skills)}. Name skills alike in the table of losses."
         )
     return tuple(evidence)
-
-
-def evidence_toml(evidence: tuple[SlopeEvidence, ...]) -> str:
-    """Evidence as a part of a specification.
-
-    Args:
-        evidence: result of `slope_evidence`.
-
-    Returns:
-        TOML, a table ``[[evidence]]`` per skill.
-
-    Example:
-        >>> print(evidence_toml((SlopeEvidence("coding", 1.6, 0.6, 0.95, 0.25),)))
-        [[evidence]]
-        skill = "coding"
-        log_params = 1.6
-        log_params_sd = 0.6
-        sharpness = 0.95
-        sharpness_sd = 0.25
-        <BLANKLINE>
-    """
-    lines = []
-    for known in evidence:
-        lines.append("[[evidence]]")
-        for name, value in dataclasses.asdict(known).items():
-            lines.append(f'{name} = "{value}"' if name == "skill" else f"{name} = {value:.6g}")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def _of_a_recipe(
