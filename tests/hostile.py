@@ -43,9 +43,10 @@ NEW_SCORES = "model,humaneval\n" + "".join(
     }.items()
 )  # fmt: skip
 ITEMS = "item,n,correct\n" + "".join(f"{i},20,{i % 7}\n" for i in range(12))
-RUNS = "n_params,n_tokens,web\n" + "".join(
-    f"{size:g},{flops / 6 / size:g},"
-    f"{1.7 + (size / 1e7) ** -0.3 + (flops / 6e16 / size) ** -0.3:.4f}\n"
+RUNS = "group,n_params,n_tokens,web\n" + "".join(
+    f"{group},{size:g},{flops / 6 / size:g},"
+    f"{1.7 + (size / 1e7) ** -0.3 + (flops / 6e8 / size) ** -0.3:.4f}\n"
+    for group in "abc"
     for flops in (1e18, 4e18)
     for size in (1e8, 2e8, 4e8, 8e8)
 )
@@ -83,13 +84,16 @@ KINDS = (
         "optimum {fit} --observed {} --flops 1e22 --benchmark mmlu",
         "forecast {fit} --plan {plan} --observed {} --no-refit --normalised",
     )),
-    Kind("scores.csv", NEW_SCORES, ("add-benchmark {fit} --scores {} -o {out}/extended.nc",)),
+    Kind("scores.csv", NEW_SCORES, (
+        "add-benchmark {fit} --scores {} -o {out}/extended.nc",
+        "add-benchmark {fit} --scores {} -o {out}/extended.nc --n-items 164",
+    )),
     Kind("items.csv", ITEMS, (
         "pass-at-k {fit} --plan {plan} --benchmark gsm8k --items {}",
     )),
     Kind("runs.csv", RUNS, ("isoflop {} --loss web", "isoflop {} --show exponents")),
     Kind("losses.csv", LOSSES, ("isoflop {runs} --skills {}",)),
-    Kind("mixes.csv", "group,code\nall,0.5\n", (
+    Kind("mixes.csv", "group,code\na,0.5\nb,0.1\nc,0.2\n", (
         "isoflop {runs} --show mixes --loss web --mixes {}",
     )),
     *(
@@ -350,7 +354,7 @@ def ask(arguments: Sequence[str]) -> Outcome:
 PLACE = re.compile(
     r"line \d|column|header|no rows|is empty|byte|binary|Excel|JSON|missing|separated by|rows? |"
     r"benchmark|model|anchor|prior|evidence|key|skills|trend|reference|netCDF|posterior|schema|hash|"
-    r"observed|plan|group|loss|runs|item|exploratory|directory"
+    r"observed|plan|group|loss|runs|item|exploratory|directory|nests|specification"
 )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -112,6 +113,19 @@ def read_models(
     for sentence in [] if seen is None else seen.attrs["said"]:
         note(f"Assumed: {sentence}")
     return planned, seen
+
+
+@contextmanager
+def naming(
+    file: str | Path | None, kind: type[SkillscaleError], *others: type[SkillscaleError]
+) -> Iterator[None]:
+    """Errors that come of what a file holds, if one was given, begin with its name."""
+    try:
+        yield
+    except (kind, *others) as error:
+        if file is None or str(file) in str(error):
+            raise
+        raise kind(f"{file}: {error}") from error
 
 
 def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]:

@@ -22,6 +22,7 @@ from skillscale.cli.app import (
     SpecFile,
     Style,
     app,
+    naming,
     note,
     note_doubts,
     read_inputs,
@@ -37,7 +38,7 @@ from skillscale.cli.output import (
     progress,
 )
 from skillscale.data.table import load_table
-from skillscale.errors import SpecError
+from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_count, format_interval, format_points
 from skillscale.law.design import chosen_benchmarks, make_design
@@ -89,7 +90,10 @@ def fit_command(
     if skills is not None:
         specification = specification.explore(skills, chosen_benchmarks(table, specification))
     try:
-        with progress(f"Fitting {len(table.scores)} scores") as on_progress:
+        with (
+            naming(spec, SpecError, UnknownNameError),
+            progress(f"Fitting {len(table.scores)} scores") as on_progress,
+        ):
             result = fit(
                 table,
                 specification,
@@ -148,10 +152,12 @@ def priors_command(
 ) -> None:
     """Print every prior with its numbers, before anything is sampled."""
     table, specification = read_inputs(data, spec)
+    with naming(spec, SpecError, UnknownNameError):
+        design = make_design(table, specification)
     if with_check:
         _print_prior_check(check_prior(table, specification, seed=seed), style)
         return
-    frame = describe_priors(make_design(table, specification), specification)
+    frame = describe_priors(design, specification)
     print_rows(
         frame_rows(frame),
         style,

@@ -12,7 +12,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from skillscale.cli.app import Force, Seed, Style, app, comma_separated, names
+from skillscale.cli.app import Force, Seed, Style, app, comma_separated, names, naming
 from skillscale.cli.output import (
     Format,
     Row,
@@ -23,9 +23,7 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
-from skillscale.data.problems import require_cells
-from skillscale.data.rules import numbers
-from skillscale.errors import SpecError
+from skillscale.errors import RunsError, SpecError, UnknownNameError, known_names
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import (
     MISSING,
@@ -39,7 +37,7 @@ from skillscale.law.starter import evidence_toml
 from skillscale.runs.as_evidence import slope_evidence
 from skillscale.runs.best_sizes import exponents, optima
 from skillscale.runs.estimators import INTERVAL, IsoFlop, isoflop
-from skillscale.runs.forecast import forecast_losses
+from skillscale.runs.forecast import forecast_losses, read_run_plan
 from skillscale.runs.grid import require_groups
 from skillscale.runs.mixes import load_mixes, mix_effects
 from skillscale.runs.size_ratios import AGGREGATE, ratios
@@ -124,30 +122,35 @@ def isoflop_command(
         raise SpecError("--show forecast and --plan go together.")
     if evidence is not None:
         require_writable(evidence, force=force)
-    planned = None if plan is None else _read_plan(plan)
-    runs = _selected(runs_file, loss, group, skills, max_flops)
-    if show is Show.MIXES:
-        runs = require_groups(runs)
-    with progress("Fitting surfaces") as on_progress:
-        found = isoflop(runs, seed=seed, on_progress=on_progress)
-    for sentence in (*found.warnings, *_poorly_sampled(found.surfaces)):
-        messages.print(f"Note: {sentence}", highlight=False, markup=False, soft_wrap=True)
-    if evidence is not None:
-        write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
-    budgets = _budgets(flops, runs, style)
-    if show is Show.OPTIMA:
-        table, columns = optima(found, budgets), OPTIMA
-    elif show is Show.EXPONENTS:
-        table, columns = exponents(found), EXPONENTS
-    elif show is Show.RATIOS:
-        table, columns = ratios(found, budgets, reference=reference, seed=seed), RATIOS
-    elif show is Show.MIXES:
-        table, columns = mix_effects(found, load_mixes(mixes), budgets, seed=seed), MIXES
-    elif show is Show.MISSPECIFICATION:
-        table, columns = _misspecified(found, budgets, style), MISSPECIFICATION
-    else:
-        assert planned is not None
-        table, columns = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
+    planned = None if plan is None else read_run_plan(plan)
+    mixed = load_mixes(mixes)
+    with naming(runs_file, RunsError):
+        runs = _selected(runs_file, loss, group, skills, max_flops)
+        if planned is not None:
+            known_names("group", planned["group"].dropna(), runs.groups, runs_file)
+        if show is Show.MIXES:
+            runs = require_groups(runs)
+        with progress("Fitting surfaces") as on_progress:
+            found = isoflop(runs, seed=seed, on_progress=on_progress)
+        for sentence in (*found.warnings, *_poorly_sampled(found.surfaces)):
+            messages.print(f"Note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        if evidence is not None:
+            write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
+        budgets = _budgets(flops, runs, style)
+        if show is Show.OPTIMA:
+            table, columns = optima(found, budgets), OPTIMA
+        elif show is Show.EXPONENTS:
+            table, columns = exponents(found), EXPONENTS
+        elif show is Show.RATIOS:
+            table, columns = ratios(found, budgets, reference=reference, seed=seed), RATIOS
+        elif show is Show.MIXES:
+            with naming(mixes, RunsError, UnknownNameError):
+                table, columns = mix_effects(found, mixed, budgets, seed=seed), MIXES
+        elif show is Show.MISSPECIFICATION:
+            table, columns = _misspecified(found, budgets, style), MISSPECIFICATION
+        else:
+            assert planned is not None
+            table, columns = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
     print_rows(frame_rows(table), style, shown=columns)
 
 
@@ -183,14 +186,6 @@ def _misspecified(found: IsoFlop, budgets: list[float], style: Format) -> pd.Dat
     """All mixes for programs, the worst for people."""
     table = misspecification(found, budgets)
     return worst_cases(table) if style is Format.TABLE else table
-
-
-def _read_plan(path: Path) -> pd.DataFrame:
-    cells = require_cells(path)
-    for name in ("n_params", "n_tokens"):
-        if name in cells.columns:
-            cells[name] = numbers(cells[name])
-    return cells
 
 
 def _poorly_sampled(surfaces: Surfaces) -> list[str]:

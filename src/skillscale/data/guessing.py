@@ -51,7 +51,8 @@ def least_score(chance: float, n_items: float) -> float:
 def not_below_guessing(benchmark: pd.Series) -> pa.Check:
     """A score of a wide table is not far below what guessing earns on its benchmark."""
     name, chance = str(benchmark.name), float(benchmark["chance"])
-    least = least_score(chance, float(benchmark["n_items"]))
+    n_items = benchmark["n_items"]
+    least = least_score(chance, math.nan if pd.isna(n_items) else float(n_items))
     return rule(
         f"{name} is far below guessing, which scores {chance:g},",
         # Percentages and negative numbers are told of by another rule.

@@ -26,12 +26,15 @@ def read_new_scores(path: str | Path) -> pd.DataFrame:
         path: CSV file with a header.
 
     Returns:
-        The cells, stripped, one row per line, indexed by line number; None where empty.
+        The cells, stripped, one row per line, indexed by line number; None where empty. Attribute
+        ``file``: its name, for sentences about it.
 
     Raises:
         TableError: the file is no table.
     """
-    return require_cells(Path(path))
+    cells = require_cells(Path(path))
+    cells.attrs["file"] = Path(path).name
+    return cells
 
 
 def check_new_scores(
@@ -62,6 +65,7 @@ def check_new_scores(
     Raises:
         TableError: all that is wrong with the scores.
     """
+    file = scores.attrs.get("file", "scores")
     cells = scores.astype(object).where(scores.notna(), None)
     cells = cells.map(lambda cell: None if cell is None else str(cell))
     names = [name for name in cells.columns if name != "model"]
@@ -71,12 +75,12 @@ def check_new_scores(
         [_described(name, listed, given) for name in names],
         columns=["benchmark", *BENCHMARK_COLUMNS],
     ).set_index("benchmark")
-    problems = find_problems("scores", cells, new_scores_schema(models, described), ["model"])
+    problems = find_problems(file, cells, new_scores_schema(models, described), ["model"])
     if not names:
-        problems.append("scores: no column holds scores. Name one for the benchmark.")
+        problems.append(f"{file}: no column holds scores. Name one for the benchmark.")
     if given and len(names) > 1:
         problems.append(
-            f"scores: {', '.join(given)} would be those of {len(names)} benchmarks. Add them one "
+            f"{file}: {', '.join(given)} would be those of {len(names)} benchmarks. Add them one "
             "at a time."
         )
     if chance is not None and not 0 <= chance < 1:
@@ -85,14 +89,14 @@ def check_new_scores(
         problems.append(f"n_items is not positive, found {n_items}. Count the questions.")
     for name in names:
         if name in fitted:
-            problems.append(f"scores: {name!r} is a benchmark of the fit already. Remove it.")
+            problems.append(f"{file}: {name!r} is a benchmark of the fit already. Remove it.")
             continue
         if (found := int(cells[name].notna().sum())) < FEWEST:
-            problems.append(f"scores: {name!r} has {found} scores, {FEWEST} are needed.")
+            problems.append(f"{file}: {name!r} has {found} scores, {FEWEST} are needed.")
         if pd.isna(described["n_items"][name]):
             problems.append(
-                f"scores: the number of items of {name!r} is not known. Give n_items, how many "
-                f"questions a score averages over{near([name], listed.index)}."
+                f"{file}: the number of items of {name!r} is not known. Give n_items (--n-items), "
+                f"how many questions a score averages over{near([name], listed.index)}."
             )
     if problems:
         raise TableError(problems)

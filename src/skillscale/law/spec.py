@@ -58,8 +58,7 @@ class Priors:
         model_scale: spread of the skills of models within a family.
         overdispersion: unexplained spread of scores anywhere, relative to that of a single item.
         discrepancy_spread: unexplained spread of the linear predictor.
-        affinity_overdispersion: spread of families' affinities for a benchmark anywhere, relative
-            to that of a single item.
+        affinity_overdispersion: the same of families' affinities for a benchmark.
         affinity_spread: spread of families' affinities in the linear predictor.
         tail: degrees of freedom of the Student-t that scores scatter by.
         tokens_growth: expected growth of log tokens per year, where a count is not published.
@@ -281,13 +280,14 @@ class Spec:
         Raises:
             SpecError: the file is missing, is not TOML, or holds what `from_dict` refuses.
         """
-        path = Path(path)
         try:
-            values = tomllib.loads(path.read_text("utf-8"))
+            values = tomllib.loads(Path(path).read_text("utf-8"))
         except OSError as error:
             raise SpecError(f"{path} can't be read: {error.strerror}.") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise SpecError(f"{path} is not TOML: {error}.") from error
+        except RecursionError as error:
+            raise SpecError(f"{path} nests lists or tables too deeply.") from error
         try:
             return cls.from_dict(values)
         except SkillscaleError as error:

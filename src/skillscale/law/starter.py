@@ -161,5 +161,5 @@ def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{name} = {_toml(part)}" for name, part in value.items()) + " }"
     if isinstance(value, float):
-        return repr(value)
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
     return json.dumps(list(value) if isinstance(value, tuple) else value)

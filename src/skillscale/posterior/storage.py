@@ -95,7 +95,10 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
         table = Table(models.set_index("model"), scores, benchmarks.set_index("benchmark"))
         is_of_the_data = provenance["data_hash"] == table.hash and tree["posterior"].data_vars
     except (KeyError, ValueError, TypeError, AttributeError, SkillscaleError) as error:
-        raise FitFileError(f"{path} is incomplete ({error}). Fit again.") from error
+        raise FitFileError(
+            f"{path} is incomplete: its specification, provenance or table can't be read "
+            f"({error}). Fit again."
+        ) from error
     if not is_of_the_data:
         raise FitFileError(f"{path}: its data does not match the hash stored with it. Fit again.")
     kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from skillscale.data.problems import checked_cells
+from skillscale.data.rules import numbers
+from skillscale.data.schema import runs_schema
 from skillscale.errors import SpecError, known_names
 from skillscale.intervals import central
 from skillscale.law.compute import TRAINING_FLOPS
@@ -82,6 +86,32 @@ def forecast_losses(
     first = ["run", "group", "loss"]
     table = pd.concat(frames, ignore_index=True)
     return table[[*first, *(name for name in table.columns if name not in first)]]
+
+
+def read_run_plan(path: str | Path) -> pd.DataFrame:
+    r"""Read runs to forecast from a CSV file.
+
+    Args:
+        path: CSV file with columns ``n_params``, ``n_tokens`` and, where known, ``run`` and
+            ``group``.
+
+    Returns:
+        One row per run, with these columns.
+
+    Raises:
+        TableError: the file holds problems; the error lists all of them.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "plan.csv"
+        >>> _ = path.write_text("n_params,n_tokens,group\n1e9,2e10,starcoder\n")
+        >>> read_run_plan(path)["n_tokens"].tolist()
+        [20000000000.0]
+    """
+    cells = checked_cells(Path(path), lambda _: runs_schema(()), ["run", "group"])
+    named = [name for name in ("run", "group") if name in cells]
+    counts = cells[["n_params", "n_tokens"]].apply(numbers)
+    return _checked(counts.join(cells[named]))
 
 
 def _checked(plan: pd.DataFrame) -> pd.DataFrame:
