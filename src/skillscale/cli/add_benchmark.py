@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from skillscale.cli.app import FitFile, Force, Seed, Style, app
-from skillscale.cli.output import Format, Row, messages, number, print_rows
+from skillscale.cli.output import Format, Row, note, number, print_rows
 from skillscale.data.new_scores import FEWEST, read_new_scores
 from skillscale.files import require_writable
 from skillscale.formatting import format_points
@@ -55,7 +55,7 @@ def add_benchmark_command(
         seed=seed,
     )
     extended.save(output)
-    messages.print(f"{extended!r} saved to {output}", highlight=False)
+    note(f"{extended!r} saved to {output}")
     rows: list[Row] = [
         row for name in frame.columns if name != "model" for row in benchmark_rows(extended, name)
     ]

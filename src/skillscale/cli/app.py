@@ -15,7 +15,7 @@ import typer
 import xarray as xr
 
 from skillscale import __version__
-from skillscale.cli.output import Format, Row, messages, number
+from skillscale.cli.output import Format, Row, messages, note, number
 from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
 from skillscale.data.table import Table, load_table
@@ -141,11 +141,6 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
-def note(sentence: str) -> None:
-    """Say something beside a result."""
-    messages.print(sentence, markup=False, highlight=False, soft_wrap=True)
-
-
 def note_doubts(doubts: Sequence[Doubt]) -> None:
     """Name the worst scores of a table."""
     for doubt in doubts[:N_DOUBTS]:
@@ -162,10 +157,9 @@ def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
             if result.attrs["is_refit"]
             else "Intervals are approximate; leave out --no-refit for the exact ones."
         )
-        messages.print(
+        note(
             f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
             f"> {RELIABLE_PARETO_K}). {outcome}",
-            highlight=False,
         )
 
 

@@ -31,7 +31,7 @@ from skillscale.cli.app import (
 from skillscale.cli.output import (
     Format,
     Row,
-    messages,
+    note,
     or_none,
     print_table,
     progress,
@@ -122,7 +122,7 @@ def backtest_command(
                     **common,
                 )
     except KeyboardInterrupt as interrupt:
-        messages.print("Interrupted: nothing was written.", highlight=False)
+        note("Interrupted: nothing was written.")
         raise typer.Exit(130) from interrupt
     if all_settings:
         report = joined(reports)

@@ -11,7 +11,7 @@ import typer
 from skillscale.backtest.advice import run_advice, summarise
 from skillscale.backtest.refits import Refits
 from skillscale.cli.app import DataDir, Seed, SpecFile, Style, app, names, read_inputs
-from skillscale.cli.output import Format, Row, frame_rows, messages, number, print_rows, progress
+from skillscale.cli.output import Format, Row, frame_rows, note, number, print_rows, progress
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.next_evaluations import INTERVAL
 from skillscale.formatting import MISSING
@@ -54,10 +54,9 @@ def backtest_next_command(
         except OSError as error:
             raise SkillscaleError(f"{out} can't be written: {error.strerror}.") from error
     if style is Format.TABLE:
-        messages.print(
+        note(
             f"{found['lineage'].nunique()} lineages held out; points, means over lineages. A "
             "difference is advised minus random, with its standard error.",
-            highlight=False,
         )
         sys.stderr.flush()
     print_rows(

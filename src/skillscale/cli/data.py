@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from skillscale.checks.worst_scores import worst_scores
-from skillscale.cli.app import Strict, data_app, note, note_doubts
-from skillscale.cli.output import progress
+from skillscale.cli.app import Strict, data_app, note_doubts
+from skillscale.cli.output import note, progress
 from skillscale.data.table import load_table, validate
 from skillscale.errors import SkillscaleError
 from skillscale.law.starter import starter

@@ -23,7 +23,6 @@ from skillscale.cli.app import (
     Style,
     app,
     naming,
-    note,
     note_doubts,
     read_inputs,
 )
@@ -32,7 +31,7 @@ from skillscale.cli.output import (
     Row,
     as_text,
     frame_rows,
-    messages,
+    note,
     number,
     print_rows,
     progress,
@@ -102,10 +101,10 @@ def fit_command(
                 on_progress=on_progress,
             )
     except KeyboardInterrupt as interrupt:
-        messages.print(f"Interrupted: {output} was not written.", highlight=False)
+        note(f"Interrupted: {output} was not written.")
         raise typer.Exit(130) from interrupt
     result.save(output)
-    messages.print(f"{result!r} saved to {output}", highlight=False)
+    note(f"{result!r} saved to {output}")
 
 
 @app.command("check")

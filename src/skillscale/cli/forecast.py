@@ -20,11 +20,10 @@ from skillscale.cli.app import (
     app,
     end,
     interval,
-    note,
     note_surprise,
     read_models,
 )
-from skillscale.cli.output import Format, number, print_rows, progress
+from skillscale.cli.output import Format, note, number, print_rows, progress
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS

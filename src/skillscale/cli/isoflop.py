@@ -18,7 +18,7 @@ from skillscale.cli.output import (
     Row,
     as_text,
     frame_rows,
-    messages,
+    note,
     number,
     print_rows,
     progress,
@@ -133,7 +133,7 @@ def isoflop_command(
         with progress("Fitting surfaces") as on_progress:
             found = isoflop(runs, seed=seed, on_progress=on_progress)
         for sentence in (*found.warnings, *_poorly_sampled(found.surfaces)):
-            messages.print(f"Note: {sentence}", highlight=False, markup=False, soft_wrap=True)
+            note(f"Note: {sentence}")
         if evidence is not None:
             write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
         budgets = _budgets(flops, runs, style)

@@ -20,11 +20,10 @@ from skillscale.cli.app import (
     comma_separated,
     end,
     names,
-    note,
     note_surprise,
     read_models,
 )
-from skillscale.cli.output import Format, Row, frame_rows, number, print_rows, progress
+from skillscale.cli.output import Format, Row, frame_rows, note, number, print_rows, progress
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import format_points

@@ -21,9 +21,8 @@ from skillscale.cli.app import (
     comma_separated,
     end,
     names,
-    note,
 )
-from skillscale.cli.output import Format, Row, as_text, number, print_rows
+from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
 from skillscale.data.observed import read_observed
 from skillscale.errors import SpecError
 from skillscale.formatting import (

@@ -91,12 +91,15 @@ def print_table(rows: Sequence[Mapping[str, object]], console: Console) -> None:
     kept = max(int((needed <= console.width + GAP).sum()), min(KEPT_COLUMNS, len(names)))
     console.print(rich_table([{name: row[name] for name in names[:kept]} for row in rows]))
     if kept < len(names):
-        messages.print(
+        note(
             f"This terminal is too narrow for: {', '.join(names[kept:])}. A wider one, a pipe, or "
-            "--format csv has them.",
-            highlight=False,
-            soft_wrap=True,
+            "--format csv has them."
         )
+
+
+def note(sentence: str) -> None:
+    """Say something beside a result."""
+    messages.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
 def or_none(value: str | float | None) -> str | float | None:
@@ -143,7 +146,7 @@ def _in_lines(task: str) -> Callable[[int, int], None]:
             stage = STAGES * done // max(total, 1)
             seconds = time.monotonic() - begun
             line = f"{task}: {stage / STAGES:.0%} after {seconds:.0f} s"
-            messages.print(line, markup=False, highlight=False)
+            note(line)
 
     return on_progress
 

@@ -23,11 +23,10 @@ from skillscale.cli.app import (
     comma_separated,
     end,
     interval,
-    note,
     note_surprise,
     read_models,
 )
-from skillscale.cli.output import Format, messages, number, print_rows, progress
+from skillscale.cli.output import Format, note, number, print_rows, progress
 from skillscale.data.items import read_items
 from skillscale.forecasts.difficulty import Difficulty
 from skillscale.forecasts.forecast import REFIT
@@ -115,11 +114,10 @@ def _note_spread(result: xr.Dataset) -> None:
         if result.attrs["spread_from"] == "items"
         else "a wide prior. Items that an observed model tried several times (--items) narrow it."
     )
-    messages.print(found, highlight=False)
+    note(found)
     if result.attrs["chance"] > 0:
-        messages.print(
+        note(
             f"Note: guessing scores {100 * result.attrs['chance']:g} points on "
             f"{result.attrs['benchmark']}, and guesses are resampled too: with many attempts every "
             "item counts as solved. Pass@k is meant for free-form answers.",
-            highlight=False,
         )
