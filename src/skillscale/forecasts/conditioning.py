@@ -31,11 +31,12 @@ from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatte
 from skillscale.law.sites import Growth, Law
 
 NEWTON_STEPS = 20
-CONVERGED = 0.05
-"""Largest move of a skill that no longer counts: its posterior is wider, and is weighted."""
 STRAGGLERS = 0.01
 """Share of draws that need not converge: one in conflict with the scores takes long, for little."""
-STEP_SIZES = (4.0, 2.0, 1.0, 0.5, 0.2, 0.05, 0.0)
+FAR = ((4.0, 2.0, 1.0, 0.5, 0.2, 0.05, 0.0), 0.05)
+"""Sizes of steps, and the largest move of a skill that no longer counts: its posterior is wider."""
+NEAR = ((2.0, 1.0, 0.3, 0.0), 0.15)
+"""The same from a start near the mode; `INNER` sizes, whose compiled program serves."""
 PROPOSAL_DEGREES = 10.0
 """Scores in conflict make the density of skills wider than a normal around its mode."""
 
@@ -209,7 +210,10 @@ def observe(
     """
     density = _Density(law, prior, scores, siblings)
     n_draw, size = density.center.shape
-    mode = density.mode(density.center if start is None else start.reshape(n_draw, size))
+    if start is None:
+        mode = density.mode(density.center, *FAR)
+    else:
+        mode = density.mode(start.reshape(n_draw, size), *NEAR)
     _, information = density.curvature(mode)
     root = np.linalg.cholesky(information)
     degrees = PROPOSAL_DEGREES
@@ -242,7 +246,7 @@ def most_probable(
         Skills, for every draw.
     """
     density = _Density(law, prior, scores, siblings)
-    return density.mode(density.center).reshape(prior.mean.shape)
+    return density.mode(density.center, FAR[0], NEAR[1]).reshape(prior.mean.shape)
 
 
 class _Density:
@@ -275,16 +279,18 @@ class _Density:
         pull = np.einsum("dst,dt->ds", self.precision, mode - self.center)
         return np.asarray(gradient) - pull, np.asarray(information) + self.precision
 
-    def mode(self, start: Float[np.ndarray, "draw size"]) -> Float[np.ndarray, "draw size"]:
+    def mode(
+        self, start: Float[np.ndarray, "draw size"], step_sizes: tuple[float, ...], converged: float
+    ) -> Float[np.ndarray, "draw size"]:
         """Where it is largest, by Fisher scoring with step halving."""
         mode = start
         for _ in range(NEWTON_STEPS):
             gradient, information = self.curvature(mode)
             step = np.linalg.solve(information, gradient[..., None])[..., 0]
-            candidates = mode[:, None] + np.array(STEP_SIZES)[:, None] * step[:, None]
+            candidates = mode[:, None] + np.array(step_sizes)[:, None] * step[:, None]
             best = np.argmax(self.log(candidates), axis=1)
             before, mode = mode, candidates[np.arange(len(mode)), best]
-            if (np.abs(mode - before).max(axis=1) > CONVERGED).mean() <= STRAGGLERS:
+            if (np.abs(mode - before).max(axis=1) > converged).mean() <= STRAGGLERS:
                 break
         return mode
 
