@@ -69,6 +69,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     quick_by_command = {
         "fit": ["--method", "svi", "--data", "my_table", "--spec", "small.toml"],
         "isoflop": ["--group", "starcoder"],
+        "data": ["--no-doubts"],
     }
     for program, *arguments in COMMANDS:
         assert program == "skillscale"

@@ -6,7 +6,9 @@ import dataclasses
 
 import jax.numpy as jnp
 
-from skillscale.checks.worst_scores import worst_scores
+from skillscale import fit
+from skillscale.checks.worst_scores import lost_answers, worst_scores
+from small import SVI
 
 
 def test_a_score_that_was_altered_is_the_worst(approximate):
@@ -27,3 +29,21 @@ def test_a_score_that_was_altered_is_the_worst(approximate):
 
 def test_few_scores_of_a_sound_table_are_doubted(approximate):
     assert len(worst_scores(approximate)) <= 0.01 * len(approximate.table.scores)
+
+
+def test_a_zero_that_its_skill_follows_is_found_by_the_other_scores(table, spec):
+    """GSM8K anchors reasoning: fitted, the skill of the model contradicts no score of it."""
+    scores = table.scores.copy()
+    is_lost = (scores["model"] == "llama-2-70b") & (scores["benchmark"] == "gsm8k")
+    scores.loc[is_lost, "score"] = 0.0
+    fitted = fit(dataclasses.replace(table, scores=scores), spec, method=SVI, seed=3)
+    (lost,) = lost_answers(fitted)
+    assert (lost.model, lost.benchmark) == ("llama-2-70b", "gsm8k")
+    assert lost.causes[0].startswith("the answer parser")
+    assert lost.upper > 0.3
+    assert lost in worst_scores(fitted)
+
+
+def test_no_answer_of_a_weak_model_is_lost(approximate):
+    assert (approximate.table.scores["score"] < 0.005).any()
+    assert lost_answers(approximate) == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -283,13 +285,36 @@ def test_validate_lists_every_problem_and_exits_with_one(tmp_path):
     for name in ("models", "scores", "benchmarks"):
         frame = getattr(table, name)
         frame.to_csv(tmp_path / f"{name}.csv", index=name != "scores")
-    assert "no problems" in run("data", "validate", tmp_path)
+    assert "no problems" in run("data", "validate", tmp_path, "--no-doubts")
     text = (tmp_path / "scores.csv").read_text().replace("bloom,mmlu,0.3085", "bloom,mmlu,30.85")
     (tmp_path / "scores.csv").write_text(text + "nobody,mmlu,0.5,\n")
     result = CliRunner().invoke(app, ["data", "validate", str(tmp_path)])
     assert result.exit_code == 1
     assert "30.85" in result.stdout
     assert "nobody" in result.stdout
+
+
+def test_validate_names_scores_that_contradict_the_rest(folder, table, tmp_path):
+    scores = table.scores.copy()
+    is_wrong = (scores["model"] == "llama-2-70b") & (scores["benchmark"] == "bbh")
+    scores.loc[is_wrong, "score"] = 0.9
+    data = write_table(dataclasses.replace(table, scores=scores), tmp_path)
+    result = CliRunner().invoke(app, ["data", "validate", str(data), "--strict"])
+    assert result.exit_code == 1
+    assert "no problems" in result.stdout
+    assert "Doubt: llama-2-70b: bbh 90.0 contradicts the rest" in result.stderr
+
+
+def test_a_specification_to_start_from_is_that_of_the_table(folder, tmp_path):
+    written = tmp_path / "spec.toml"
+    run("spec", "--data", folder / "data", "-o", written)
+    assert sk.Spec.read(written) == sk.Spec(
+        skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k")
+    )
+    assert tomllib.loads(run("spec", "--skills", "2"))["exploratory"]
+    assert "is there already" in str(
+        CliRunner().invoke(app, ["spec", "-o", str(written)]).exception
+    )
 
 
 @pytest.mark.parametrize(

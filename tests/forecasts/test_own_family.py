@@ -27,6 +27,7 @@ def described(fit, family: str) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_a_familys_models_tell_its_efficiency_as_a_fit_would(approximate):
     """The models of Llama under another name: as efficient as Llama is found to be."""
     own = own_production(approximate, described(approximate, "llama"))

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from skillscale.forecasts.doubts import Doubt, doubt_of
+from skillscale.forecasts.doubts import NEARLY_NONE, Doubt, doubt, doubt_of
+from skillscale.forecasts.question import ask
 from skillscale.forecasts.surprise import Mixture
+from skillscale.law.design import make_design
 from skillscale.posterior.result import Fit
 
 LEVEL = 0.01
 """Probability below which a fitted score is doubted. The skills have seen the score, so that few of
 a sound table are: five of the 1,638 of the default fit."""
 N_DRAWS = 500
+GOOD = 0.5
+"""Mean rank of its other scores among all models, from which nothing right is odd of a model."""
 
 
 def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
     """Scores that are unlikely given the skills of their model and the scores of its family.
+
+    And those of `lost_answers`.
 
     Args:
         fit: a fitted law.
@@ -49,4 +58,43 @@ def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
         described: pd.Series = fit.table.benchmarks.T[benchmarks[benchmark]]
         own = expected.of(int(i)), float(p_values[i])
         found.append(doubt_of(models[model], described, float(score[i]), *own))
+    named = {(doubt.model, doubt.benchmark) for doubt in found}
+    found += [d for d in lost_answers(fit) if (d.model, d.benchmark) not in named]
+    return sorted(found, key=lambda doubt: doubt.p_value)
+
+
+def lost_answers(fit: Fit) -> list[Doubt]:
+    """Scores of nothing that contradict the rest, of models that are good at something.
+
+    A skill follows its anchor, whatever that scored, and then contradicts nothing. So these models
+    are asked about as if they were new: by the law, their relatives and their other scores.
+
+    Args:
+        fit: a fitted law.
+
+    Returns:
+        Doubts, in the order of models.
+    """
+    wide = fit.table.wide().loc[fit.design.coords["model"], fit.design.coords["benchmark"]]
+    is_none = wide < NEARLY_NONE
+    is_good = wide.rank(pct=True).where(~is_none).mean(axis=1) > GOOD
+    found = []
+    for model in wide.index[is_none.any(axis=1) & is_good]:
+        rest = _without(fit, str(model))
+        described = fit.table.models.loc[[model]].rename_axis("model").reset_index()
+        observed = described.join(wide.loc[[model]].reset_index(drop=True))
+        question = ask(rest, described.assign(model="another"), observed)
+        found += [d for d in doubt(rest, question).scores if is_none.loc[model, d.benchmark]]
     return found
+
+
+def _without(fit: Fit, model: str) -> Fit:
+    """The same draws of the law, one of the models being none of those that are known."""
+    table = fit.table.without_models([model])
+    design = make_design(table, fit.spec)
+    posterior = fit.tree["posterior"].to_dataset()
+    names = {dim: design.coords[dim] for dim in ("model", "family")}
+    if "unpublished" in posterior.dims:
+        names["unpublished"] = [design.coords["model"][i] for i in design.unpublished]
+    tree = xr.DataTree.from_dict({"posterior": posterior.sel(names)})
+    return replace(fit, tree=tree, table=table)
