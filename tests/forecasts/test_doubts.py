@@ -72,6 +72,8 @@ def test_exchanged_rows_are_told(approximate):
     found = doubts_of(approximate, observed)
     assert [row.model for row in found.rows] == ["small, large"]
     assert "exchanged" in str(found.rows[0])
+    said = forecast(approximate, PLAN.assign(**SAID), observed.assign(**SAID), refit=None)
+    assert said.attrs["changes"][0].startswith("If the row of small, large is wrong so, medians ")
 
 
 def test_a_doubted_score_counts_in_no_forecast_unless_asked_for(approximate):

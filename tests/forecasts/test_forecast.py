@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skillscale import Table, fit, forecast, load_table
+from skillscale import fit, forecast
 from skillscale.data.plan import describe
 from skillscale.errors import TableError
 from skillscale.forecasts.forecast import SOURCES, forecast_rows
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.intervals import INTERVALS
-from small import NUTS, PLAN, SEEN, SVI
+from small import PLAN, SEEN, SVI
 
 
 def width(result, interval: int = 80):
@@ -197,24 +197,6 @@ def test_rows_hold_the_numbers_of_the_forecast(one_seen):
         assert row["median"] == cell["median"].item()
         assert row["upper_95"] == cell["upper_95"].item()
         assert row["share_family"] == cell["variance_share"].sel(source="family").item()
-
-
-@pytest.mark.slow
-def test_conditioning_agrees_with_a_full_refit(sampled, table, spec):
-    shipped = load_table()
-    small = "yi-6b"
-    whole = shipped.select(benchmarks=["mmlu", "gsm8k", "bbh"], models=[*table.models.index, small])
-    refit = fit(Table(whole.models, whole.scores, table.benchmarks), spec, method=NUTS, seed=5)
-    columns = ["n_params", "n_tokens", "family", "tuning", "release"]
-    plan = shipped.models.loc[["yi-34b"], columns].assign(lineage="yi").reset_index()
-    seen = shipped.models.loc[[small], columns].assign(lineage="yi").reset_index()
-    seen = seen.merge(whole.wide().loc[[small]].reset_index())
-    conditioned = forecast(sampled, plan, seen, n_draws=2000)
-    refitted = forecast(refit, plan, n_draws=2000)
-    half = width(refitted) / 2
-    # A tenth of the half width, and the noise of a resampled posterior on top.
-    assert bool((abs(conditioned["median"] - refitted["median"]) < 0.25 * half).all())
-    np.testing.assert_allclose(width(conditioned) / width(refitted), 1, atol=0.25)
 
 
 STRANGE = pd.DataFrame(

@@ -36,8 +36,9 @@ def changes(
         seed: source of randomness.
 
     Returns:
-        A sentence for every doubted score (where doubted scores count, what changes without it),
-        and one where a release was assumed: what changes with that of this month.
+        A sentence for every doubted score (where doubted scores count, what changes without it)
+        and row (what changes if it is wrong as thought), and one where a release was assumed: what
+        changes with that of this month.
 
     Example:
         >>> import skillscale as sk
@@ -66,6 +67,11 @@ def changes(
             after = medians(fit, without(asked, cells), n_draws, seed)
             how = f"{'Without' if is_kept else 'With'} {found.benchmark} of {found.model}"
             said.append(f"{how} {_difference(asked, before, after)}")
+        for found, supposed in zip(examined.doubts.rows, examined.doubts.supposed, strict=True):
+            after = medians(fit, without(supposed, left_out), n_draws, seed)
+            said.append(
+                f"If the row of {found.model} is wrong so, {_difference(asked, before, after)}"
+            )
     month = this_month()
     given = [frame for frame in (plan, examined.observed) if frame is not None]
     dated = [with_release(fit, frame, month) for frame in given]

@@ -99,11 +99,13 @@ class Doubts:
         scores: of single scores, the least likely first.
         rows: of whole rows.
         is_left_out: the doubted scores, in the arrays of the question.
+        supposed: for every doubted row the question it would have been.
     """
 
     scores: tuple[Doubt, ...]
     rows: tuple[Doubt, ...]
     is_left_out: Bool[np.ndarray, "benchmark observed"]
+    supposed: tuple[Question, ...]
 
 
 def doubt(fit: Fit, question: Question, *, level: float = LEVEL, seed: int = 0) -> Doubts:
@@ -122,6 +124,7 @@ def doubt(fit: Fit, question: Question, *, level: float = LEVEL, seed: int = 0) 
     is_left_out = np.zeros(question.scores.value.shape, bool)
     scores: list[Doubt] = []
     rows: list[Doubt] = []
+    supposed: list[Question] = []
     draws = fit.draws(ROWS)
     while True:
         seen = hidden(see(fit, question, draws, seed=seed), is_left_out)
@@ -130,14 +133,16 @@ def doubt(fit: Fit, question: Question, *, level: float = LEVEL, seed: int = 0) 
         row = _best_hypothesis(fit, question, seen, draws, seed, {d.model for d in rows})
         if row is not None and (worst is None or row.gain > worst.gain):
             rows.append(_of_row(question, row))
-            if len(row.hypothesis.models) > 1:  # whose score is whose is not known then
-                return Doubts(tuple(scores), tuple(rows), is_left_out)
             question = row.hypothesis.question
+            supposed.append(question)
+            if len(row.hypothesis.models) > 1:  # whose score is whose is not known then
+                break
         elif worst is not None and worst.p_value < worst.level:
             is_left_out[worst.cell] = True
             scores.append(_of_score(question, worst, fit))
         else:
-            return Doubts(tuple(scores), tuple(rows), is_left_out)
+            break
+    return Doubts(tuple(scores), tuple(rows), is_left_out, tuple(supposed))
 
 
 @dataclass(frozen=True)
