@@ -336,18 +336,22 @@ def ask(arguments: Sequence[str]) -> Outcome:
     out, error = io.StringIO(), io.StringIO()
     begun = time.perf_counter()
     code, raised = None, None
-    try:
-        with (
-            patch.object(sys, "argv", ["skillscale", *arguments]),
-            redirect_stdout(out),
-            redirect_stderr(error),
-            _at_most(3 * PATIENCE),
-        ):
-            main()
-    except SystemExit as end:
-        code = 0 if end.code is None else int(end.code)
-    except BaseException as problem:
-        raised = problem
+    ignored: list[sys.UnraisableHookArgs] = []
+    with patch.object(sys, "unraisablehook", ignored.append):
+        try:
+            with (
+                patch.object(sys, "argv", ["skillscale", *arguments]),
+                redirect_stdout(out),
+                redirect_stderr(error),
+                _at_most(3 * PATIENCE),
+            ):
+                main()
+        except SystemExit as end:
+            code = 0 if end.code is None else int(end.code)
+        except BaseException as problem:
+            raised = problem
+    if ignored:
+        raised = ignored[0].exc_value
     return Outcome(code, error.getvalue(), raised, time.perf_counter() - begun)
 
 
