@@ -137,7 +137,7 @@ def test_rows_of_one_size_are_told_as_checkpoints(approximate):
     said = assumptions(approximate, PLAN.assign(**SAID), checkpoints.assign(**SAID))
     assert said == [
         "new-1b, new-3b share a size: they count as models trained independently, and the forecast "
-        "is too sure if they are checkpoints of one run. Keep one row of each."
+        "is too sure if they are checkpoints of one run. Keep the last."
     ]
 
 

@@ -104,21 +104,22 @@ def _unknown_names(fresh: pd.DataFrame, known: pd.DataFrame) -> list[str]:
 
 
 def _twins(observed: pd.DataFrame) -> list[str]:
-    """Rows of one size, which may not be independent models."""
-    keys = [name for name in ("family", "tuning", "n_params") if name in observed]
-    found = []
-    for _, alike in observed.dropna(subset=["n_params"]).groupby(keys, dropna=False):
-        if len(alike) < 2:
-            continue
-        if alike["n_tokens"].nunique(dropna=False) == len(alike):
-            shared, doubt = "a size", "checkpoints of one run"
-        else:
-            shared, doubt = (
-                "size and tokens",
-                "one model evaluated twice, or merged or tuned from one",
-            )
-        found.append(
-            f"{_listed(alike)} share {shared}: they count as models trained independently, and the "
-            f"forecast is too sure if they are {doubt}. Keep one row of each."
-        )
-    return found
+    """Rows that may not be independent models: of one size and token count, or of one run."""
+
+    def alike(*keys: str) -> list[pd.DataFrame]:
+        known = observed.dropna(subset=["n_params", "n_tokens"])
+        groups = known.groupby([name for name in keys if name in known], dropna=False)
+        return [rows for _, rows in groups if len(rows) > 1]
+
+    twins = alike("n_params", "n_tokens", "tuning")
+    of_a_size = alike("family", "n_params", "tuning")
+    runs = [rows for rows in of_a_size if rows["n_tokens"].nunique() > 1]
+    said = "they count as models trained independently, and the forecast is too sure if they are"
+    return [
+        f"{_listed(rows)} share size and tokens: {said} one model evaluated twice, or merged or "
+        "tuned from one. Keep one row of each."
+        for rows in twins
+    ] + [
+        f"{_listed(rows)} share a size: {said} checkpoints of one run. Keep the last."
+        for rows in runs
+    ]
