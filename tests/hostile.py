@@ -91,7 +91,7 @@ KINDS = (
     Kind("items.csv", ITEMS, (
         "pass-at-k {fit} --plan {plan} --benchmark gsm8k --items {}",
     )),
-    Kind("runs.csv", RUNS, ("isoflop {} --loss web", "isoflop {} --show exponents")),
+    Kind("runs.csv", RUNS, ("isoflop {} --loss web",)),
     Kind("losses.csv", LOSSES, ("isoflop {runs} --skills {}",)),
     Kind("mixes.csv", "group,code\na,0.5\nb,0.1\nc,0.2\n", (
         "isoflop {runs} --show mixes --loss web --mixes {}",
