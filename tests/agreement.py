@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from skillscale import Nuts, fit, load_table
+from skillscale import Nuts, fit
 from skillscale.backtest.folds import Fold, sloth_folds
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.studies import forecast_fold, plan_and_seen
@@ -22,18 +21,12 @@ MOST_APART = {"median": 0.5, "ends": 1.5}
 """Points between quantiles, on average."""
 
 
-@cache
-def _refits() -> Refits:
-    return Refits(load_table())
-
-
-def differences(lineage: str) -> dict[str, dict[str, float]]:
+def differences(refits: Refits, lineage: str) -> dict[str, dict[str, float]]:
     """How far quantiles are, on average, from those of a fit to everything observed, in points.
 
     Those of conditioning, with a posterior sampled without the lineage, and those of a back-test's
     folds, whose posterior is a Gaussian near that of all models.
     """
-    refits = _refits()
     table = refits.table
     fold = next(fold for fold in sloth_folds(table, 1, "v1+v2") if fold.name == lineage)
     plan, seen = plan_and_seen(fold, table)

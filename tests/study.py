@@ -126,10 +126,9 @@ def _frame(text: str) -> pd.DataFrame:
 class Backtest:
     """Folds of a protocol, in parts of a few posteriors each."""
 
-    def __init__(self, table: Callable[[], sk.Table], studies: Callable[[sk.Table], list]):
-        self.table = cache(table)
-        self.studies = cache(lambda: studies(self.table()))
-        self.refits = cache(lambda: Refits(self.table(), sk.Spec()))
+    def __init__(self, refits: Callable[[], Refits], studies: Callable[[sk.Table], list]):
+        self.refits = refits
+        self.studies = cache(lambda: studies(refits().table))
 
     def groups(self) -> list[list[frozenset[str]]]:
         """What the folds of every part hold out."""
@@ -188,8 +187,18 @@ def _holds_scores(answer: Result) -> None:
         assert ours < np.mean(theirs) + 1, name
 
 
+@cache
+def _shipped() -> Refits:
+    return Refits(sk.load_table(), sk.Spec())
+
+
+@cache
+def _as_published() -> Refits:
+    return Refits(with_published_covariates(sk.load_table()), sk.Spec())
+
+
 SLOTH = Backtest(
-    lambda: with_published_covariates(sk.load_table()),
+    _as_published,
     lambda table: [
         protocols.make_study("sloth", table, n_seen=n, setting=setting)
         for n in (1, 2)
@@ -197,11 +206,11 @@ SLOTH = Backtest(
     ],
 )
 TIME_ORDERED = Backtest(
-    sk.load_table,
+    _shipped,
     lambda table: [protocols.make_study("time-ordered", table, n_seen=n) for n in (0, 1, 2)],
 )
 LEAVE_BENCHMARKS = Backtest(
-    sk.load_table, lambda table: [protocols.make_study("leave-benchmarks", table)]
+    _shipped, lambda table: [protocols.make_study("leave-benchmarks", table)]
 )
 
 
@@ -225,13 +234,8 @@ def _holds_new_benchmarks(answer: Result) -> None:
         assert 0.6 < found["coverage"]["80"] < 0.97, n
 
 
-@cache
-def _whole() -> Refits:
-    return Refits(sk.load_table(), sk.Spec())
-
-
 def _advice(lineage: str) -> Result:
-    return {"cells": _frame_text(run_advice(_whole(), lineages=[lineage]))}
+    return {"cells": _frame_text(run_advice(_shipped(), lineages=[lineage]))}
 
 
 def _of_advice(results: Sequence[Result]) -> Result:
@@ -246,7 +250,8 @@ def _holds_advice(answer: Result) -> None:
 
 
 def _doubts(lineage: str) -> Result:
-    table, refits = sk.load_table(), _whole()
+    refits = _shipped()
+    table = refits.table
     models = table.models.index[table.models["lineage"] == lineage]
     fit = refits.without(list(models))
     seed = int.from_bytes(lineage.encode()[:4])
@@ -275,7 +280,7 @@ STUDIES = [
         "agreement",
         "How far are forecasts by conditioning from those of a fit to everything observed?",
         lambda: agreement.LINEAGES,
-        agreement.differences,
+        lambda lineage: agreement.differences(_shipped(), lineage),
         agreement.largest,
         agreement.holds,
     ),

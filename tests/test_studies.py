@@ -10,7 +10,6 @@ import pytest
 import study
 from study import STUDIES, Study, carry_out
 
-
 SEED = 16
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import jax.numpy as jnp
+import pytest
 
 from skillscale import fit
 from skillscale.checks.worst_scores import lost_answers, worst_scores
@@ -31,6 +32,7 @@ def test_few_scores_of_a_sound_table_are_doubted(approximate):
     assert len(worst_scores(approximate)) <= 0.01 * len(approximate.table.scores)
 
 
+@pytest.mark.slow
 def test_a_zero_that_its_skill_follows_is_found_by_the_other_scores(table, spec):
     """GSM8K anchors reasoning: fitted, the skill of the model contradicts no score of it."""
     scores = table.scores.copy()

@@ -154,6 +154,7 @@ def test_a_model_without_evidence_has_no_factor(design, spec):
 
 
 @pytest.mark.long
+@pytest.mark.slow
 def test_evidence_adds_its_density_to_the_posterior_of_its_skill(design, spec, potential):
     informed = make_potential(design, with_evidence(spec, 1.0, 0.4, 0.6, 0.2))
     assert_allclose(informed.start, potential.start)

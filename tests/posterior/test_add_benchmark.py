@@ -173,6 +173,7 @@ def test_what_the_law_says_is_unchanged_and_the_table_holds_the_new_scores(
     assert extended.provenance["added_benchmarks"] == ["humaneval"]
 
 
+@pytest.mark.slow
 def test_every_verb_answers_for_the_new_benchmark(extended, tmp_path):
     extended.save(tmp_path / "fit.nc")
     loaded = sk.Fit.load(tmp_path / "fit.nc")
