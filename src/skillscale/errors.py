@@ -6,6 +6,10 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
+SHOWN = 50
+"""Problems that one message names."""
+
+
 class SkillscaleError(Exception):
     """Base of all errors that skillscale raises about its input."""
 
@@ -21,7 +25,10 @@ class TableError(SkillscaleError):
         self.problems = tuple(problems)
         count = len(self.problems)
         head = "1 problem" if count == 1 else f"{count} problems"
-        super().__init__(f"{head} found:\n" + "\n".join(f"- {p}" for p in self.problems))
+        shown = [f"- {problem}" for problem in self.problems[:SHOWN]]
+        if count > SHOWN:
+            shown.append(f"- and {count - SHOWN} more")
+        super().__init__("\n".join([f"{head} found:", *shown]))
 
 
 class RunsError(SkillscaleError):

@@ -21,6 +21,7 @@ from skillscale.errors import TableError
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """What files of Excel begin with: zip archives, and documents older than these."""
 JSON_BEGINS = ("{", "[")
+MOST_COLUMNS = 1000
 LISTED = 10
 """How many cells one sentence names before it says "and 37 more"."""
 
@@ -121,6 +122,11 @@ def _frame(
             return None, [f"{file}: cells are separated by {name}. Separate them by commas."]
     if not body:
         return None, [f"{file}: there are no rows under the header."]
+    if len(header) > MOST_COLUMNS:
+        return None, [
+            f"{file}: the header names {len(header)} columns, and no table here has more than "
+            f"{MOST_COLUMNS}. Check what separates cells and rows, or remove columns."
+        ]
 
     problems = []
     width = len(header)
