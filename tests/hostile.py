@@ -23,7 +23,7 @@ from numpy.random import Generator
 
 import skillscale as sk
 from skillscale.cli.app import main
-from small import BACKTEST_BENCHMARKS, FAMILIES, SPEC
+from small import BACKTEST_BENCHMARKS, FAMILIES, SPEC, write_table
 
 SEED = 16
 PATIENCE = 20.0
@@ -286,9 +286,7 @@ class Sound:
         fit.save(folder / "fit.nc")
         self.files["table"] = folder / "table"
         self.files["scores"] = folder / "scores.csv"
-        table.models.to_csv(folder / "table" / "models.csv")
-        table.scores.to_csv(folder / "table" / "scores.csv", index=False)
-        table.benchmarks.to_csv(folder / "table" / "benchmarks.csv")
+        write_table(table, folder / "table")
 
 
 def hostile_file(sound: Sound, i: int, folder: Path) -> tuple[Kind, str, Path]:

@@ -213,9 +213,10 @@ def spec_command(
     if output is not None:
         require_writable(output, force=force)
     table = load_table(data)
-    specification = starter(table) if skills is None else Spec()
-    if skills is not None:
-        specification = specification.explore(skills, chosen_benchmarks(table, specification))
+    if skills is None:
+        specification = starter(table)
+    else:
+        specification = Spec().explore(skills, chosen_benchmarks(table, Spec()))
     text = spec_toml(specification)
     if output is None:
         typer.echo(text, nl=False)
