@@ -360,6 +360,14 @@ PLACE = re.compile(
 )
 
 
+def without_names(message: str, path: Path) -> str:
+    """A message without the names of files, which may sound like places."""
+    names = [str(path), str(path.parent), path.name, path.stem, *(Path(k.name).name for k in KINDS)]
+    for name in names:
+        message = message.replace(name, "")
+    return message
+
+
 def complaints(kind: Kind, path: Path, outcome: Outcome, out: Path) -> Iterator[str]:
     """What is wrong with how a command took a file."""
     if outcome.raised is not None:
@@ -376,7 +384,7 @@ def complaints(kind: Kind, path: Path, outcome: Outcome, out: Path) -> Iterator[
         names = [path.name] + (["table"] if kind.name.startswith("table/") else [])
         if not any(name in message for name in names):
             yield f"names no file: {message[:300]}"
-        if not PLACE.search(message):
+        if not PLACE.search(without_names(message, path)):
             yield f"names no place: {message[:300]}"
         if len(message) > 20_000:
             yield f"a message of {len(message)} characters: {message[:300]}"

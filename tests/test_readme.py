@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -44,6 +45,16 @@ FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DO
 def test_the_readme_shows_commands_and_files():
     assert len(COMMANDS) >= 6
     assert set(FILES) == {"obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv"}
+
+
+def test_its_comparison_says_what_the_study_found():
+    study = json.loads((ROOT / "benchmarks_data" / "studies" / "sloth.json").read_text())
+    for setting in study["answer"]["settings"]:
+        options = setting["options"]
+        row = f"| {options['n_seen']} | {options['benchmarks']} | {setting['n_folds']} |"
+        assert f"{row} **{setting['mae_points']:.2f}** |" in README
+    inside = [f"{100 * share:.1f}" for share in study["answer"]["coverage"].values()]
+    assert "{}, {} and {} % were inside".format(*inside) in README
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

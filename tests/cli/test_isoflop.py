@@ -92,11 +92,14 @@ def test_every_question_is_answered_as_json_and_as_a_table(arguments, show):
         assert rows[0][name] in table.stdout
 
 
-def test_the_same_seed_gives_the_same_csv(arguments):
-    first, again = (run(*arguments("exponents"), "--format", "csv").stdout for _ in range(2))
-    assert first == again
-    losses = {row["loss"] for row in csv.DictReader(io.StringIO(first))}
-    assert losses == {"general", "knowledge"}
+def test_losses_joined_by_skill_go_by_its_name_in_a_csv(arguments):
+    answer = run(*arguments("exponents"), "--format", "csv").stdout
+    assert {row["loss"] for row in csv.DictReader(io.StringIO(answer))} == {"general", "knowledge"}
+
+
+def test_mixes_go_with_their_question(folder, arguments):
+    with pytest.raises(SpecError, match="--mixes goes with --show mixes"):
+        run(*arguments("exponents"), "--mixes", folder / "mixes.csv")
 
 
 @pytest.mark.slow

@@ -120,10 +120,12 @@ def isoflop_command(
     """Best sizes and tokens by skill from controlled runs, with intervals."""
     if (show is Show.FORECAST) != (plan is not None):
         raise SpecError("--show forecast and --plan go together.")
+    if mixes is not None and show is not Show.MIXES:
+        raise SpecError("--mixes goes with --show mixes.")
     if evidence is not None:
         require_writable(evidence, force=force)
     planned = None if plan is None else read_run_plan(plan)
-    mixed = load_mixes(mixes)
+    mixed = load_mixes(mixes) if show is Show.MIXES else None
     with naming(runs_file, RunsError):
         runs = _selected(runs_file, loss, group, skills, max_flops)
         if planned is not None:
@@ -143,7 +145,7 @@ def isoflop_command(
             table, columns = exponents(found), EXPONENTS
         elif show is Show.RATIOS:
             table, columns = ratios(found, budgets, reference=reference, seed=seed), RATIOS
-        elif show is Show.MIXES:
+        elif mixed is not None:
             with naming(mixes, RunsError, UnknownNameError):
                 table, columns = mix_effects(found, mixed, budgets, seed=seed), MIXES
         elif show is Show.MISSPECIFICATION:
