@@ -354,9 +354,9 @@ def ask(arguments: Sequence[str]) -> Outcome:
 
 
 PLACE = re.compile(
-    r"line \d|column|header|no rows|is empty|byte|binary|Excel|JSON|missing|separated by|rows? |"
-    r"benchmark|model|anchor|prior|evidence|key|skills|trend|reference|netCDF|posterior|schema|hash|"
-    r"observed|plan|group|loss|runs|item|exploratory|directory|nests|specification"
+    r"line \d|column|header|\brows? |is empty|byte|binary|Excel|JSON|separated by|\bkey\b|prior|"
+    r"evidence|skills|anchors|benchmarks|exploratory|trend_from|reference|nests|netCDF|posterior/|"
+    r"schema|hash|specification|groups? |number of items of"
 )
 
 
