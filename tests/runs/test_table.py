@@ -164,9 +164,7 @@ def test_compute_that_contradicts_size_and_tokens_is_a_warning_with_the_ratio(ru
     [
         ("c4,4e8,5e8,1.2e18,0,2", "web is not positive at line 5 (c4) = 0. Losses are in nats"),
         ("c4,4e8,5e8,1.2e18,3,-2", "code is not positive at line 5 (c4) = -2."),
-        ("c4,4e8,5e8,1.2e18,inf,2", "web is not a finite number at line 5 (c4) = inf."),
-        ("c4,4e8,5e8,1.2e18,nan,2", "web is not a finite number at line 5 (c4) = nan."),
-        ("c4,4e8,5e8,1.2e18,n/a,2", "web is not a finite number at line 5 (c4) = 'n/a'."),
+        ("c4,4e8,5e8,1.2e18,4e,2", "web is not a finite number at line 5 (c4) = '4e'."),
         ("c4,4e8,5e8,1.2e18,81,2", "web is 50 or more at line 5 (c4) = 81. Losses are in nats per"),
         (
             "c4,1.3,5e8,,3,2",
@@ -202,8 +200,8 @@ def test_a_bad_row_is_named_by_line(problems_of, row, sentence):
             "Found: 'n_params', 'n_tokens', 'web'.",
         ),
         (
-            "n_params,n_tokens,flop,web\n1e8,2e9,1.2e18,3\n",
-            "column 'flop' is unknown. Rename or remove it ('flop': nearest 'flops').",
+            "n_params,n_tokens,gruop,web\n1e8,2e9,1,3\n",
+            "column 'gruop' is unknown. Rename or remove it ('gruop': nearest 'group').",
         ),
         ("run,n_params,n_tokens,web\na,1e8,2e9,3\na,2e8,1e9,3\n", "run repeats an earlier row at"),
         ("run,n_params,n_tokens,web\na,1e8,2e9,3\n,2e8,1e9,3\n", "run is missing at line 3."),

@@ -123,7 +123,7 @@ def naming(
     try:
         yield
     except (kind, *others) as error:
-        if file is None or str(file) in str(error):
+        if file is None or Path(file).name in str(error):
             raise
         raise kind(f"{file}: {error}") from error
 

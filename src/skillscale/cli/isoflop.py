@@ -113,6 +113,20 @@ def isoflop_command(
             help="Also write what the runs say of skills as a specification for fit --spec."
         ),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Which column holds what: n_params=weights,n_tokens=D; also flops, "
+            "n_active_params, run, group. Usual names are known."
+        ),
+    ] = None,
+    best_of_cell: Annotated[
+        bool | None,
+        typer.Option(
+            "--best-of-cell/--all-runs",
+            help="Of runs of one size and token count: the best, of a sweep; or all, as reruns.",
+        ),
+    ] = None,
     force: Force = False,
     seed: Seed = 0,
     style: Style = Format.TABLE,
@@ -122,12 +136,20 @@ def isoflop_command(
         raise SpecError("--show forecast and --plan go together.")
     if mixes is not None and show is not Show.MIXES:
         raise SpecError("--mixes goes with --show mixes.")
+    if loss is not None and skills is not None:
+        raise SpecError("give one of --loss (single losses) and --skills (losses joined).")
     if evidence is not None:
         require_writable(evidence, force=force)
     planned = None if plan is None else read_run_plan(plan)
     mixed = load_mixes(mixes) if show is Show.MIXES else None
     with naming(runs_file, RunsError):
-        runs = _selected(runs_file, loss, group, skills, max_flops)
+        read = load_runs(
+            runs_file,
+            losses=names(loss),
+            columns=_named(columns),
+            best_of_cell=best_of_cell,
+        )
+        runs = _selected(read, loss, group, skills, max_flops)
         if planned is not None:
             known_names("group", planned["group"].dropna(), runs.groups, runs_file)
         if show is Show.MIXES:
@@ -140,39 +162,47 @@ def isoflop_command(
             write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
         budgets = _budgets(flops, runs, style)
         if show is Show.OPTIMA:
-            table, columns = optima(found, budgets), OPTIMA
+            table, shown = optima(found, budgets), OPTIMA
         elif show is Show.EXPONENTS:
-            table, columns = exponents(found), EXPONENTS
+            table, shown = exponents(found), EXPONENTS
         elif show is Show.RATIOS:
-            table, columns = ratios(found, budgets, reference=reference, seed=seed), RATIOS
+            table, shown = ratios(found, budgets, reference=reference, seed=seed), RATIOS
         elif mixed is not None:
             with naming(mixes, RunsError, UnknownNameError):
-                table, columns = mix_effects(found, mixed, budgets, seed=seed), MIXES
+                table, shown = mix_effects(found, mixed, budgets, seed=seed), MIXES
         elif show is Show.MISSPECIFICATION:
-            table, columns = _misspecified(found, budgets, style), MISSPECIFICATION
+            table, shown = _misspecified(found, budgets, style), MISSPECIFICATION
         else:
             assert planned is not None
-            table, columns = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
-    print_rows(frame_rows(table), style, shown=columns)
+            table, shown = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
+    print_rows(frame_rows(table), style, shown=shown)
 
 
 def _selected(
-    runs_file: str,
+    runs: Runs,
     loss: str | None,
     group: str | None,
     skills: Path | None,
     max_flops: float,
 ) -> Runs:
-    """Runs with the losses asked for, or joined by skill."""
-    if loss is not None and skills is not None:
-        raise SpecError("give one of --loss (single losses) and --skills (losses joined).")
-    runs = load_runs(runs_file).select(groups=names(group), max_flops=max_flops)
+    """Runs asked for, with their losses, or these joined by skill."""
+    runs = runs.select(groups=names(group), max_flops=max_flops)
     if loss is not None:
-        return runs.select(losses=names(loss))
+        return runs
     mapping = load_skills(skills, losses=None if skills is None else runs.loss_names)
     if skills is None and not mapping.index.isin(runs.loss_names).any():
         return runs
     return by_skill(runs, mapping)
+
+
+def _named(columns: str | None) -> dict[str, str] | None:
+    """Which column holds what."""
+    if columns is None:
+        return None
+    pairs = [part.split("=", 1) for part in columns.split(",")]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise SpecError(f"--columns takes n_params=COLUMN,n_tokens=COLUMN; found {columns!r}.")
+    return {kind.strip(): column.strip() for kind, column in pairs}
 
 
 def _budgets(flops: str | None, runs: Runs, style: Format) -> list[float]:

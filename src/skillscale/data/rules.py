@@ -204,7 +204,7 @@ def unique_run() -> pa.Check:
     def holds(frame: pd.DataFrame) -> pd.Series:
         if "run" in frame.columns:
             return pd.Series(True, index=frame.index)
-        keys = frame.reindex(columns=["group"]).join(frame[cell].apply(numbers))
+        keys = frame.reindex(columns=["group", "n_active_params"]).join(frame[cell].apply(numbers))
         return ~keys.duplicated() | keys[cell].isna().any(axis=1)
 
     return rule(

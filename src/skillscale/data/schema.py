@@ -252,6 +252,13 @@ def runs_schema(losses: Iterable[str]) -> pa.DataFrameSchema:
             PARAMS_RANGE,
             {10: "billions", 1e5: "millions"},
         ),
+        "n_active_params": _count(
+            "n_active_params is the number of parameters used per token, such as 1.1e8.",
+            PARAMS_RANGE,
+            {10: "billions", 1e5: "millions"},
+            nullable=True,
+            required=False,
+        ),
         "n_tokens": _count(
             "n_tokens is the number of training tokens, such as 1.5e10.",
             RUN_TOKENS_RANGE,
@@ -267,7 +274,7 @@ def runs_schema(losses: Iterable[str]) -> pa.DataFrameSchema:
         "source": _optional("source says where the row is from."),
     }
     measured = {name: _optional(f"{name} is a loss.", *loss(name)) for name in names}
-    return pa.DataFrameSchema(columns | measured, checks=unique_run())
+    return pa.DataFrameSchema(columns | measured, checks=[unique_run(), active_fit_in_total()])
 
 
 def skills_schema(losses: Iterable[str] | None) -> pa.DataFrameSchema:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,13 @@ from skillscale.data.schema import runs_schema
 from skillscale.data.table import shipped_directory
 from skillscale.errors import RunsError, UnknownNameError, known_names
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.columns import RUN_COLUMNS, Columns, recognise
+from skillscale.runs.oddities import oddities
+from skillscale.runs.sweeps import best_of_cell as best_runs
 
+NOT_MEASURED = ("nan", "inf", "-inf", "+inf", "none", "null", "n/a", "na", "infinity")
+"""What exports write in place of a loss that diverged or was not measured, in small letters."""
 SHIPPED = ("isoflop", "olmo-ladder", "overtraining")
-RUN_COLUMNS = ("run", "group", "n_params", "n_tokens", "flops", "source")
-COMPUTE_TOLERANCE = 0.05
 BUDGET_TOLERANCE = 0.05
 
 
@@ -130,22 +132,35 @@ class Runs:
         return medians.reindex(self.runs.index).rename("budget")
 
 
-def load_runs(path: str | Path = "isoflop", *, losses: Iterable[str] | None = None) -> Runs:
+def load_runs(
+    path: str | Path = "isoflop",
+    *,
+    losses: Iterable[str] | None = None,
+    columns: Mapping[str, str] | None = None,
+    best_of_cell: bool | None = None,
+) -> Runs:
     r"""Load controlled training runs and check them.
 
     Args:
         path: CSV file with columns ``n_params``, ``n_tokens`` and one per loss; optionally ``run``,
-            ``group``, ``flops`` (else 6 n_params n_tokens) and ``source``. Or the name of runs
-            shipped with the package: ``isoflop``, ``olmo-ladder``, ``overtraining``.
-        losses: columns that hold losses; by default all other columns that hold numbers.
+            ``group``, ``flops`` (else 6 n_params n_tokens), ``n_active_params`` (of mixtures of
+            experts: then they are the size) and ``source``. Usual other names of these are known.
+            Or the name of runs shipped with the package: ``isoflop``, ``olmo-ladder``,
+            ``overtraining``.
+        losses: columns that hold losses; by default those named like losses, or, where none is,
+            numbers that may be some.
+        columns: which column of the file holds what, such as ``{"n_params": "weights"}``.
+        best_of_cell: whether of several runs of one size and token count the best counts, as in a
+            sweep, or all, as reruns; by default an error where hyper-parameters differ.
 
     Returns:
-        The runs with a loss. Their ``warnings`` say how many have none, and in how many ``flops``
-        is not 6 n_params n_tokens to 5 %.
+        The runs with a loss. Their ``warnings`` say what was taken for what, how many have no loss,
+        which losses rise with compute, and in how many ``flops`` is not 6 n_params n_tokens to 5 %.
 
     Raises:
         TableError: the file holds problems; the error lists all of them.
         UnknownNameError: a loss is no column of the file, or no shipped runs have the name.
+        RunsError: runs of one size and token count differ in hyper-parameters.
 
     Example:
         >>> import tempfile
@@ -161,29 +176,38 @@ def load_runs(path: str | Path = "isoflop", *, losses: Iterable[str] | None = No
         ['web', 'code']
     """
     path = _shipped(path)
-    wanted = _distinct(losses)
+    found: list[Columns] = []
+    said: list[str] = []
+
+    def prepare(cells: pd.DataFrame) -> pd.DataFrame:
+        columns_of = recognise(path.name, cells, losses=_distinct(losses), named=columns)
+        kept = _measured_only(columns_of.cells, columns_of.losses)
+        kept, left_out = best_runs(
+            path.name, kept, columns_of.losses, columns_of.hyper_parameters, best=best_of_cell
+        )
+        found.append(columns_of)
+        said.extend((*columns_of.said, *left_out))
+        return kept
 
     def names(cells: pd.DataFrame) -> list[str]:
-        if wanted is None:
-            return _loss_columns(cells)
-        given = [name for name in cells.columns if name not in RUN_COLUMNS]
-        return known_names("loss", wanted, given, path.name)
+        return found[0].losses
 
     def no_loss(cells: pd.DataFrame) -> list[str]:
         if cells[names(cells)].notna().any(axis=None):
             return []
-        found = ", ".join(map(repr, cells.columns))
+        given = ", ".join(map(repr, cells.columns))
         return [
             f"{path.name}: no column holds a loss. Add one column of numbers per loss. "
-            f"Found: {found}."
+            f"Found: {given}."
         ]
 
-    cells = checked_cells(path, lambda c: runs_schema(names(c)), ["run", "group"], more=no_loss)
+    cells = checked_cells(
+        path, lambda c: runs_schema(names(c)), ["run", "group"], prepare=prepare, more=no_loss
+    )
     frame = _run_frame(cells)
     measured = cells[names(cells)].apply(numbers).set_index(frame.index)
-    warnings = _compute_warnings(path.name, frame, cells.index)
-    warnings += _unmeasured_warnings(path.name, measured, cells.index)
-    return Runs(runs=frame, losses=measured, warnings=warnings).select()
+    odd = oddities(path.name, frame, measured, cells.index)
+    return Runs(runs=frame, losses=measured, warnings=(*said, *odd)).select()
 
 
 def _shipped(path: str | Path) -> Path:
@@ -195,22 +219,22 @@ def _shipped(path: str | Path) -> Path:
     return Path(path)
 
 
-def _loss_columns(cells: pd.DataFrame) -> list[str]:
-    """Columns with a number that are neither known nor a known name misspelt."""
-    absent = [name for name in RUN_COLUMNS if name not in cells.columns]
-    return [
-        name
-        for name in cells.columns
-        if name not in RUN_COLUMNS
-        and np.isfinite(numbers(cells[name])).any()
-        and not get_close_matches(name, absent, n=1, cutoff=0.8)
-    ]
+def _measured_only(cells: pd.DataFrame, losses: list[str]) -> pd.DataFrame:
+    """Cells in which a loss that is no number, as of a run that diverged, is empty."""
+    kept = cells.copy()
+    for name in losses:
+        is_lost = cells[name].str.lower().isin(NOT_MEASURED)
+        kept[name] = cells[name].mask(is_lost, None)
+    return kept
 
 
 def _run_frame(cells: pd.DataFrame) -> pd.DataFrame:
     """Turn valid cells into typed columns, defaults filled in."""
     cells = cells.assign(**{name: None for name in RUN_COLUMNS if name not in cells.columns})
     counts = cells[["n_params", "n_tokens", "flops"]].apply(numbers)
+    counts["n_total_params"] = counts["n_params"]
+    active = numbers(cells["n_active_params"])
+    counts["n_params"] = active.fillna(counts["n_params"])
     counts["flops"] = counts["flops"].fillna(
         TRAINING_FLOPS * counts["n_params"] * counts["n_tokens"]
     )
@@ -227,35 +251,6 @@ def _run_frame(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {name: column.to_list() for name, column in columns.items()},
         index=pd.Index(run, name="run"),
-    )
-
-
-def _compute_warnings(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]:
-    """Say where compute contradicts 6 n_params n_tokens."""
-    ratio = frame["flops"] / (TRAINING_FLOPS * frame["n_params"] * frame["n_tokens"])
-    is_off = ((ratio - 1).abs() > COMPUTE_TOLERANCE).to_numpy()
-    if not is_off.any():
-        return ()
-    first = int(np.argmax(is_off))
-    low, high = f"{ratio[is_off].min():.3g}", f"{ratio[is_off].max():.3g}"
-    found = low if low == high else f"{low} to {high}"
-    return (
-        f"{file}: flops is not 6 n_params n_tokens in {is_off.sum()} of {len(frame)} runs, first "
-        f"at line {lines[first]} ({frame.index[first]}); their ratio is {found}. "
-        "Optima take it to be 1: count all parameters, or remove the column flops to have it "
-        "computed.",
-    )
-
-
-def _unmeasured_warnings(file: str, losses: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]:
-    """Say which runs have no loss."""
-    is_empty = losses.isna().all(axis=1).to_numpy()
-    if not is_empty.any():
-        return ()
-    first = int(np.argmax(is_empty))
-    return (
-        f"{file}: {is_empty.sum()} of {len(losses)} runs have no loss measured, first at line "
-        f"{lines[first]} ({losses.index[first]}): left out.",
     )
 
 

@@ -1,0 +1,166 @@
+"""What columns of a stranger's file are taken for, and what is said of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skillscale.errors import RunsError, TableError, UnknownNameError
+from skillscale.runs.columns import recognise
+from skillscale.runs.table import load_runs
+
+
+def taken(header: str, row: str, **options):
+    cells = pd.DataFrame([row.split(",")], columns=header.split(","))
+    return recognise("runs.csv", cells, **options)
+
+
+@pytest.fixture
+def runs_of(tmp_path):
+    def load(text: str, **options):
+        path = tmp_path / "runs.csv"
+        path.write_text(text, encoding="utf-8")
+        return load_runs(path, **options)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    ("header", "found"),
+    [
+        ("N,D,L", ("N", "D", "L")),
+        ("params,tokens,loss", ("params", "tokens", "loss")),
+        (
+            "parameter_count,throughput/total_tokens,eval/c4/loss",
+            ("parameter_count", "throughput/total_tokens", "eval/c4/loss"),
+        ),
+        ("Model Size,Training Tokens,val_nll", ("Model Size", "Training Tokens", "val_nll")),
+    ],
+)
+def test_usual_names_are_known_and_what_was_taken_is_said(header, found):
+    columns = taken(header, "1e8,2e9,3.1")
+    size, tokens, loss = found
+    assert list(columns.cells) == ["n_params", "n_tokens", loss]
+    assert columns.losses == [loss]
+    assert columns.said == (f"runs.csv: {size} is taken for n_params, {tokens} for n_tokens.",)
+
+
+def test_units_in_names_are_turned_and_said():
+    columns = taken("params_b,tokens_T,total_gflops,loss", "1.5,0.03,2.7e11,3")
+    assert columns.cells.iloc[0].tolist() == ["1500000000", "30000000000", "2.7e+20", "3"]
+    assert "params_b is taken for n_params (times 1e+09)" in columns.said[0]
+
+
+def test_names_used_here_win_over_others():
+    columns = taken("size,n_params,params,n_tokens,loss", "1,1e8,2,2e9,3")
+    assert columns.cells["n_params"].tolist() == ["1e8"]
+    assert columns.said == ("runs.csv: losses are loss. Not taken for losses: size, params.",)
+
+
+def test_tokens_follow_from_size_and_compute():
+    columns = taken("Model Size,Training FLOP,loss", "1e8,1.2e18,3")
+    assert float(columns.cells["n_tokens"].iloc[0]) == 2e9
+    assert "n_tokens is missing, and taken to be flops / (6 n_params)" in columns.said[1]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "learning_rate", "trainer.train_batch_size", "model.num_layers", "val_accuracy", "step",
+        "eval/acc_norm", "validation/perplexity", "z_loss", "grad_norm", "loss_std", "seed", "x",
+        "router_z_loss", "D/N", "mfu", "weight_decay",
+    ],
+)  # fmt: skip
+def test_what_is_no_loss_is_left_out_and_said(name):
+    columns = taken(f"n_params,n_tokens,{name},val_loss", "1e8,2e9,0.5,3")
+    assert columns.losses == ["val_loss"]
+    assert columns.said[0] == f"runs.csv: losses are val_loss. Not taken for losses: {name}."
+    alone = taken(f"n_params,n_tokens,{name},web", "1e8,2e9,0.5,3")
+    assert alone.losses == ["web"]
+
+
+def test_perplexities_are_offered_their_logarithm():
+    columns = taken("n_params,n_tokens,ppl,loss", "1e8,2e9,30,3")
+    assert columns.said[-1] == "runs.csv: ppl hold perplexities: their logarithm is a loss."
+
+
+def test_a_chosen_loss_is_one_whatever_its_name():
+    assert taken("N,D,smooth,lr", "1e8,2e9,3,1e-3", losses=["lr"]).losses == ["lr"]
+    with pytest.raises(UnknownNameError, match=r"'los' is not in runs\.csv"):
+        taken("N,D,loss", "1e8,2e9,3", losses=["los"])
+
+
+def test_columns_can_be_named():
+    columns = taken(
+        "weights,seen,N,loss", "1e8,2e9,7,3", named={"n_params": "weights", "n_tokens": "seen"}
+    )
+    assert columns.cells["n_params"].tolist() == ["1e8"]
+    with pytest.raises(UnknownNameError, match=r"column 'weight' is not in runs\.csv"):
+        taken("weights,D,loss", "1e8,2e9,3", named={"n_params": "weight"})
+    with pytest.raises(TableError, match="columns can be named run, group, n_params"):
+        taken("weights,D,loss", "1e8,2e9,3", named={"params": "weights"})
+
+
+def test_recipes_in_words_make_groups(runs_of):
+    rows = [
+        f"{tokenizer},{n}e8,{20 / n}e9,3.{n}" for tokenizer in ("bpe", "unigram") for n in (1, 2, 4)
+    ]
+    runs = runs_of("\n".join(["tokenizer,params,tokens,loss", *rows]))
+    assert runs.groups == ["bpe", "unigram"]
+    assert "runs.csv: runs are grouped by tokenizer (2 groups)." in runs.warnings
+
+
+def test_losses_of_runs_that_diverged_are_not_measured(runs_of):
+    runs = runs_of("n_params,n_tokens,loss,val_other\n1e8,2e9,NaN,2\n2e8,1e9,inf,\n4e8,1e9,3,n/a\n")
+    assert runs.losses["loss"].isna().tolist() == [True, False]
+    assert runs.warnings == (
+        "runs.csv: 1 of 3 runs have no loss measured, first at line 3 (all-200000000-1000000000): "
+        "left out.",
+    )
+
+
+def test_a_loss_that_rises_with_compute_is_doubted(runs_of):
+    rows = [f"{n}e8,2e9,{4 - 0.1 * n},{0.3 + 0.02 * n}" for n in range(1, 9)]
+    runs = runs_of("\n".join(["n_params,n_tokens,web,hit", *rows]))
+    (sentence,) = runs.warnings
+    assert sentence.startswith("runs.csv: hit rises with compute (rank correlation 1.00). Is it a")
+
+
+SWEEP = "n_params,n_tokens,lr,loss,web\n" + "".join(
+    f"{n}e8,2e9,{lr},{3 - 0.1 * n + lr},{2 + lr}\n" for n in (1, 2, 4) for lr in (0.01, 0.1, 0.05)
+)
+
+
+def test_a_sweep_is_refused_until_someone_says_what_it_is(runs_of):
+    with pytest.raises(
+        RunsError, match=r"at 3 of 3 sizes and token counts, runs differ in lr\. If"
+    ):
+        runs_of(SWEEP)
+
+
+def test_of_a_sweep_the_best_run_of_each_cell_is_kept(runs_of):
+    runs = runs_of(SWEEP, best_of_cell=True)
+    np.testing.assert_allclose(runs.losses["loss"], [2.91, 2.81, 2.61])
+    assert "runs.csv: of 9 runs the best by loss of each size and token count is kept: 3." in (
+        runs.warnings
+    )
+
+
+def test_runs_of_a_cell_can_be_taken_for_reruns(runs_of):
+    assert len(runs_of(SWEEP, best_of_cell=False).runs) == 9
+
+
+def test_reruns_with_seeds_are_no_sweep(runs_of):
+    text = "run,n_params,n_tokens,seed,loss\na,1e8,2e9,0,3.1\nb,1e8,2e9,1,3.2\n"
+    assert len(runs_of(text).runs) == 2
+
+
+def test_the_size_of_a_mixture_of_experts_is_that_of_its_active_parameters(runs_of):
+    runs = runs_of("n_params,n_active_params,n_tokens,loss\n8e8,1e8,2e9,3\n1.6e9,2e8,1e9,3.1\n")
+    assert runs.runs["n_params"].tolist() == [1e8, 2e8]
+    assert runs.runs["n_total_params"].tolist() == [8e8, 1.6e9]
+    assert runs.runs["flops"].tolist() == [1.2e18, 1.2e18]
+    assert runs.warnings[0].endswith("optima are in active parameters.")
+    with pytest.raises(TableError, match="n_active_params exceeds n_params"):
+        runs_of("n_params,n_active_params,n_tokens,loss\n1e8,8e8,2e9,3\n")
