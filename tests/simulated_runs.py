@@ -172,6 +172,9 @@ def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarr
     best = np.array([t.optimum(BUDGETS) for t in truths]).T
     exponent = np.array([t.exponent for t in truths])
     surface = np.stack([found.surfaces.optimum(budget) for budget in BUDGETS])
+    own = np.stack(
+        [[found.optimum(row, budget) for row in range(len(truths))] for budget in BUDGETS]
+    )
     parabola = np.stack(
         [
             [found.optimum(row, budget, Estimator.PARABOLA) for row in range(len(truths))]
@@ -181,6 +184,7 @@ def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarr
     laws = np.stack([law.exponent for law in found.power_laws])
     return {
         "surface": is_covered(best, surface).mean(axis=1),
+        "surface with discrepancy": is_covered(best, own).mean(axis=1),
         "surface exponent": is_covered(
             exponent, np.asarray(params_exponent(found.surfaces.surface))
         ),

@@ -27,13 +27,15 @@ from simulated_runs import (
 from skillscale.errors import RunsError
 from skillscale.runs.coupling import residual_correlation
 from skillscale.runs.posterior import (
-    PRIOR_MEDIAN,
-    PRIOR_SIGMA,
+    INFORMATION,
+    PRIOR_MEAN,
+    PRIOR_SD,
     Population,
     _with_axes,
     draw_weights,
     energy,
     measure,
+    surface_at,
 )
 from skillscale.runs.surface import Surface, expected_loss, optimal_log_params, params_exponent
 from skillscale.runs.surfaces import LEAST_RUNS, Surfaces, fit_surfaces
@@ -89,18 +91,19 @@ def measured_of(n_runs: int, n_functions: int, *, is_weighted: bool = True):
 
 
 def numbers_near(rng) -> np.ndarray:
-    """Logs of seven numbers, of a noise that single precision is enough for."""
-    return np.log([0.6, 0.2, 0.2, 0.4, 0.35, 0.02, 0.7]) + 0.3 * rng.standard_normal(7)
+    """Coordinates of a surface, of a noise that single precision is enough for."""
+    logs = np.log([0.6, 0.2, 0.2, 0.4, 0.35, 1.0, 0.02, 0.7])
+    return logs + 0.3 * rng.standard_normal(8)
 
 
-def dense(log_numbers, measured, row):
+def dense(coordinates, measured, row):
     """Residuals of a surface's runs, and their noise and the discrepancy's root, as matrices."""
     kept = measured.root_weight[row] > 0
-    surface = Surface(*np.exp(log_numbers[:5]))
+    surface = surface_at(coordinates)
     x, y = measured.log_params[row, kept], measured.log_tokens[row, kept]
     residual = measured.log_loss[row, kept] - np.log(np.asarray(expected_loss(surface, x, y)))
-    noise = np.exp(log_numbers[5])
-    scale = noise * np.exp(log_numbers[6])
+    noise = np.exp(coordinates[6])
+    scale = noise * np.exp(coordinates[7])
     return (
         residual,
         noise**2 / measured.root_weight[row, kept] ** 2,
@@ -109,10 +112,7 @@ def dense(log_numbers, measured, row):
     )
 
 
-POPULATION = Population(
-    np.tile(np.log(PRIOR_MEDIAN), (2, 1)),
-    np.tile(np.diag(np.square(PRIOR_SIGMA) ** -1.0), (2, 1, 1)),
-)
+POPULATION = Population(np.tile(PRIOR_MEAN, (2, 1)), np.tile(np.diag(PRIOR_SD**-2.0), (2, 1, 1)))
 
 
 @pytest.mark.parametrize("row", [0, 1], ids=["all runs", "runs missing"])
@@ -120,13 +120,13 @@ POPULATION = Population(
 def test_the_energy_is_that_of_a_dense_normal_density(n_runs, n_functions, row):
     measured, rng = measured_of(n_runs, n_functions), np.random.default_rng(0)
     data = jax.tree.map(lambda leaf: leaf[row], (measured, POPULATION))
-    prior = stats.multivariate_normal(np.log(PRIOR_MEDIAN), np.diag(np.square(PRIOR_SIGMA)))
+    prior = stats.multivariate_normal(PRIOR_MEAN, np.diag(PRIOR_SD**2))
 
-    def brute_force(log_numbers):
-        residual, variance, scale, functions = dense(log_numbers, measured, row)
+    def brute_force(coordinates):
+        residual, variance, scale, functions = dense(coordinates, measured, row)
         covariance = np.diag(variance) + scale**2 * functions @ functions.T
         likelihood = stats.multivariate_normal(np.zeros(len(residual)), covariance)
-        return -likelihood.logpdf(residual) - prior.logpdf(log_numbers)
+        return -INFORMATION * likelihood.logpdf(residual) - prior.logpdf(coordinates)
 
     points = np.array([numbers_near(rng) for _ in range(6)])
     ours = np.array([float(energy(point, data)) for point in points])
@@ -138,11 +138,11 @@ def test_the_energy_is_that_of_a_dense_normal_density(n_runs, n_functions, row):
 @pytest.mark.parametrize(("n_runs", "n_functions"), [(24, 5), (10, 16)])
 def test_weights_are_drawn_from_the_dense_conditional_normal(n_runs, n_functions):
     measured, n_draws = measured_of(n_runs, n_functions), 20_000
-    log_numbers = np.array([numbers_near(np.random.default_rng(5)) for _ in range(2)])
-    flat = np.tile(log_numbers[:, None, None], (1, 1, n_draws, 1))
+    coordinates = np.array([numbers_near(np.random.default_rng(5)) for _ in range(2)])
+    flat = np.tile(coordinates[:, None, None], (1, 1, n_draws, 1))
     draws = draw_weights(flat, measured, jax.random.key(0)).astype(float)
     for row in range(2):
-        residual, variance, scale, functions = dense(log_numbers[row], measured, row)
+        residual, variance, scale, functions = dense(coordinates[row], measured, row)
         covariance = np.linalg.inv(
             np.eye(n_functions) / scale**2 + (functions.T / variance) @ functions
         )
@@ -162,9 +162,10 @@ def surfaces(skilled) -> Surfaces:
     return skilled.surfaces
 
 
-def true_log_numbers(surfaces: Surfaces) -> np.ndarray:
-    """Logs of the true five numbers, about the reference of the fit."""
-    return np.log([skilled_truths()[key].about(*surfaces.reference) for key in surfaces.keys])
+def true_coordinates(surfaces: Surfaces) -> np.ndarray:
+    """Logs of the true five numbers, about the reference of the fit, and their turn."""
+    logs = np.log([skilled_truths()[key].about(*surfaces.reference) for key in surfaces.keys])
+    return np.append(logs, np.zeros((len(logs), 1)), axis=1)
 
 
 def log_optima(surfaces: Surfaces, flops: float = 3e18) -> np.ndarray:
@@ -184,13 +185,14 @@ def test_surfaces_are_sampled_well(surfaces):
 
 
 def test_known_numbers_are_recovered(surfaces):
-    truth = true_log_numbers(surfaces)
-    draws = np.log([surfaces.numbers[name] for name in Surface._fields]).transpose(1, 2, 0)
+    truth = true_coordinates(surfaces)
+    draws = surfaces.coordinates[..., : len(Surface._fields)].astype(float)
+    draws[..., :3] += np.log(surfaces.unit)[:, None, None]
     low, high = np.quantile(draws, [0.005, 0.995], axis=1)
     assert ((truth > low) & (truth < high)).mean() > 0.93
     assert (np.abs(truth - draws.mean(axis=1)) < SURPRISING * draws.std(axis=1)).all()
     # The data tell: each is known better than from the prior.
-    assert (np.median(draws.std(axis=1), axis=0) < 0.75 * np.array(PRIOR_SIGMA[:5])).all()
+    assert (np.median(draws.std(axis=1), axis=0) < 0.75 * PRIOR_SD[:6]).all()
     noise = np.median(surfaces.numbers["noise"], axis=1)
     assert (np.abs(np.log(noise / NOISE)) < np.log(1.5)).all()
 
@@ -249,7 +251,7 @@ def test_losses_are_less_sure_the_farther_from_the_runs(surfaces):
 
 def test_losses_far_away_are_uncertain_in_common(surfaces):
     drawn = np.log(surfaces.losses(np.full(1, 1e11), np.full(1, 2e12)))[..., 0]
-    surface = Surface(*(part[..., None] for part in surfaces.surface))
+    surface = jax.tree.map(lambda part: part[..., None], surfaces.surface)
     x, y = surfaces.centred(np.full(1, 1e11), np.full(1, 2e12))
     about = drawn - np.log(np.asarray(expected_loss(surface, x, y))[..., 0])
     correlation = np.corrcoef(about)
@@ -269,7 +271,7 @@ def test_losses_of_some_surfaces_are_those_of_all(surfaces):
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_draws(skilled, surfaces):
     again = fit_surfaces(skilled_runs(0), method=METHOD, seed=3)
-    np.testing.assert_array_equal(again.log_numbers, surfaces.log_numbers)
+    np.testing.assert_array_equal(again.coordinates, surfaces.coordinates)
     np.testing.assert_array_equal(again.weights, surfaces.weights)
 
 

@@ -60,7 +60,11 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
     sharpness = np.asarray(surface.size_exponent) + np.asarray(surface.tokens_exponent)
     evidence = []
     for skill in spec.skills:
-        rows = [row for row, (_, loss) in enumerate(found.keys) if loss == skill]
+        rows = [
+            row
+            for row, key in enumerate(found.keys)
+            if key[1] == skill and key not in found.disputed
+        ]
         if not rows:
             continue
         optima = [found.optimum(row, budget, by) for row in rows for by in Estimator]

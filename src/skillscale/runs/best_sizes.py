@@ -11,12 +11,15 @@ from jaxtyping import Float
 from skillscale.errors import SpecError
 from skillscale.intervals import median_and_ends
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.agreement import near_best_run, overlap
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.surface import params_exponent
 
 INSIDE = "inside"
 BEYOND_SIZES = "outside the sizes tried"
 BEYOND_BUDGETS = "at a budget not run"
+PARTED = "estimators part"
+BEST_ELSEWHERE = "best run elsewhere"
 
 
 def optima(
@@ -32,9 +35,9 @@ def optima(
     Returns:
         One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (median counts) with
         ``_lower`` and ``_upper``; ``prob_inside``, that the optimum is among the sizes tried at the
-        budget (NaN where it was not run); ``place``, a sentence that says whether the interval is,
-        or the answer is extrapolated; and ``ratio``, by how much the size exceeds that of the
-        surface, with its interval.
+        budget (NaN where it was not run); ``place``, which says whether the interval is, or the
+        answer is extrapolated, or the other estimator or the best run contradicts it; and
+        ``ratio``, by how much the size exceeds that of the surface, with its interval.
 
     Raises:
         SpecError: a budget is not positive.
@@ -63,20 +66,19 @@ def optima(
         for budget in chosen:
             at = measured & np.isclose(budgets, budget, rtol=0.01)
             tried = found.runs.runs.loc[at, "n_params"].to_numpy(dtype=float)
-            base = found.optimum(position, budget)
-            for estimator in Estimator:
-                sizes = found.optimum(position, budget, estimator)
-                if np.isnan(sizes).all():
-                    continue
-                rows.append(
-                    {
-                        "group": group,
-                        "loss": loss,
-                        "flops": float(budget),
-                        "estimator": str(estimator),
-                        **_optimum_row(sizes, base, budget, tried, interval),
-                    }
-                )
+            losses = found.runs.losses.loc[at, loss].to_numpy()
+            draws = {by: found.optimum(position, budget, by) for by in Estimator}
+            surface, parabola = draws[Estimator.SURFACE], draws[Estimator.PARABOLA]
+            has_parabola = not np.isnan(parabola).all()
+            is_parted = has_parabola and not overlap(surface, parabola, interval)
+            for estimator in Estimator if has_parabola else (Estimator.SURFACE,):
+                row = _optimum_row(draws[estimator], surface, budget, tried, interval)
+                if is_parted:
+                    row["place"] = PARTED
+                elif len(tried) and not _holds_best_run(row, tried, losses):
+                    row["place"] = BEST_ELSEWHERE
+                place = {"group": group, "loss": loss, "flops": float(budget)}
+                rows.append({**place, "estimator": str(estimator), **row})
     return pd.DataFrame(rows)
 
 
@@ -148,3 +150,11 @@ def _optimum_row(
         )
         row["place"] = INSIDE if is_inside else BEYOND_SIZES
     return row | median_and_ends("ratio", sizes / base, interval)
+
+
+def _holds_best_run(
+    row: dict[str, object], tried: Float[np.ndarray, " run"], loss: Float[np.ndarray, " run"]
+) -> bool:
+    """Whether an interval has a size next to the run of least loss."""
+    smaller, larger = near_best_run(tried, loss)
+    return bool(row["n_params_lower"] <= larger and row["n_params_upper"] >= smaller)  # type: ignore[operator]

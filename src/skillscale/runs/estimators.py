@@ -9,7 +9,9 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Float
 
+from skillscale.data.problems import LISTED
 from skillscale.errors import RunsError, known_names
+from skillscale.runs.agreement import disputed
 from skillscale.runs.grid import require_sizes
 from skillscale.runs.parabola import FARTHEST, LEAST_SIZES, Parabolas, fit_parabolas
 from skillscale.runs.power_law import PowerLaw, fit_power_law
@@ -36,13 +38,16 @@ class IsoFlop:
         surfaces: one loss surface per group and loss, fitted to all budgets.
         parabolas: one parabola per budget, for every surface; None where no budget has the sizes.
         power_laws: through the minima of the parabolas.
-        warnings: sentences about budgets without a parabola, after those of the runs.
+        disputed: group and loss of the surfaces whose power law parts from the parabolas. Ratios,
+            mixes, costs of validation sets and evidence leave them out.
+        warnings: sentences about these and budgets without a parabola, after those of the runs.
         seed: what draws of them begin from.
     """
 
     surfaces: Surfaces
     parabolas: tuple[Parabolas | None, ...]
     power_laws: tuple[PowerLaw | None, ...]
+    disputed: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
     seed: int
 
@@ -77,6 +82,19 @@ class IsoFlop:
         known_names("loss", loss, losses, "these surfaces")
         return self.keys.index((group, loss))
 
+    def was_run(self, row: int, flops: float) -> bool:
+        """Whether a group's loss was measured at enough sizes of a budget.
+
+        Args:
+            row: position of a group's loss.
+            flops: the budget in FLOP.
+
+        Returns:
+            True for budgets that have a parabola.
+        """
+        parabolas = self.parabolas[row]
+        return parabolas is not None and bool(np.isclose(parabolas.budgets, flops, rtol=0.01).any())
+
     def optimum(
         self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE
     ) -> Float[np.ndarray, " draw"]:
@@ -85,13 +103,15 @@ class IsoFlop:
         Args:
             row: position of a group's loss.
             flops: the budget in FLOP.
-            estimator: parabolas answer by their own minimum where the budget was run, and by the
-                power law through their minima elsewhere.
+            estimator: where the budget was run, surfaces answer with their discrepancy and
+                parabolas by their own minimum; elsewhere both by their power law.
 
         Returns:
             Sizes, counts of parameters; NaN where there are no parabolas.
         """
         if estimator is Estimator.SURFACE:
+            if self.was_run(row, flops):
+                return self.surfaces.own_optimum(row, flops)
             return self.surfaces.optimum(flops)[row]
         parabolas, law = self.parabolas[row], self.power_laws[row]
         if parabolas is None or law is None:
@@ -144,7 +164,22 @@ def isoflop(
         for group, loss in surfaces.keys
     ]
     laws = [None if p is None else _power_law(p, surfaces.n_draws, rng) for p in parabolas]
-    return IsoFlop(surfaces, tuple(parabolas), tuple(laws), _warnings(runs), seed)
+    apart = disputed(surfaces, parabolas, INTERVAL)
+    warnings = (*_warnings(runs), *_parted(apart))
+    return IsoFlop(surfaces, tuple(parabolas), tuple(laws), apart, warnings, seed)
+
+
+def _parted(apart: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    """Say which surfaces part from the parabolas, if any do."""
+    if not apart:
+        return ()
+    named = ", ".join(f"{loss} of {group}" for group, loss in apart[:LISTED])
+    more = f" and {len(apart) - LISTED} more" if len(apart) > LISTED else ""
+    return (
+        "Surface and parabolas part at more than a quarter of the budgets: "
+        f"{named}{more}. Trust the parabolas where budgets were run; ratios, mixes, costs of "
+        "validation sets and evidence leave these surfaces out.",
+    )
 
 
 def _warnings(runs: Runs) -> tuple[str, ...]:

@@ -102,14 +102,16 @@ def mix_effects(
             f"{len(shares)} groups have shares and a trend needs {LEAST_GROUPS}. "
             "Train more mixes, one group each, and add their shares."
         )
+    laws = {budget: np.log(found.surfaces.optimum(budget)) for budget in flops}
     rows = []
     for kind in shares.columns:
         for loss in found.runs.loss_names:
-            groups = [g for g in shares.index if (g, loss) in found.keys]
+            known = set(found.keys) - set(found.disputed)
+            groups = [g for g in shares.index if (g, loss) in known]
             if len(groups) < LEAST_GROUPS:
                 continue
             for budget in flops:
-                logs = np.log([found.optimum(found.index(g, loss), budget) for g in groups])
+                logs = laws[budget][[found.index(g, loss) for g in groups]]
                 trend = fit_power_law(
                     np.exp(shares.loc[groups, kind].to_numpy(dtype=float)),
                     np.median(logs, axis=1),

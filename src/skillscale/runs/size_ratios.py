@@ -60,15 +60,16 @@ def ratios(
     """
     chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
     losses = [loss for loss in found.runs.loss_names if loss != reference]
+    laws = {budget: found.surfaces.optimum(budget) for budget in chosen}
     rows = []
     for loss in losses:
         for budget in chosen:
             logs = {}
             for group in found.runs.groups:
-                if (group, loss) not in found.keys:
+                pair = (group, loss), (group, reference)
+                if pair[0] not in found.keys or set(pair) & set(found.disputed):
                     continue
-                own = found.optimum(found.index(group, loss), budget)
-                base = found.optimum(found.index(group, reference), budget)
+                own, base = (laws[budget][found.index(*key)] for key in pair)
                 logs[group] = np.log(own / base)
                 rows.append(_ratio_row(group, loss, budget, logs[group], interval))
             if len(logs) > 1:

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from skillscale.errors import RunsError
 from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.coupling import coupled_order, residual_correlation
-from skillscale.runs.discrepancy import Basis, make_basis, places
+from skillscale.runs.discrepancy import Basis, Usual, make_basis, usual_sizes
 from skillscale.runs.posterior import (
     NUMBERS,
     Measured,
@@ -24,6 +24,8 @@ from skillscale.runs.posterior import (
     energy,
     measure,
     noise_of,
+    numbers_at,
+    surface_at,
     weigh_and_pool,
 )
 from skillscale.runs.sampling import Draws, ManyNuts, sample_each
@@ -31,7 +33,11 @@ from skillscale.runs.surface import Surface, expected_loss, optimal_log_params
 from skillscale.runs.table import Runs
 
 LEAST_RUNS = 8
-"""Runs of a loss in a group that a surface of seven numbers asks for at least."""
+"""Runs of a loss in a group that a surface asks for at least."""
+SEARCHED = 2.5
+SEARCH_STEPS = 161
+"""How far from the power law the best size of a budget is looked for, in e-folds, and in how many
+steps."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,10 +49,11 @@ class Surfaces:
     Attributes:
         runs: the runs fitted.
         keys: group and loss of every surface.
-        log_numbers: draws of the logs of the seven numbers.
+        coordinates: draws of the numbers: of logs, where they are positive.
         weights: draws of the discrepancy's weights, in units of the log loss.
         unit: smallest loss of every surface, which its first three numbers are relative to.
         reference: size and token count that surfaces are about.
+        usual: sizes usual at a compute, which the discrepancy is about.
         basis: functions of the discrepancy.
         diagnostics: one row per surface: ``group, loss``, the worst ``rhat`` and the smallest
             ``ess`` of its numbers, and ``n_diverging`` draws.
@@ -54,10 +61,11 @@ class Surfaces:
 
     runs: Runs
     keys: tuple[tuple[str, str], ...]
-    log_numbers: Float[np.ndarray, "surface draw number"]
+    coordinates: Float[np.ndarray, "surface draw number"]
     weights: Float[np.ndarray, "surface draw function"]
     unit: Float[np.ndarray, " surface"]
     reference: tuple[float, float]
+    usual: Usual
     basis: Basis
     diagnostics: pd.DataFrame
 
@@ -72,9 +80,11 @@ class Surfaces:
     @cached_property
     def numbers(self) -> dict[str, Float[np.ndarray, "surface draw"]]:
         """Draws of the numbers of every surface, losses in their own unit."""
-        values = np.exp(self.log_numbers.astype(np.float64))
-        values[..., :3] *= self.unit[:, None, None]
-        return {name: values[..., position] for position, name in enumerate(NUMBERS)}
+        values = numbers_at(self.coordinates)
+        found = {n: np.asarray(v, np.float64) for n, v in zip(NUMBERS, values, strict=True)}
+        for name in ("floor", "size_term", "tokens_term"):
+            found[name] = found[name] * self.unit[:, None]
+        return found
 
     @property
     def surface(self) -> Surface:
@@ -82,7 +92,7 @@ class Surfaces:
         return Surface(*(self.numbers[name] for name in Surface._fields))
 
     def optimum(self, flops: float) -> Float[np.ndarray, "surface draw"]:
-        """Draws of the size of least loss at a budget, that of the surface alone.
+        """Draws of the size of least loss at a budget, that of the surface alone: a power law.
 
         Args:
             flops: the budget in FLOP.
@@ -90,9 +100,37 @@ class Surfaces:
         Returns:
             Sizes, counts of parameters.
         """
-        pairs = flops / TRAINING_FLOPS / self.reference[0] / self.reference[1]
-        log_params = optimal_log_params(self.surface, np.log(pairs))
+        log_params = optimal_log_params(self.surface, self._log_pairs(flops))
         return self.reference[0] * np.exp(np.asarray(log_params, np.float64))
+
+    def own_optimum(self, row: int, flops: float) -> Float[np.ndarray, " draw"]:
+        """Draws of the size of least loss at a budget that was run, discrepancy included.
+
+        Budgets scatter about the power law: what is best at one of them is read off its runs.
+
+        Args:
+            row: position of a group's loss.
+            flops: the budget in FLOP.
+
+        Returns:
+            Sizes, counts of parameters.
+        """
+        log_pairs = self._log_pairs(flops)
+        surface = self._of(row)
+        middle = float(np.median(optimal_log_params(surface, log_pairs)))
+        log_params = middle + np.linspace(-SEARCHED, SEARCHED, SEARCH_STEPS)
+        where = self.usual.places(log_params, log_pairs - log_params)
+        delta = self.weights[row] @ self.basis.functions(where).T
+        log_loss = np.log(expected_loss(surface, log_params, log_pairs - log_params)) + delta
+        return self.reference[0] * np.exp(_vertex(log_params, np.asarray(log_loss, np.float64)))
+
+    def _of(self, row: int) -> Surface:
+        """Draws of one surface, with an axis for places."""
+        return Surface(*(np.asarray(part)[row, :, None] for part in self.surface))
+
+    def _log_pairs(self, flops: float) -> Float[np.ndarray, ""]:
+        """Log of a budget, over six times the reference size and token count."""
+        return np.log(np.asarray(flops / TRAINING_FLOPS / self.reference[0] / self.reference[1]))
 
     def of_group(self, group: str) -> list[int]:
         """Positions of the surfaces of a group.
@@ -141,18 +179,28 @@ class Surfaces:
         """
         rows = range(len(self.keys)) if only is None else only
         log_params, log_tokens = self.centred(n_params, n_tokens)
-        where = places(log_params, log_tokens)
+        where = self.usual.places(log_params, log_tokens)
         functions, rest = self.basis.functions(where), self.basis.rest(where)
         rng = np.random.default_rng(seed)
         # One surprise away from the runs for all losses of a draw: it is the recipe's.
         surprise = rng.standard_normal((self.n_draws, rest.shape[1])) @ rest.T
         losses = np.empty((len(rows), *surprise.shape))
         for position, row in enumerate(rows):
-            surface = Surface(*(part[row, :, None] for part in self.surface))
+            surface = self._of(row)
             scale = (self.numbers["noise"] * self.numbers["discrepancy"])[row, :, None]
             delta = self.weights[row] @ functions.T + scale * surprise
             losses[position] = expected_loss(surface, log_params, log_tokens) * np.exp(delta)
         return losses
+
+
+def _vertex(
+    x: Float[np.ndarray, " place"], y: Float[np.ndarray, "draw place"]
+) -> Float[np.ndarray, " draw"]:
+    """Where curves are least: at the vertex of the parabola through the three lowest places."""
+    lowest = np.clip(y.argmin(axis=1), 1, len(x) - 2)
+    left, middle, right = (np.take_along_axis(y, lowest[:, None] + k, 1)[:, 0] for k in (-1, 0, 1))
+    bend = np.maximum(left - 2 * middle + right, np.finfo(float).tiny)
+    return np.asarray(x[lowest] + np.clip((left - right) / (2 * bend), -1, 1) * (x[1] - x[0]))
 
 
 def fit_surfaces(
@@ -194,7 +242,8 @@ def fit_surfaces(
     keys = _keys(runs)
     counts = runs.runs[["n_params", "n_tokens"]].to_numpy(dtype=float)
     reference = np.exp(np.log(counts).mean(axis=0))
-    at = places(*np.log(counts / reference).T)
+    usual = usual_sizes(*np.log(counts / reference).T)
+    at = usual.places(*np.log(counts / reference).T)
     basis = make_basis(at)
     measured, unit = measure(runs, keys, np.log(counts / reference), basis.functions(at))
     measured, population, modes = weigh_and_pool(measured, pooled=pooled and len(keys) > 1)
@@ -210,6 +259,7 @@ def fit_surfaces(
         np.take_along_axis(weights, order[..., None], axis=1),
         unit,
         (float(reference[0]), float(reference[1])),
+        usual,
         basis,
         _diagnose(draws, keys),
     )
@@ -222,10 +272,9 @@ def _joint_order(
     rng: np.random.Generator,
 ) -> Int[np.ndarray, "surface draw"]:
     """Orders of the draws that make those of the losses of a group joint."""
-    log_numbers = flat.reshape(len(flat), -1, flat.shape[-1])
-    surface = Surface(*np.exp(np.moveaxis(log_numbers[..., :5], -1, 0)))
-    summaries = np.asarray(optimal_log_params(surface, np.zeros(())))
-    middle = np.median(log_numbers, axis=1, keepdims=True)
+    coordinates = flat.reshape(len(flat), -1, flat.shape[-1])
+    summaries = np.asarray(optimal_log_params(surface_at(coordinates), np.zeros(())))
+    middle = np.median(coordinates, axis=1, keepdims=True)
     left = noise_of(measured, middle[:, 0])
     left = np.where(measured.root_weight > 0, left, np.nan)
     order = np.empty(summaries.shape, int)

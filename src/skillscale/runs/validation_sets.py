@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 
+import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from skillscale.errors import SpecError
 from skillscale.intervals import median_and_ends
 from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.estimators import INTERVAL, IsoFlop
-from skillscale.runs.surface import Surface, expected_loss
+from skillscale.runs.surface import expected_loss
 
 PARTS = 4
 """Steps in which the simplex of mixes is walked, from none to all of a skill."""
@@ -87,6 +88,8 @@ def misspecification(
     true = assumed if truths is None else _mixes(truths, len(skills))
     rows = []
     for group in found.runs.groups:
+        if {(group, skill) for skill in skills} & set(found.disputed):
+            continue
         positions = [found.index(group, skill) for skill in skills]
         for budget in flops:
             losses, sizes = _along_budget(found, positions, budget)
@@ -153,11 +156,12 @@ def _along_budget(
     found: IsoFlop, positions: list[int], budget: float
 ) -> tuple[Float[np.ndarray, "draw skill size"], Float[np.ndarray, " size"]]:
     """Losses of skills at the sizes a budget allows, about the middle of their optima."""
-    own = np.concatenate([found.optimum(p, budget) for p in positions])
-    sizes = np.median(own) * np.geomspace(10**-DECADES, 10**DECADES, GRID)
+    sizes = np.median(found.surfaces.optimum(budget)[positions]) * np.geomspace(
+        10**-DECADES, 10**DECADES, GRID
+    )
     log_params, log_tokens = found.surfaces.centred(sizes, budget / TRAINING_FLOPS / sizes)
     kept = np.linspace(0, found.surfaces.n_draws - 1, MOST_DRAWS).astype(int)
-    of_draws = Surface(*(part[positions][:, kept, None] for part in found.surfaces.surface))
+    of_draws = jax.tree.map(lambda part: part[positions][:, kept, None], found.surfaces.surface)
     losses = np.asarray(expected_loss(of_draws, log_params, log_tokens))
     return losses.swapaxes(0, 1), sizes
 
