@@ -87,7 +87,7 @@ def test_isoflop_curves_need_known_names_and_three_sizes_at_a_budget(found):
     few = found.runs.runs.groupby(["group", found.runs.budgets()]).head(2).index
     runs = replace(found.runs, runs=found.runs.runs.loc[few], losses=found.runs.losses.loc[few])
     with pytest.raises(RunsError, match="fewer than 3 sizes"):
-        plot_isoflop(replace(found, surfaces=replace(found.surfaces, runs=runs)), "stack")
+        plot_isoflop(replace(found, runs=runs), "stack")
 
 
 def test_optima_beyond_the_budgets_run_are_dashed_and_shaded(found):

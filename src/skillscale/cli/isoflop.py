@@ -42,7 +42,6 @@ from skillscale.runs.grid import require_groups
 from skillscale.runs.mixes import load_mixes, mix_effects
 from skillscale.runs.size_ratios import AGGREGATE, ratios
 from skillscale.runs.skills import by_skill, load_skills
-from skillscale.runs.surfaces import Surfaces
 from skillscale.runs.table import Runs, load_runs
 from skillscale.runs.validation_sets import misspecification, worst_cases
 
@@ -156,7 +155,7 @@ def isoflop_command(
             runs = require_groups(runs)
         with progress("Fitting surfaces") as on_progress:
             found = isoflop(runs, seed=seed, on_progress=on_progress)
-        for sentence in (*found.warnings, *_poorly_sampled(found.surfaces)):
+        for sentence in (*found.warnings, *_poorly_sampled(found)):
             note(f"Note: {sentence}")
         if evidence is not None:
             write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
@@ -174,7 +173,7 @@ def isoflop_command(
             table, shown = _misspecified(found, budgets, style), MISSPECIFICATION
         else:
             assert planned is not None
-            table, shown = forecast_losses(found.surfaces, planned, seed=seed), FORECAST
+            table, shown = forecast_losses(found.require_surfaces(), planned, seed=seed), FORECAST
     print_rows(frame_rows(table), style, shown=shown)
 
 
@@ -220,8 +219,10 @@ def _misspecified(found: IsoFlop, budgets: list[float], style: Format) -> pd.Dat
     return worst_cases(table) if style is Format.TABLE else table
 
 
-def _poorly_sampled(surfaces: Surfaces) -> list[str]:
+def _poorly_sampled(found: IsoFlop) -> list[str]:
     """A sentence on the surfaces that were not sampled well, if there are any."""
+    if (surfaces := found.surfaces) is None:
+        return []
     poor = surfaces.diagnostics[surfaces.diagnostics["rhat"] > POORLY_SAMPLED]
     if poor.empty:
         return []

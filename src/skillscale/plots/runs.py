@@ -73,7 +73,7 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
         at = (of_run == budget).to_numpy()
         tried = runs.runs.loc[at, "n_params"].to_numpy(dtype=float)
         sizes = np.geomspace(tried.min() / MARGIN, tried.max() * MARGIN, STEPS)
-        curves = found.surfaces.losses(sizes, budget / TRAINING_FLOPS / sizes, only=rows)
+        curves = found.require_surfaces().losses(sizes, budget / TRAINING_FLOPS / sizes, only=rows)
         ends = np.quantile(curves, [(1 - INTERVAL) / 2, 0.5, (1 + INTERVAL) / 2], axis=1)
         for ax, loss, row, (lower, median, upper) in zip(
             axes, losses, rows, ends.swapaxes(0, 1), strict=True
@@ -127,7 +127,11 @@ def plot_runs_optimum(
     Example:
         See `skillscale.plots`.
     """
-    groups = list(dict.fromkeys(group for group, _ in found.keys)) if groups is None else groups
+    groups = (
+        list(dict.fromkeys(group for group, _ in found.require_surfaces().keys))
+        if groups is None
+        else groups
+    )
     losses = known_names("loss", losses, found.runs.loss_names, "these runs")
     rows = [
         (group, loss, found.index(group, loss))
@@ -140,7 +144,7 @@ def plot_runs_optimum(
     inside = np.geomspace(first, last, STEPS)
     outside = np.geomspace(last, last * max(beyond, 1.0), STEPS)
     at = np.concatenate([inside, outside])
-    sizes = np.stack([found.surfaces.optimum(budget) for budget in at], axis=-1)
+    sizes = np.stack([found.require_surfaces().optimum(budget) for budget in at], axis=-1)
     figure, axes = panels(2 * len(groups), 2.6, 0.7, sharey="col")
     colours = dict(zip(losses, cycle(len(losses)), strict=True))
     for i, ax in enumerate(axes):
@@ -167,8 +171,10 @@ def plot_runs_optimum(
 
 def _losses(found: IsoFlop, group: str) -> list[str]:
     """Losses fitted in a group."""
-    known_names("group", group, [name for name, _ in found.keys], "these surfaces")
-    return [loss for name, loss in found.keys if name == group]
+    known_names(
+        "group", group, [name for name, _ in found.require_surfaces().keys], "these surfaces"
+    )
+    return [loss for name, loss in found.require_surfaces().keys if name == group]
 
 
 def _mark_optimum(

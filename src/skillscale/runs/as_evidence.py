@@ -56,14 +56,12 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
     budget = TRAINING_FLOPS * spec.reference_params * spec.reference_tokens
     beyond = max(0.0, math.log(budget / found.runs.runs["flops"].max()))
     rng = np.random.default_rng(seed)
-    surface = found.surfaces.surface
+    surface = found.require_surfaces().surface
     sharpness = np.asarray(surface.size_exponent) + np.asarray(surface.tokens_exponent)
     evidence = []
     for skill in spec.skills:
         rows = [
-            row
-            for row, key in enumerate(found.keys)
-            if key[1] == skill and key not in found.disputed
+            row for row, key in enumerate(found.keys) if key[1] == skill and key in found.trusted
         ]
         if not rows:
             continue

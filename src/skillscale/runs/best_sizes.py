@@ -32,7 +32,7 @@ def optima(
         flops: budgets in FLOP; those that were run by default.
         interval: probability inside the intervals.
 
-    Returns:
+    Reof_surfaces:
         One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (median counts) with
         ``_lower`` and ``_upper``; ``prob_inside``, that the optimum is among the sizes tried at the
         budget (NaN where it was not run); ``place``, which says whether the interval is, or the
@@ -69,9 +69,9 @@ def optima(
             losses = found.runs.losses.loc[at, loss].to_numpy()
             draws = {by: found.optimum(position, budget, by) for by in Estimator}
             surface, parabola = draws[Estimator.SURFACE], draws[Estimator.PARABOLA]
-            has_parabola = not np.isnan(parabola).all()
-            is_parted = has_parabola and not overlap(surface, parabola, interval)
-            for estimator in Estimator if has_parabola else (Estimator.SURFACE,):
+            known = [by for by in Estimator if not np.isnan(draws[by]).all()]
+            is_parted = len(known) > 1 and not overlap(surface, parabola, interval)
+            for estimator in known:
                 row = _optimum_row(draws[estimator], surface, budget, tried, interval)
                 if is_parted:
                     row["place"] = PARTED
@@ -89,7 +89,7 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
         found: result of `isoflop`.
         interval: probability inside the intervals.
 
-    Returns:
+    Reof_surfaces:
         One row per group, loss and estimator: medians of ``params_exponent`` and
         ``tokens_exponent`` with ``_lower`` and ``_upper``; of surfaces also ``alpha, beta`` (the
         exponents of size and tokens) and ``floor`` (in the unit of the loss). A loss without
@@ -106,18 +106,22 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
         0  starcoder  val_c4   surface
         1  starcoder  val_c4  parabola
     """
-    surface = found.surfaces.surface
     rows = []
+    surfaces = found.surfaces
+    of_surfaces = [] if surfaces is None else np.asarray(params_exponent(surfaces.surface))
     for position, (group, loss) in enumerate(found.keys):
         law = found.power_laws[position]
-        draws = {Estimator.SURFACE: np.asarray(params_exponent(surface))[position]}
+        draws = {}
+        if position < len(of_surfaces):
+            draws[Estimator.SURFACE] = of_surfaces[position]
         if law is not None:
             draws[Estimator.PARABOLA] = law.exponent
         for estimator, exponent in draws.items():
             row: dict[str, object] = {"group": group, "loss": loss, "estimator": str(estimator)}
             row |= median_and_ends("params_exponent", exponent, interval)
             row |= median_and_ends("tokens_exponent", 1 - exponent, interval)
-            if estimator is Estimator.SURFACE:
+            if surfaces is not None and estimator is Estimator.SURFACE:
+                surface = surfaces.surface
                 for name, values in (
                     ("alpha", surface.size_exponent),
                     ("beta", surface.tokens_exponent),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -16,9 +16,11 @@ from skillscale.runs.grid import require_sizes
 from skillscale.runs.parabola import FARTHEST, LEAST_SIZES, Parabolas, fit_parabolas
 from skillscale.runs.power_law import PowerLaw, fit_power_law
 from skillscale.runs.sampling import ManyNuts
-from skillscale.runs.surfaces import Surfaces, fit_surfaces
+from skillscale.runs.surfaces import LEAST_RUNS, Surfaces, fit_surfaces, runs_by_loss
 from skillscale.runs.table import Runs
 
+N_DRAWS = 800
+"""Draws where there are parabolas alone."""
 INTERVAL = 0.9
 """Probability inside the intervals of optima, unless another is asked for."""
 
@@ -35,8 +37,11 @@ class IsoFlop:
     """Posterior of the optima of controlled runs, by two estimators.
 
     Attributes:
-        surfaces: one loss surface per group and loss, fitted to all budgets.
-        parabolas: one parabola per budget, for every surface; None where no budget has the sizes.
+        runs: the runs fitted.
+        keys: group and loss of every surface, then of what has parabolas alone.
+        surfaces: one loss surface per group and loss that has the runs, fitted to all budgets; None
+            where none has.
+        parabolas: one parabola per budget, for every key; None where no budget has the sizes.
         power_laws: through the minima of the parabolas.
         disputed: group and loss of the surfaces whose power law parts from the parabolas. Ratios,
             mixes, costs of validation sets and evidence leave them out.
@@ -44,7 +49,9 @@ class IsoFlop:
         seed: what draws of them begin from.
     """
 
-    surfaces: Surfaces
+    runs: Runs
+    keys: tuple[tuple[str, str], ...]
+    surfaces: Surfaces | None
     parabolas: tuple[Parabolas | None, ...]
     power_laws: tuple[PowerLaw | None, ...]
     disputed: tuple[tuple[str, str], ...]
@@ -52,17 +59,35 @@ class IsoFlop:
     seed: int
 
     def __repr__(self) -> str:
-        return f"IsoFlop({self.surfaces!r})"
+        return f"IsoFlop({self.surfaces or self.runs!r})"
 
     @property
-    def keys(self) -> tuple[tuple[str, str], ...]:
-        """Group and loss of every surface."""
-        return self.surfaces.keys
+    def trusted(self) -> tuple[tuple[str, str], ...]:
+        """Group and loss of the surfaces that are not disputed."""
+        known = () if self.surfaces is None else self.surfaces.keys
+        return tuple(key for key in known if key not in self.disputed)
 
     @property
-    def runs(self) -> Runs:
-        """The runs fitted."""
-        return self.surfaces.runs
+    def n_draws(self) -> int:
+        """Draws of every optimum."""
+        return N_DRAWS if self.surfaces is None else self.surfaces.n_draws
+
+    def require_surfaces(self) -> Surfaces:
+        """The surfaces, where there are any.
+
+        Returns:
+            The surfaces.
+
+        Raises:
+            RunsError: there are none, for lack of runs.
+        """
+        if self.surfaces is None:
+            raise RunsError(
+                f"no loss has the {LEAST_RUNS} runs in a group that a surface needs, and parabolas "
+                "answer for best sizes and exponents alone. Add runs, or join groups that are one "
+                "recipe."
+            )
+        return self.surfaces
 
     def index(self, group: str, loss: str) -> int:
         """Position of a group's loss.
@@ -107,18 +132,22 @@ class IsoFlop:
                 parabolas by their own minimum; elsewhere both by their power law.
 
         Returns:
-            Sizes, counts of parameters; NaN where there are no parabolas.
+            Sizes, counts of parameters; NaN where there are no parabolas, or no surface.
         """
         if estimator is Estimator.SURFACE:
+            if self.surfaces is None or row >= len(self.surfaces.keys):
+                return np.full(self.n_draws, np.nan)
             if self.was_run(row, flops):
                 return self.surfaces.own_optimum(row, flops)
             return self.surfaces.optimum(flops)[row]
         parabolas, law = self.parabolas[row], self.power_laws[row]
-        if parabolas is None or law is None:
-            return np.full(self.surfaces.n_draws, np.nan)
+        if parabolas is None:
+            return np.full(self.n_draws, np.nan)
         at = np.flatnonzero(np.isclose(parabolas.budgets, flops, rtol=0.01))
         if len(at):
             return parabolas.optimum[:, at[0]]
+        if law is None:
+            return np.full(self.n_draws, np.nan)
         return law.at(np.array([flops]), np.random.default_rng((self.seed, row)))[:, 0]
 
 
@@ -145,7 +174,7 @@ def isoflop(
         Draws of optima by both estimators, as a frozen `IsoFlop`.
 
     Raises:
-        RunsError: a loss has too few runs in every group.
+        RunsError: no loss has the runs of a surface, or the sizes of a parabola, in any group.
 
     Example:
         >>> from skillscale.runs.table import load_runs
@@ -156,17 +185,43 @@ def isoflop(
         >>> found.optimum(0, 1e19).shape
         (100,)
     """
-    surfaces = fit_surfaces(runs, pooled=pooled, method=method, seed=seed, on_progress=on_progress)
     rng = np.random.default_rng(seed)
     budgets = runs.budgets().to_numpy()
-    parabolas = [
-        _parabolas_of(runs, budgets, group, loss, surfaces.n_draws, rng)
-        for group, loss in surfaces.keys
-    ]
-    laws = [None if p is None else _power_law(p, surfaces.n_draws, rng) for p in parabolas]
-    apart = disputed(surfaces, parabolas, INTERVAL)
-    warnings = (*_warnings(runs), *_parted(apart))
-    return IsoFlop(surfaces, tuple(parabolas), tuple(laws), apart, warnings, seed)
+    n_runs = runs_by_loss(runs)
+    surfaces = None
+    keys = [key for key, n in n_runs.items() if n >= LEAST_RUNS]
+    if keys or not _has_parabolas(runs, list(n_runs), budgets):
+        surfaces = fit_surfaces(
+            runs, pooled=pooled, method=method, seed=seed, on_progress=on_progress
+        )
+    n_draws = N_DRAWS if surfaces is None else surfaces.n_draws
+    found = {key: _parabolas_of(runs, budgets, *key, n_draws, rng) for key in keys}
+    for key, n in n_runs.items():
+        own = None if n >= LEAST_RUNS else _parabolas_of(runs, budgets, *key, n_draws, rng)
+        if own is not None:
+            found[key] = own
+    parabolas = tuple(found.values())
+    laws = tuple(None if p is None else _power_law(p, n_draws, rng) for p in parabolas)
+    apart = () if surfaces is None else disputed(surfaces, parabolas[: len(keys)], INTERVAL)
+    warnings = (*_warnings(runs), *_parted(apart), *_without_surface(list(found)[len(keys) :]))
+    return IsoFlop(runs, tuple(found), surfaces, parabolas, laws, apart, warnings, seed)
+
+
+def _has_parabolas(
+    runs: Runs, keys: Sequence[tuple[str, str]], budgets: Float[np.ndarray, " run"]
+) -> bool:
+    """Whether any loss of any group has a budget with the sizes of a parabola."""
+    rng = np.random.default_rng(0)
+    return any(_parabolas_of(runs, budgets, *key, 1, rng) is not None for key in keys)
+
+
+def _without_surface(keys: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """Say what has parabolas alone, if anything has."""
+    if not keys:
+        return ()
+    named = ", ".join(f"{loss} of {group}" for group, loss in keys[:LISTED])
+    more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
+    return (f"Fewer than {LEAST_RUNS} runs give parabolas and no surface: {named}{more}.",)
 
 
 def _parted(apart: tuple[tuple[str, str], ...]) -> tuple[str, ...]:

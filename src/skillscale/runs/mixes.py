@@ -102,12 +102,12 @@ def mix_effects(
             f"{len(shares)} groups have shares and a trend needs {LEAST_GROUPS}. "
             "Train more mixes, one group each, and add their shares."
         )
-    laws = {budget: np.log(found.surfaces.optimum(budget)) for budget in flops}
+    surfaces = found.require_surfaces()
+    laws = {budget: np.log(surfaces.optimum(budget)) for budget in flops}
     rows = []
     for kind in shares.columns:
         for loss in found.runs.loss_names:
-            known = set(found.keys) - set(found.disputed)
-            groups = [g for g in shares.index if (g, loss) in known]
+            groups = [g for g in shares.index if (g, loss) in found.trusted]
             if len(groups) < LEAST_GROUPS:
                 continue
             for budget in flops:
@@ -116,7 +116,7 @@ def mix_effects(
                     np.exp(shares.loc[groups, kind].to_numpy(dtype=float)),
                     np.median(logs, axis=1),
                     logs.var(axis=1),
-                    found.surfaces.n_draws,
+                    surfaces.n_draws,
                     np.random.default_rng(seed),
                     scatter_scale=GROUP_SCATTER_SCALE,
                 )

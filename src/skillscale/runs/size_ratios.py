@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from skillscale.errors import RunsError
 from skillscale.intervals import median_and_ends
 from skillscale.runs.estimators import INTERVAL, IsoFlop
 from skillscale.runs.power_law import fit_mean
@@ -46,6 +47,7 @@ def ratios(
 
     Raises:
         UnknownNameError: the reference is no loss of a group.
+        RunsError: there are no surfaces to compare, or parabolas contradict them everywhere.
 
     Example:
         >>> from skillscale.runs.estimators import isoflop
@@ -60,14 +62,15 @@ def ratios(
     """
     chosen = sorted(found.runs.budgets().unique()) if flops is None else list(flops)
     losses = [loss for loss in found.runs.loss_names if loss != reference]
-    laws = {budget: found.surfaces.optimum(budget) for budget in chosen}
+    laws = {budget: found.require_surfaces().optimum(budget) for budget in chosen}
     rows = []
     for loss in losses:
         for budget in chosen:
             logs = {}
             for group in found.runs.groups:
                 pair = (group, loss), (group, reference)
-                if pair[0] not in found.keys or set(pair) & set(found.disputed):
+                found.index(*pair[1])
+                if not set(pair) <= set(found.trusted):
                     continue
                 own, base = (laws[budget][found.index(*key)] for key in pair)
                 logs[group] = np.log(own / base)
@@ -77,6 +80,11 @@ def ratios(
                 rng = np.random.default_rng(seed)
                 pooled = fit_mean(np.array(list(logs.values())), rng)
                 rows.append(_ratio_row(ALL_GROUPS, loss, budget, pooled.level, interval))
+    if not rows:
+        raise RunsError(
+            f"no group has surfaces of {reference} and another loss that agree with its parabolas: "
+            "see --show optima."
+        )
     table = pd.DataFrame(rows)
     table.attrs = {"reference": reference, "interval": interval}
     return table

@@ -299,14 +299,31 @@ def _diagnose(draws: Draws, keys: Sequence[tuple[str, str]]) -> pd.DataFrame:
     )
 
 
-def _keys(runs: Runs) -> list[tuple[str, str]]:
-    """Group and loss of every surface that has enough runs."""
+def runs_by_loss(runs: Runs) -> dict[tuple[str, str], int]:
+    """How many runs measured each loss in each group.
+
+    Args:
+        runs: controlled runs.
+
+    Returns:
+        Counts by group and loss.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> runs_by_loss(load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"]))
+        {('starcoder', 'val_c4'): 84}
+    """
     is_measured = runs.losses.notna()
-    n_runs = {
+    return {
         (group, loss): int(is_measured.loc[runs.runs["group"] == group, loss].sum())
         for group in runs.groups
         for loss in runs.loss_names
     }
+
+
+def _keys(runs: Runs) -> list[tuple[str, str]]:
+    """Group and loss of every surface that has enough runs."""
+    n_runs = runs_by_loss(runs)
     keys = [key for key, n in n_runs.items() if n >= LEAST_RUNS]
     if not keys:
         raise RunsError(

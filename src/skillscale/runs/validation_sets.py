@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from skillscale.errors import SpecError
+from skillscale.errors import RunsError, SpecError
 from skillscale.intervals import median_and_ends
 from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.estimators import INTERVAL, IsoFlop
@@ -63,6 +63,7 @@ def misspecification(
     Raises:
         SpecError: fewer than two skills, or weights that are no mix of them.
         UnknownNameError: a skill is not among the losses of every group.
+        RunsError: there are no surfaces, or parabolas contradict those of some skill everywhere.
 
     Example:
         >>> from skillscale.runs.estimators import isoflop
@@ -81,16 +82,17 @@ def misspecification(
         >>> table["error"].iloc[[0, 3]].tolist()
         [0.0, 0.0]
     """
-    skills = list(found.runs.loss_names if skills is None else skills)
+    fitted = list(dict.fromkeys(loss for _, loss in found.require_surfaces().keys))
+    skills = fitted if skills is None else list(skills)
     if len(skills) < 2:
         raise SpecError(f"a mix needs two skills at least, found {', '.join(skills) or 'none'}.")
     assumed = simplex(len(skills), parts)
     true = assumed if truths is None else _mixes(truths, len(skills))
     rows = []
     for group in found.runs.groups:
-        if {(group, skill) for skill in skills} & set(found.disputed):
-            continue
         positions = [found.index(group, skill) for skill in skills]
+        if not {(group, skill) for skill in skills} <= set(found.trusted):
+            continue
         for budget in flops:
             losses, sizes = _along_budget(found, positions, budget)
             best_assumed = _argmin(losses, assumed)
@@ -112,6 +114,11 @@ def misspecification(
                             **median_and_ends("loss_paid", paid[:, a], interval),
                         }
                     )
+    if not rows:
+        raise RunsError(
+            f"no group has surfaces of {', '.join(skills)} that agree with its parabolas: see "
+            "--show optima."
+        )
     return pd.DataFrame(rows)
 
 
@@ -156,12 +163,13 @@ def _along_budget(
     found: IsoFlop, positions: list[int], budget: float
 ) -> tuple[Float[np.ndarray, "draw skill size"], Float[np.ndarray, " size"]]:
     """Losses of skills at the sizes a budget allows, about the middle of their optima."""
-    sizes = np.median(found.surfaces.optimum(budget)[positions]) * np.geomspace(
+    surfaces = found.require_surfaces()
+    sizes = np.median(surfaces.optimum(budget)[positions]) * np.geomspace(
         10**-DECADES, 10**DECADES, GRID
     )
-    log_params, log_tokens = found.surfaces.centred(sizes, budget / TRAINING_FLOPS / sizes)
-    kept = np.linspace(0, found.surfaces.n_draws - 1, MOST_DRAWS).astype(int)
-    of_draws = jax.tree.map(lambda part: part[positions][:, kept, None], found.surfaces.surface)
+    log_params, log_tokens = surfaces.centred(sizes, budget / TRAINING_FLOPS / sizes)
+    kept = np.linspace(0, surfaces.n_draws - 1, MOST_DRAWS).astype(int)
+    of_draws = jax.tree.map(lambda part: part[positions][:, kept, None], surfaces.surface)
     losses = np.asarray(expected_loss(of_draws, log_params, log_tokens))
     return losses.swapaxes(0, 1), sizes
 
