@@ -108,7 +108,9 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
     """
     rows = []
     surfaces = found.surfaces
-    of_surfaces = [] if surfaces is None else np.asarray(params_exponent(surfaces.surface))
+    of_surfaces: Float[np.ndarray, "surface draw"] | tuple[()] = ()
+    if surfaces is not None:
+        of_surfaces = np.asarray(params_exponent(surfaces.surface))
     for position, (group, loss) in enumerate(found.keys):
         law = found.power_laws[position]
         draws = {}
