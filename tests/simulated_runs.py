@@ -153,18 +153,45 @@ def is_covered(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return (truth >= low) & (truth <= high)
 
 
-def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarray]:
+def neighbourly(
+    n_params: np.ndarray, flops: np.ndarray, n: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Residuals of variance one that neighbouring sizes and budgets share, as those of real files.
+
+    Their lengths, about one e-fold of size and half of one of compute, are none of the
+    discrepancy's, whose shapes along sizes are others.
+    """
+    x, c = np.log(n_params), np.log(flops)
+    apart = (x[:, None] - x) ** 2 + ((c[:, None] - c) / 0.5) ** 2
+    values, vectors = np.linalg.eigh(np.exp(-0.5 * apart))
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    return rng.standard_normal((n, len(x))) @ root.T
+
+
+def coverage_of_optima(
+    n: int, *, noise: float, seed: int, shared: float = 0.0
+) -> dict[str, np.ndarray]:
     """Coverage of 90 % intervals of both estimators: a rate per budget, and that of the exponent.
 
     Known surfaces on eight budgets of ten sizes. Every simulation is a loss of one table; without
     pooling each is fitted as if it were alone.
+
+    Args:
+        n: simulations.
+        noise: standard deviation of residuals, as a part of the loss.
+        seed: source of randomness.
+        shared: share of their variance that neighbouring runs have in common.
     """
     truths = random_truths(n, np.random.default_rng([seed, 1]))
     rng = np.random.default_rng([seed, 2])
     n_params, n_tokens, flops = isoflop_grid(BUDGETS, 10)
+    own = rng.standard_normal((n, len(flops)))
+    if shared:
+        common = neighbourly(n_params, flops, n, rng)
+        own = np.sqrt(1 - shared) * own + np.sqrt(shared) * common
     losses = {
-        f"loss{i}": t.loss(n_params, n_tokens) * np.exp(noise * rng.standard_normal(len(flops)))
-        for i, t in enumerate(truths)
+        f"loss{i}": t.loss(n_params, n_tokens) * np.exp(noise * z)
+        for i, (t, z) in enumerate(zip(truths, own, strict=True))
     }
     runs = runs_at(n_params, n_tokens, flops, {"all": losses})
     found = isoflop(runs, pooled=False, method=QUICK, seed=seed)
@@ -172,7 +199,7 @@ def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarr
     best = np.array([t.optimum(BUDGETS) for t in truths]).T
     exponent = np.array([t.exponent for t in truths])
     surface = np.stack([found.surfaces.optimum(budget) for budget in BUDGETS])
-    own = np.stack(
+    at_runs = np.stack(
         [[found.optimum(row, budget) for row in range(len(truths))] for budget in BUDGETS]
     )
     parabola = np.stack(
@@ -184,7 +211,7 @@ def coverage_of_optima(n: int, *, noise: float, seed: int) -> dict[str, np.ndarr
     laws = np.stack([law.exponent for law in found.power_laws])
     return {
         "surface": is_covered(best, surface).mean(axis=1),
-        "surface with discrepancy": is_covered(best, own).mean(axis=1),
+        "surface with discrepancy": is_covered(best, at_runs).mean(axis=1),
         "surface exponent": is_covered(
             exponent, np.asarray(params_exponent(found.surfaces.surface))
         ),
