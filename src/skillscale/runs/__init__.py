@@ -3,10 +3,12 @@
 | file | what is in it |
 |---|---|
 | `table`, `grid` | runs, and whether they form a grid |
+| `columns`, `sweeps`, `oddities` | what columns hold, which run of a cell counts, doubts |
 | `surface`, `discrepancy` | the equation, and what it leaves unexplained |
 | `posterior`, `sampling`, `surfaces`, `coupling` | how surfaces are found, losses jointly |
 | `parabola`, `power_law` | the other estimator: a minimum per budget, and the line through them |
 | `estimators` | the verb that does both, and its result |
+| `agreement` | whether they say the same |
 | `best_sizes`, `size_ratios`, `mixes`, `validation_sets` | what it answers of best sizes |
 | `skills` | losses joined by what they measure |
 | `forecast` | losses of runs to come |
