@@ -132,7 +132,7 @@ def _frame(
     width = len(header)
     ragged = [(n, len(row)) for n, row in zip(lines[1:], body, strict=True) if len(row) != width]
     if ragged:
-        found = _and_more([f"line {n} = {cells} cells" for n, cells in ragged])
+        found = and_more([f"line {n} = {cells} cells" for n, cells in ragged])
         problems.append(
             f"{file}: the header names {width} columns, which does not match {found}. "
             "Add the missing commas, or quote cells that hold one."
@@ -291,7 +291,7 @@ def _cells(rows: pd.DataFrame, key: Sequence[str], shown: str | None = None) -> 
         place = f"line {line} ({names})" if names else f"line {line}"
         cell = row[shown] if shown is not None and shown not in keys else None
         listed.append(f"{place} = {_short(cell)}" if isinstance(cell, str) else place)
-    return _and_more(listed)
+    return and_more(listed)
 
 
 def _short(cell: str) -> str:
@@ -302,13 +302,25 @@ def _short(cell: str) -> str:
     return cell
 
 
-def _and_more(items: list[str]) -> str:
+def and_more(items: Sequence[str]) -> str:
+    """Some items of a list, and how many more there are.
+
+    Args:
+        items: what is listed.
+
+    Returns:
+        The first `LISTED` of them, joined by commas.
+
+    Example:
+        >>> and_more(["a", "b"])
+        'a, b'
+    """
     rest = len(items) - LISTED
     return ", ".join(items[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _quoted(names: Sequence[str]) -> str:
-    return _and_more([repr(name) for name in names])
+    return and_more([repr(name) for name in names])
 
 
 def near(names: Iterable[str], known: Iterable[str]) -> str:

@@ -127,11 +127,8 @@ def plot_runs_optimum(
     Example:
         See `skillscale.plots`.
     """
-    groups = (
-        list(dict.fromkeys(group for group, _ in found.require_surfaces().keys))
-        if groups is None
-        else groups
-    )
+    fitted = [group for group, _ in found.require_surfaces().keys]
+    groups = list(dict.fromkeys(fitted)) if groups is None else groups
     losses = known_names("loss", losses, found.runs.loss_names, "these runs")
     rows = [
         (group, loss, found.index(group, loss))
@@ -171,10 +168,9 @@ def plot_runs_optimum(
 
 def _losses(found: IsoFlop, group: str) -> list[str]:
     """Losses fitted in a group."""
-    known_names(
-        "group", group, [name for name, _ in found.require_surfaces().keys], "these surfaces"
-    )
-    return [loss for name, loss in found.require_surfaces().keys if name == group]
+    keys = found.require_surfaces().keys
+    known_names("group", group, [name for name, _ in keys], "these surfaces")
+    return [loss for name, loss in keys if name == group]
 
 
 def _mark_optimum(

@@ -15,6 +15,8 @@ from skillscale.intervals import tails
 from skillscale.runs.parabola import Parabolas
 from skillscale.runs.surfaces import Surfaces
 
+AS_GOOD = 3.0
+"""Noises by which the loss of a run may exceed the least: the best of many was lucky as well."""
 MOST_APART = 0.25
 """Share of the budgets of a surface at which it may part from the parabolas."""
 
@@ -41,26 +43,28 @@ def overlap(one: Float[np.ndarray, " draw"], other: Float[np.ndarray, " draw"], 
     return bool(low <= other_high and other_low <= high)
 
 
-def near_best_run(
-    n_params: Float[np.ndarray, " run"], loss: Float[np.ndarray, " run"]
+def near_best_runs(
+    n_params: Float[np.ndarray, " run"], loss: Float[np.ndarray, " run"], noise: float
 ) -> tuple[float, float]:
-    """The sizes next to that of the run of least loss: the best size is between them.
+    """The sizes next to those of the runs of least loss: the best size is between them.
 
     Args:
         n_params: sizes of the runs of a budget, counts.
         loss: their losses.
+        noise: of a loss, as a part of it: runs within three of the least are as good.
 
     Returns:
         The next smaller and the next larger size; zero and infinity at the ends.
 
     Example:
-        >>> near_best_run(np.array([1e8, 2e8, 4e8]), np.array([3.1, 3.0, 3.2]))
+        >>> sizes, loss = np.array([1e8, 2e8, 4e8, 8e8]), np.array([3.1, 3.0, 3.01, 3.2])
+        >>> near_best_runs(sizes, loss, noise=0.0)
         (100000000.0, 400000000.0)
-        >>> near_best_run(np.array([1e8, 2e8, 4e8]), np.array([3.0, 3.1, 3.2]))
-        (0.0, 200000000.0)
+        >>> near_best_runs(sizes, loss, noise=0.002)
+        (100000000.0, 800000000.0)
     """
-    best = n_params[np.argmin(loss)]
-    smaller, larger = n_params[n_params < best], n_params[n_params > best]
+    good = n_params[loss <= np.min(loss) * np.exp(AS_GOOD * noise)]
+    smaller, larger = n_params[n_params < good.min()], n_params[n_params > good.max()]
     return float(smaller.max(initial=0.0)), float(larger.min(initial=np.inf))
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from skillscale.errors import SpecError
 from skillscale.intervals import median_and_ends
 from skillscale.law.compute import TRAINING_FLOPS
-from skillscale.runs.agreement import near_best_run, overlap
+from skillscale.runs.agreement import near_best_runs, overlap
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.surface import params_exponent
 
@@ -32,7 +32,7 @@ def optima(
         flops: budgets in FLOP; those that were run by default.
         interval: probability inside the intervals.
 
-    Reof_surfaces:
+    Returns:
         One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (median counts) with
         ``_lower`` and ``_upper``; ``prob_inside``, that the optimum is among the sizes tried at the
         budget (NaN where it was not run); ``place``, which says whether the interval is, or the
@@ -62,6 +62,7 @@ def optima(
             raise SpecError(f"a budget must be positive, found {budget:g} FLOP.")
     rows = []
     for position, (group, loss) in enumerate(found.keys):
+        noise = found.noise(position)
         measured = (found.runs.runs["group"] == group) & found.runs.losses[loss].notna()
         for budget in chosen:
             at = measured & np.isclose(budgets, budget, rtol=0.01)
@@ -75,7 +76,7 @@ def optima(
                 row = _optimum_row(draws[estimator], surface, budget, tried, interval)
                 if is_parted:
                     row["place"] = PARTED
-                elif len(tried) and not _holds_best_run(row, tried, losses):
+                elif len(tried) and not _holds_best_run(row, tried, losses, noise):
                     row["place"] = BEST_ELSEWHERE
                 place = {"group": group, "loss": loss, "flops": float(budget)}
                 rows.append({**place, "estimator": str(estimator), **row})
@@ -89,7 +90,7 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
         found: result of `isoflop`.
         interval: probability inside the intervals.
 
-    Reof_surfaces:
+    Returns:
         One row per group, loss and estimator: medians of ``params_exponent`` and
         ``tokens_exponent`` with ``_lower`` and ``_upper``; of surfaces also ``alpha, beta`` (the
         exponents of size and tokens) and ``floor`` (in the unit of the loss). A loss without
@@ -159,8 +160,11 @@ def _optimum_row(
 
 
 def _holds_best_run(
-    row: dict[str, object], tried: Float[np.ndarray, " run"], loss: Float[np.ndarray, " run"]
+    row: dict[str, object],
+    tried: Float[np.ndarray, " run"],
+    loss: Float[np.ndarray, " run"],
+    noise: float,
 ) -> bool:
-    """Whether an interval has a size next to the run of least loss."""
-    smaller, larger = near_best_run(tried, loss)
+    """Whether an interval has a size next to the runs of least loss."""
+    smaller, larger = near_best_runs(tried, loss, noise)
     return bool(row["n_params_lower"] <= larger and row["n_params_upper"] >= smaller)  # type: ignore[operator]

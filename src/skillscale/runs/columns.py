@@ -15,7 +15,7 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import LISTED
+from skillscale.data.problems import and_more
 from skillscale.data.rules import LOSS_LIMIT, number, numbers
 from skillscale.errors import TableError, known_names
 from skillscale.law.compute import TRAINING_FLOPS
@@ -114,7 +114,7 @@ def recognise(
         The cells under the names used here, and what was taken for what.
 
     Raises:
-        TableError: a column is given a name that has no meaning here, or no column holds a loss.
+        TableError: a column is given a name that has no meaning here.
         UnknownNameError: a column that is named is not in the file.
 
     Example:
@@ -269,12 +269,8 @@ def _losses(file: str, cells: pd.DataFrame, others: list[str]) -> tuple[list[str
     passed = [name for name in numeric if name not in found]
     sentences = []
     if passed:
-        listed, rest = ", ".join(passed[:LISTED]), len(passed) - LISTED
-        more = f" and {rest} more" if rest > 0 else ""
-        losses = ", ".join(found[:LISTED]) + (" and more" if len(found) > LISTED else "")
-        sentences.append(
-            f"{file}: losses are {losses or 'none'}. Not taken for losses: {listed}{more}."
-        )
+        losses = and_more(found) or "none"
+        sentences.append(f"{file}: losses are {losses}. Not taken for losses: {and_more(passed)}.")
     perplexities = [name for name in passed if _words(name) & PERPLEXITY_WORDS]
     if perplexities:
         sentences.append(

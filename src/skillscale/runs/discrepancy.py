@@ -98,7 +98,7 @@ def usual_sizes(
 
 
 def covariance(one: Place, other: Place) -> Float[np.ndarray, "one other"]:
-    """Covariance of the discrepancies at two sets of places, at scale one.
+    """Covariance of the discrepancies at two sets of places, at scale one; larger off the usual.
 
     Args:
         one: some places.

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from jaxtyping import Float
 
-from skillscale.data.problems import LISTED
+from skillscale.data.problems import and_more
 from skillscale.errors import RunsError, known_names
 from skillscale.runs.agreement import disputed
 from skillscale.runs.grid import require_sizes
@@ -106,6 +106,20 @@ class IsoFlop:
         known_names("group", group, [own for own, _ in self.keys], "these surfaces")
         known_names("loss", loss, losses, "these surfaces")
         return self.keys.index((group, loss))
+
+    def noise(self, row: int) -> float:
+        """Noise of a group's loss, as a part of it: the median of the surface, or of parabolas.
+
+        Args:
+            row: position of a group's loss.
+
+        Returns:
+            Its standard deviation, in logs of the loss.
+        """
+        if self.surfaces is not None and row < len(self.surfaces.keys):
+            return float(np.median(self.surfaces.numbers["noise"][row]))
+        parabolas = self.parabolas[row]
+        return 0.0 if parabolas is None else float(np.median(parabolas.noise))
 
     def was_run(self, row: int, flops: float) -> bool:
         """Whether a group's loss was measured at enough sizes of a budget.
@@ -219,20 +233,18 @@ def _without_surface(keys: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """Say what has parabolas alone, if anything has."""
     if not keys:
         return ()
-    named = ", ".join(f"{loss} of {group}" for group, loss in keys[:LISTED])
-    more = f" and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
-    return (f"Fewer than {LEAST_RUNS} runs give parabolas and no surface: {named}{more}.",)
+    named = and_more([f"{loss} of {group}" for group, loss in keys])
+    return (f"Fewer than {LEAST_RUNS} runs give parabolas and no surface: {named}.",)
 
 
 def _parted(apart: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
     """Say which surfaces part from the parabolas, if any do."""
     if not apart:
         return ()
-    named = ", ".join(f"{loss} of {group}" for group, loss in apart[:LISTED])
-    more = f" and {len(apart) - LISTED} more" if len(apart) > LISTED else ""
+    named = and_more([f"{loss} of {group}" for group, loss in apart])
     return (
         "Surface and parabolas part at more than a quarter of the budgets: "
-        f"{named}{more}. Trust the parabolas where budgets were run; ratios, mixes, costs of "
+        f"{named}. Trust the parabolas where budgets were run; ratios, mixes, costs of "
         "validation sets and evidence leave these surfaces out.",
     )
 

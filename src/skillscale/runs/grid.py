@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from skillscale.data.problems import LISTED
+from skillscale.data.problems import and_more
 from skillscale.errors import RunsError
 from skillscale.runs.table import Runs
 
@@ -70,9 +70,8 @@ def _with_enough(
     """Keep the runs whose budget has enough of something."""
     is_enough = found >= least
     few = {place: n for place, n in zip(places, found, strict=True) if n < least}
-    listed = [f"{place} ({n})" for place, n in list(few.items())[:LISTED]]
-    rest = f" and {len(few) - LISTED} more" if len(few) > LISTED else ""
-    sentence = f"with fewer than {least} {what}: {', '.join(listed)}{rest}."
+    listed = and_more([f"{place} ({n})" for place, n in few.items()])
+    sentence = f"with fewer than {least} {what}: {listed}."
     if not is_enough.any():
         raise RunsError(f"All budgets are left out, {sentence} {advice}")
     warnings = (*runs.warnings, f"Left out, {sentence}") if few else runs.warnings
