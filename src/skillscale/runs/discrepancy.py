@@ -110,7 +110,7 @@ def covariance(one: Place, other: Place) -> Float[np.ndarray, "one other"]:
     Example:
         >>> at = np.array([[0.0, 0.0], [0.0, 1.0]])
         >>> covariance(at, at).round(3).tolist()
-        [[0.6, 0.4], [0.4, 0.8]]
+        [[0.7, 0.529], [0.529, 0.761]]
     """
     apart = (one[:, None, 0] - other[None, :, 0]) ** 2
     lifts = np.exp(-0.5 * apart / LIFT_LENGTH**2)
