@@ -145,7 +145,7 @@ def test_runs_without_a_loss_are_left_out_and_counted(runs_of):
 
 @pytest.mark.parametrize("name", ["cod", "flops"])
 def test_a_chosen_loss_that_is_no_loss_column_is_refused(runs_of, name):
-    with pytest.raises(UnknownNameError, match=rf"loss '{name}' is not in runs\.csv"):
+    with pytest.raises(UnknownNameError, match=rf"loss column '{name}' is not in runs\.csv"):
         runs_of(RUNS, losses=[name])
 
 

@@ -134,7 +134,7 @@ def recognise(
     renamed, grouped = _grouped(file, renamed)
     others = [name for name in renamed.columns if name not in RUN_COLUMNS]
     if wanted is not None:
-        chosen = known_names("loss", wanted, others, file)
+        chosen = known_names("loss column", wanted, others, file)
     else:
         chosen, passed = _losses(file, renamed, others)
     hyper = [name for name in others if name not in chosen and _words(name) & HYPER_PARAMETERS]
