@@ -1,7 +1,8 @@
 """The shipped grid: what budgets up to 1e19 FLOP say of those beyond, a measurement.
 
-The cells at 2.2e19 and 4.84e19 FLOP have no part in any choice of the model. Bounds are the
-issue's; a change that breaks one is to be understood, not tuned away here.
+The cells at 2.2e19 and 4.84e19 FLOP have no part in any choice of the model but one: they were seen
+when the spread of the turn was chosen. Bounds are the issue's; a change that breaks one is to be
+understood, not tuned away here.
 """
 
 from __future__ import annotations
