@@ -8,22 +8,11 @@ import pytest
 
 from skillscale.errors import RunsError, TableError, UnknownNameError
 from skillscale.runs.columns import recognise
-from skillscale.runs.table import load_runs
 
 
 def taken(header: str, row: str, **options):
     cells = pd.DataFrame([row.split(",")], columns=header.split(","))
     return recognise("runs.csv", cells, **options)
-
-
-@pytest.fixture
-def runs_of(tmp_path):
-    def load(text: str, **options):
-        path = tmp_path / "runs.csv"
-        path.write_text(text, encoding="utf-8")
-        return load_runs(path, **options)
-
-    return load
 
 
 @pytest.mark.parametrize(

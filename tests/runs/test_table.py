@@ -27,16 +27,6 @@ def shipped():
 
 
 @pytest.fixture
-def runs_of(tmp_path):
-    def load(text: str, **options):
-        path = tmp_path / "runs.csv"
-        path.write_text(text, encoding="utf-8")
-        return load_runs(path, **options)
-
-    return load
-
-
-@pytest.fixture
 def problems_of(runs_of):
     def problems(text: str, **options) -> tuple[str, ...]:
         with pytest.raises(TableError) as caught:

@@ -49,6 +49,7 @@ Columns = dict[str, Callable[[Row], str]]
 
 PERCENT = f"{100 * INTERVAL:.0f} %"
 POORLY_SAMPLED = 1.05
+COLUMNS = "--columns takes n_params=COLUMN,n_tokens=COLUMN"
 
 
 class Show(StrEnum):
@@ -145,7 +146,7 @@ def isoflop_command(
         read = load_runs(
             runs_file,
             losses=names(loss),
-            columns=_named(columns),
+            columns=None if columns is None else dict(comma_separated(columns, _pair, COLUMNS)),
             best_of_cell=best_of_cell,
         )
         runs = _selected(read, loss, group, skills, max_flops)
@@ -194,14 +195,12 @@ def _selected(
     return by_skill(runs, mapping)
 
 
-def _named(columns: str | None) -> dict[str, str] | None:
-    """Which column holds what."""
-    if columns is None:
-        return None
-    pairs = [part.split("=", 1) for part in columns.split(",")]
-    if any(len(pair) != 2 or not all(pair) for pair in pairs):
-        raise SpecError(f"--columns takes n_params=COLUMN,n_tokens=COLUMN; found {columns!r}.")
-    return {kind.strip(): column.strip() for kind, column in pairs}
+def _pair(part: str) -> tuple[str, str]:
+    """What a column holds, and its name."""
+    kind, _, column = (text.strip() for text in part.partition("="))
+    if not (kind and column):
+        raise ValueError(part)
+    return kind, column
 
 
 def _budgets(flops: str | None, runs: Runs, style: Format) -> list[float]:

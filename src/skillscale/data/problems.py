@@ -171,7 +171,6 @@ def checked_cells(
     key: Sequence[str],
     *,
     allow_extra: bool = True,
-    prepare: Callable[[pd.DataFrame], pd.DataFrame] = lambda cells: cells,
     more: Callable[[pd.DataFrame], list[str]] = lambda cells: [],
 ) -> pd.DataFrame:
     """Read a CSV file as text and check it.
@@ -181,7 +180,6 @@ def checked_cells(
         schema: columns and rules, given the cells.
         key: columns that name a row.
         allow_extra: as of `find_problems`.
-        prepare: what is done to the cells before they are checked.
         more: problems that no schema finds, given the cells.
 
     Returns:
@@ -193,7 +191,6 @@ def checked_cells(
     cells, problems = read_cells(path)
     if cells is None:
         raise TableError(problems)
-    cells = prepare(cells)
     problems += find_problems(path.name, cells, schema(cells), key, allow_extra=allow_extra)
     problems += more(cells)
     if problems:

@@ -73,13 +73,12 @@ def optima(
             known = [by for by in Estimator if not np.isnan(draws[by]).all()]
             is_parted = len(known) > 1 and not overlap(surface, parabola, interval)
             for estimator in known:
-                row = _optimum_row(draws[estimator], surface, budget, tried, interval)
-                if is_parted:
-                    row["place"] = PARTED
-                elif len(tried) and not _holds_best_run(row, tried, losses, noise):
-                    row["place"] = BEST_ELSEWHERE
-                place = {"group": group, "loss": loss, "flops": float(budget)}
-                rows.append({**place, "estimator": str(estimator), **row})
+                row = _optimum_row(draws[estimator], budget, tried, interval)
+                ends = row["n_params_lower"], row["n_params_upper"]
+                place = PARTED if is_parted else _place(ends, tried, losses, noise)
+                of = {"group": group, "loss": loss, "flops": float(budget)}
+                ratio = median_and_ends("ratio", draws[estimator] / surface, interval)
+                rows.append({**of, "estimator": str(estimator), **row, "place": place, **ratio})
     return pd.DataFrame(rows)
 
 
@@ -137,34 +136,31 @@ def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
 
 def _optimum_row(
     sizes: Float[np.ndarray, " draw"],
-    base: Float[np.ndarray, " draw"],
     budget: float,
     tried: Float[np.ndarray, " run"],
     interval: float,
-) -> dict[str, object]:
-    of_size = median_and_ends("n_params", sizes, interval)
+) -> dict[str, float]:
+    row = median_and_ends("n_params", sizes, interval)
     pairs = budget / TRAINING_FLOPS
-    row: dict[str, object] = dict(of_size)
     for tokens, size in (("", ""), ("_lower", "_upper"), ("_upper", "_lower")):
-        value = of_size[f"n_params{size}"]
+        value = row[f"n_params{size}"]
         row[f"n_tokens{tokens}"] = pairs / value if value > 0 else np.inf
-    row["prob_inside"] = np.nan
-    row["place"] = BEYOND_BUDGETS
-    if len(tried):
-        row["prob_inside"] = float(((sizes >= tried.min()) & (sizes <= tried.max())).mean())
-        is_inside = (
-            of_size["n_params_lower"] >= tried.min() and of_size["n_params_upper"] <= tried.max()
-        )
-        row["place"] = INSIDE if is_inside else BEYOND_SIZES
-    return row | median_and_ends("ratio", sizes / base, interval)
+    is_inside = (sizes >= tried.min(initial=np.inf)) & (sizes <= tried.max(initial=0.0))
+    row["prob_inside"] = float(is_inside.mean()) if len(tried) else np.nan
+    return row
 
 
-def _holds_best_run(
-    row: dict[str, object],
+def _place(
+    ends: tuple[float, float],
     tried: Float[np.ndarray, " run"],
     loss: Float[np.ndarray, " run"],
     noise: float,
-) -> bool:
-    """Whether an interval has a size next to the runs of least loss."""
+) -> str:
+    """Where an interval lies among the sizes tried, and whether by the runs of least loss."""
+    if not len(tried):
+        return BEYOND_BUDGETS
+    lower, upper = ends
     smaller, larger = near_best_runs(tried, loss, noise)
-    return bool(row["n_params_lower"] <= larger and row["n_params_upper"] >= smaller)  # type: ignore[operator]
+    if lower > larger or upper < smaller:
+        return BEST_ELSEWHERE
+    return INSIDE if lower >= tried.min() and upper <= tried.max() else BEYOND_SIZES

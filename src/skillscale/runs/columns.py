@@ -21,8 +21,6 @@ from skillscale.errors import TableError, known_names
 from skillscale.law.compute import TRAINING_FLOPS
 
 COUNTS = ("n_params", "n_active_params", "n_tokens", "flops")
-RUN_COLUMNS = ("run", "group", *COUNTS, "source")
-
 KNOWN_AS: dict[str, tuple[str, ...]] = {
     "run": ("run", "run_name", "name", "exp_name", "experiment", "run_id"),
     "group": ("group",),
@@ -45,6 +43,7 @@ KNOWN_AS: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """Usual names, the one that wins first. Names of one letter are known as capitals only."""
+RUN_COLUMNS = (*KNOWN_AS, "source")
 COUNT_UNITS = {"k": 1e3, "thousands": 1e3, "m": 1e6, "millions": 1e6, "b": 1e9, "billions": 1e9,
                "t": 1e12, "trillions": 1e12}  # fmt: skip
 FLOP_UNITS = {"g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21}
@@ -168,10 +167,9 @@ def _taken(
     file: str, cells: pd.DataFrame, named: dict[str, str], losses: list[str]
 ) -> dict[str, tuple[str, float]]:
     """The column that holds each of what is known here, and its unit."""
-    known = [*KNOWN_AS, "source"]
-    if strange := [name for name in named if name not in known]:
+    if strange := [name for name in named if name not in RUN_COLUMNS]:
         raise TableError(
-            [f"{file}: columns can be named {', '.join(known)}; found {', '.join(strange)}."]
+            [f"{file}: columns can be named {', '.join(RUN_COLUMNS)}; found {', '.join(strange)}."]
         )
     known_names("column", named.values(), cells.columns, file)
     taken = {kind: (column, 1.0) for kind, column in named.items()}
@@ -192,7 +190,7 @@ def _renamed(
     file: str, cells: pd.DataFrame, taken: dict[str, tuple[str, float]]
 ) -> tuple[pd.DataFrame, list[str]]:
     """Cells under the names used here, counts in units of one."""
-    said = []
+    said: list[str] = []
     own = {column: kind for kind, (column, _) in taken.items()}
     renamed = cells.rename(columns=own)
     renamed = renamed.loc[:, ~renamed.columns.duplicated()]
@@ -201,12 +199,8 @@ def _renamed(
             renamed[kind] = renamed[kind].map(lambda cell, unit=unit: _scaled(cell, unit))
         if column != kind:
             times = "" if unit == 1.0 else f" (times {unit:g})"
-            said.append(f"{column} is taken for {kind}{times}")
-    if not said:
-        return renamed, []
-    first, *rest = said
-    rest = [sentence.replace(" is taken", "", 1) for sentence in rest]
-    return renamed, [f"{file}: {', '.join([first, *rest])}."]
+            said.append(f"{column} {'for' if said else 'is taken for'} {kind}{times}")
+    return renamed, [f"{file}: {', '.join(said)}."] if said else []
 
 
 def _scaled(cell: str | None, unit: float) -> str | None:

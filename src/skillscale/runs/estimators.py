@@ -16,7 +16,14 @@ from skillscale.runs.grid import require_sizes
 from skillscale.runs.parabola import FARTHEST, LEAST_SIZES, Parabolas, fit_parabolas
 from skillscale.runs.power_law import PowerLaw, fit_power_law
 from skillscale.runs.sampling import ManyNuts
-from skillscale.runs.surfaces import LEAST_RUNS, Surfaces, fit_surfaces, runs_by_loss
+from skillscale.runs.surfaces import (
+    LEAST_RUNS,
+    Surfaces,
+    fit_surfaces,
+    runs_by_loss,
+    surface_keys,
+    too_few_runs,
+)
 from skillscale.runs.table import Runs
 
 N_DRAWS = 800
@@ -121,18 +128,13 @@ class IsoFlop:
         parabolas = self.parabolas[row]
         return 0.0 if parabolas is None else float(np.median(parabolas.noise))
 
-    def was_run(self, row: int, flops: float) -> bool:
-        """Whether a group's loss was measured at enough sizes of a budget.
-
-        Args:
-            row: position of a group's loss.
-            flops: the budget in FLOP.
-
-        Returns:
-            True for budgets that have a parabola.
-        """
+    def _own_budget(self, row: int, flops: float) -> int | None:
+        """Position of a budget among those of a group's loss that have a parabola."""
         parabolas = self.parabolas[row]
-        return parabolas is not None and bool(np.isclose(parabolas.budgets, flops, rtol=0.01).any())
+        if parabolas is None:
+            return None
+        at = np.flatnonzero(np.isclose(parabolas.budgets, flops, rtol=0.01))
+        return int(at[0]) if len(at) else None
 
     def optimum(
         self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE
@@ -148,20 +150,19 @@ class IsoFlop:
         Returns:
             Sizes, counts of parameters; NaN where there are no parabolas, or no surface.
         """
+        unknown = np.full(self.n_draws, np.nan)
+        at = self._own_budget(row, flops)
         if estimator is Estimator.SURFACE:
             if self.surfaces is None or row >= len(self.surfaces.keys):
-                return np.full(self.n_draws, np.nan)
-            if self.was_run(row, flops):
+                return unknown
+            if at is not None:
                 return self.surfaces.own_optimum(row, flops)
             return self.surfaces.optimum(flops)[row]
         parabolas, law = self.parabolas[row], self.power_laws[row]
-        if parabolas is None:
-            return np.full(self.n_draws, np.nan)
-        at = np.flatnonzero(np.isclose(parabolas.budgets, flops, rtol=0.01))
-        if len(at):
-            return parabolas.optimum[:, at[0]]
+        if parabolas is not None and at is not None:
+            return parabolas.optimum[:, at]
         if law is None:
-            return np.full(self.n_draws, np.nan)
+            return unknown
         return law.at(np.array([flops]), np.random.default_rng((self.seed, row)))[:, 0]
 
 
@@ -201,32 +202,24 @@ def isoflop(
     """
     rng = np.random.default_rng(seed)
     budgets = runs.budgets().to_numpy()
-    n_runs = runs_by_loss(runs)
+    large = surface_keys(runs)
     surfaces = None
-    keys = [key for key, n in n_runs.items() if n >= LEAST_RUNS]
-    if keys or not _has_parabolas(runs, list(n_runs), budgets):
+    if large:
         surfaces = fit_surfaces(
             runs, pooled=pooled, method=method, seed=seed, on_progress=on_progress
         )
     n_draws = N_DRAWS if surfaces is None else surfaces.n_draws
-    found = {key: _parabolas_of(runs, budgets, *key, n_draws, rng) for key in keys}
-    for key, n in n_runs.items():
-        own = None if n >= LEAST_RUNS else _parabolas_of(runs, budgets, *key, n_draws, rng)
-        if own is not None:
-            found[key] = own
-    parabolas = tuple(found.values())
+    small = [key for key in runs_by_loss(runs) if key not in large]
+    found = {key: _parabolas_of(runs, budgets, *key, n_draws, rng) for key in [*large, *small]}
+    alone = [key for key in small if found[key] is not None]
+    keys = (*large, *alone)
+    if not keys:
+        raise too_few_runs(runs)
+    parabolas = tuple(found[key] for key in keys)
     laws = tuple(None if p is None else _power_law(p, n_draws, rng) for p in parabolas)
-    apart = () if surfaces is None else disputed(surfaces, parabolas[: len(keys)], INTERVAL)
-    warnings = (*_warnings(runs), *_parted(apart), *_without_surface(list(found)[len(keys) :]))
-    return IsoFlop(runs, tuple(found), surfaces, parabolas, laws, apart, warnings, seed)
-
-
-def _has_parabolas(
-    runs: Runs, keys: Sequence[tuple[str, str]], budgets: Float[np.ndarray, " run"]
-) -> bool:
-    """Whether any loss of any group has a budget with the sizes of a parabola."""
-    rng = np.random.default_rng(0)
-    return any(_parabolas_of(runs, budgets, *key, 1, rng) is not None for key in keys)
+    apart = () if surfaces is None else disputed(surfaces, parabolas[: len(large)], INTERVAL)
+    warnings = (*_warnings(runs), *_parted(apart), *_without_surface(alone))
+    return IsoFlop(runs, keys, surfaces, parabolas, laws, apart, warnings, seed)
 
 
 def _without_surface(keys: Sequence[tuple[str, str]]) -> tuple[str, ...]:

@@ -239,7 +239,9 @@ def fit_surfaces(
         (1, 100)
     """
     method = ManyNuts() if method is None else method
-    keys = _keys(runs)
+    keys = surface_keys(runs)
+    if not keys:
+        raise too_few_runs(runs)
     counts = runs.runs[["n_params", "n_tokens"]].to_numpy(dtype=float)
     reference = np.exp(np.log(counts).mean(axis=0))
     usual = usual_sizes(*np.log(counts / reference).T)
@@ -321,13 +323,28 @@ def runs_by_loss(runs: Runs) -> dict[tuple[str, str], int]:
     }
 
 
-def _keys(runs: Runs) -> list[tuple[str, str]]:
-    """Group and loss of every surface that has enough runs."""
-    n_runs = runs_by_loss(runs)
-    keys = [key for key, n in n_runs.items() if n >= LEAST_RUNS]
-    if not keys:
-        raise RunsError(
-            f"a surface needs {LEAST_RUNS} runs of a loss in a group, and the most here is "
-            f"{max(n_runs.values())}. Add runs, or join groups that are one recipe."
-        )
-    return keys
+def surface_keys(runs: Runs) -> list[tuple[str, str]]:
+    """Group and loss of every surface that has enough runs.
+
+    Args:
+        runs: controlled runs.
+
+    Returns:
+        Pairs of group and loss; none where no loss has the runs.
+    """
+    return [key for key, n in runs_by_loss(runs).items() if n >= LEAST_RUNS]
+
+
+def too_few_runs(runs: Runs) -> RunsError:
+    """The error of runs that no surface can be fitted to.
+
+    Args:
+        runs: controlled runs.
+
+    Returns:
+        The error, to be raised.
+    """
+    return RunsError(
+        f"a surface needs {LEAST_RUNS} runs of a loss in a group, and the most here is "
+        f"{max(runs_by_loss(runs).values())}. Add runs, or join groups that are one recipe."
+    )

@@ -67,9 +67,9 @@ def best_of_cell(
             "if these are reruns, --all-runs keeps all."
         )
     if not best:
-        nth = cell.groupby(cell).cumcount().astype(str)
         if "run" in cells:
             return cells, ()
+        nth = cell.groupby(cell).cumcount()
         return cells.assign(run=[f"{c}-{k}" for c, k in zip(cell, nth, strict=True)]), ()
     value = numbers(cells[losses[0]])
     order = value.sort_values(kind="stable").index

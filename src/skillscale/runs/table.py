@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import checked_cells
+from skillscale.data.problems import find_problems, read_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import runs_schema
 from skillscale.data.table import shipped_directory
-from skillscale.errors import RunsError, UnknownNameError, known_names
+from skillscale.errors import RunsError, TableError, UnknownNameError, known_names
 from skillscale.law.compute import TRAINING_FLOPS
-from skillscale.runs.columns import RUN_COLUMNS, Columns, recognise
+from skillscale.runs.columns import RUN_COLUMNS, recognise
 from skillscale.runs.oddities import oddities
 from skillscale.runs.sweeps import best_of_cell as best_runs
 
@@ -176,38 +176,30 @@ def load_runs(
         ['web', 'code']
     """
     path = _shipped(path)
-    found: list[Columns] = []
-    said: list[str] = []
-
-    def prepare(cells: pd.DataFrame) -> pd.DataFrame:
-        columns_of = recognise(path.name, cells, losses=_distinct(losses), named=columns)
-        kept = _measured_only(columns_of.cells, columns_of.losses)
-        kept, left_out = best_runs(
-            path.name, kept, columns_of.losses, columns_of.hyper_parameters, best=best_of_cell
-        )
-        found.append(columns_of)
-        said.extend((*columns_of.said, *left_out))
-        return kept
-
-    def names(cells: pd.DataFrame) -> list[str]:
-        return found[0].losses
-
-    def no_loss(cells: pd.DataFrame) -> list[str]:
-        if cells[names(cells)].notna().any(axis=None):
-            return []
+    read, problems = read_cells(path)
+    if read is None:
+        raise TableError(problems)
+    found = recognise(path.name, read, losses=_distinct(losses), named=columns)
+    cells, left_out = best_runs(
+        path.name,
+        _measured_only(found.cells, found.losses),
+        found.losses,
+        found.hyper_parameters,
+        best=best_of_cell,
+    )
+    problems += find_problems(path.name, cells, runs_schema(found.losses), ["run", "group"])
+    if not cells[found.losses].notna().any(axis=None):
         given = ", ".join(map(repr, cells.columns))
-        return [
+        problems.append(
             f"{path.name}: no column holds a loss. Add one column of numbers per loss. "
             f"Found: {given}."
-        ]
-
-    cells = checked_cells(
-        path, lambda c: runs_schema(names(c)), ["run", "group"], prepare=prepare, more=no_loss
-    )
+        )
+    if problems:
+        raise TableError(problems)
     frame = _run_frame(cells)
-    measured = cells[names(cells)].apply(numbers).set_index(frame.index)
+    measured = cells[found.losses].apply(numbers).set_index(frame.index)
     odd = oddities(path.name, frame, measured, cells.index)
-    return Runs(runs=frame, losses=measured, warnings=(*said, *odd)).select()
+    return Runs(runs=frame, losses=measured, warnings=(*found.said, *left_out, *odd)).select()
 
 
 def _shipped(path: str | Path) -> Path:
