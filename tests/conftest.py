@@ -30,8 +30,9 @@ from simulated_runs import skilled_runs
 from skillscale import Fit, Spec, Table, fit, load_table
 from skillscale.law.design import Design, make_design
 from skillscale.posterior.potential import Potential, make_potential
-from skillscale.runs import estimators, surfaces
-from skillscale.runs.estimators import IsoFlop, isoflop
+from skillscale.runs import estimation, surfaces
+from skillscale.runs.estimation import isoflop
+from skillscale.runs.estimators import IsoFlop
 from small import FAMILIES, NUTS, SPEC, SVI
 
 T = TypeVar("T")
@@ -112,7 +113,7 @@ class MemoisedExamples:
 
     def __init__(self) -> None:
         self.fit = memoised(sk.fit)
-        self.isoflop = memoised(estimators.isoflop)
+        self.isoflop = memoised(estimation.isoflop)
         self.fit_surfaces = memoised(surfaces.fit_surfaces)
 
     @pytest.hookimpl(wrapper=True)
@@ -120,7 +121,7 @@ class MemoisedExamples:
         if not isinstance(item, pytest.DoctestItem):
             return (yield)
         with ExitStack() as stack:
-            for module in (sk, sk.runs, estimators, surfaces):
+            for module in (sk, sk.runs, estimation, surfaces):
                 for name in ("fit", "isoflop", "fit_surfaces"):
                     if hasattr(module, name):
                         stack.enter_context(patch.object(module, name, getattr(self, name)))

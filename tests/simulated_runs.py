@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skillscale.runs.estimators import Estimator, isoflop
+from skillscale.runs.estimation import isoflop
+from skillscale.runs.estimators import Estimator
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.surface import params_exponent
 from skillscale.runs.table import Runs

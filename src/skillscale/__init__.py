@@ -47,7 +47,7 @@ from skillscale.posterior.fit import fit
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
-from skillscale.runs.estimators import isoflop
+from skillscale.runs.estimation import isoflop
 from skillscale.runs.skills import by_skill, load_skills
 from skillscale.runs.table import load_runs
 from skillscale.skills.reading import read_skills

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and read in full or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import h5py
+import xarray as xr
 
 from skillscale.errors import FitFileError
 
@@ -121,3 +124,45 @@ def whole_or_absent(path: Path) -> Iterator[Path]:
         raise FitFileError(f"{path} can't be written: {error}.") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def read_netcdf(path: Path, command: str) -> xr.DataTree:
+    """Read all of a netCDF file.
+
+    Args:
+        path: the file.
+        command: what writes such files, for sentences.
+
+    Returns:
+        What it holds, in memory.
+
+    Raises:
+        FitFileError: the file is missing, truncated or of another kind.
+
+    Example:
+        >>> read_netcdf(Path("/no/such/fit.nc"), "skillscale fit")
+        Traceback (most recent call last):
+        skillscale.errors.FitFileError: /no/such/fit.nc: no such file. Make one with: skillscale ...
+    """
+    if not path.is_file():
+        raise FitFileError(f"{path}: no such file. Make one with: {command} -o {path.name}")
+    try:
+        _look_through(path)
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            return opened.load()
+    except Exception as error:
+        raise FitFileError(
+            f"{path} can't be read as netCDF ({type(error).__name__}): it is truncated, "
+            f"or was not written by {command}. Fit again."
+        ) from error
+
+
+def _look_through(path: Path) -> None:
+    """Read all that a file says of what it holds: h5netcdf fails twice where it can't be read."""
+
+    def look(name: str, node: h5py.Group | h5py.Dataset) -> None:
+        dict(node.attrs)
+
+    with h5py.File(path) as file:
+        look("/", file)
+        file.visititems(look)

@@ -86,6 +86,26 @@ def median_and_ends(
         >>> median_and_ends("x", np.arange(101.0), 0.9)
         {'x': 50.0, 'x_lower': 5.0, 'x_upper': 95.0}
     """
+    return {key: float(value) for key, value in medians_and_ends(name, draws, interval).items()}
+
+
+def medians_and_ends(
+    name: str, draws: Float[np.ndarray, "draw ..."], interval: float
+) -> dict[str, np.ndarray]:
+    """Medians and ends of one interval over the first axis, as `median_and_ends` has them.
+
+    Args:
+        name: of the column of the medians.
+        draws: along the first axis; some may be infinite.
+        interval: the probability inside.
+
+    Returns:
+        The medians under the name, the ends under it with ``_lower`` and ``_upper``.
+
+    Example:
+        >>> medians_and_ends("x", np.arange(101.0)[:, None], 0.9)["x_upper"]
+        array([95.])
+    """
     lower, upper = tails(interval)
-    ends = np.quantile(draws, [0.5, lower, upper], method="nearest")
-    return dict(zip((name, f"{name}_lower", f"{name}_upper"), map(float, ends), strict=True))
+    ends = np.quantile(draws, [0.5, lower, upper], axis=0, method="nearest")
+    return dict(zip((name, f"{name}_lower", f"{name}_upper"), ends, strict=True))

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from memoised import memoised
 from skillscale.cli.app import app
-from skillscale.errors import RunsError, SpecError, TableError, UnknownNameError
+from skillscale.errors import FitFileError, RunsError, SpecError, TableError, UnknownNameError
 from skillscale.law.spec import Spec
 from skillscale.runs import isoflop
 
@@ -59,8 +59,9 @@ def run(*arguments):
 
 
 SHOWS = {
-    "optima": {"group", "loss", "flops", "estimator", "n_params", "n_params_lower", "place"},
-    "exponents": {"params_exponent", "params_exponent_upper", "alpha", "beta"},
+    "optima": {"group", "loss", "flops", "estimator", "n_params_lower", "tokens_per_param"},
+    "exponents": {"params_exponent", "params_exponent_upper", "n_params", "tokens_coefficient"},
+    "coefficients": {"estimator", "floor", "size_coefficient", "tokens_exponent_upper", "turn"},
     "ratios": {"group", "loss", "flops", "ratio", "prob_larger", "verdict"},
     "mixes": {"share", "loss", "effect", "prob_larger"},
     "misspecification": {"true_general", "assumed_knowledge", "error", "loss_paid"},
@@ -161,3 +162,62 @@ def test_budgets_without_a_parabola_are_named(folder):
 def test_one_recipe_says_nothing_of_mixes(folder):
     with pytest.raises(RunsError, match="data mix"):
         run(folder / "runs.csv", "--loss", "web", "--group", "old", "--show", "mixes")
+
+
+# Saved fits and figures
+
+
+@pytest.fixture(scope="module")
+def saved(folder, arguments):
+    path = folder / "runs.nc"
+    answer = run(*arguments("optima"), "-o", path)
+    assert answer.exit_code == 0
+    return path
+
+
+@pytest.mark.parametrize("show", SHOWS)
+def test_a_saved_fit_answers_every_question_as_the_runs_do(folder, arguments, saved, show):
+    asked = [saved, "--show", show, "--format", "csv"]
+    asked += ["--mixes", folder / "mixes.csv"] if show == "mixes" else []
+    asked += ["--plan", folder / "plan.csv"] if show == "forecast" else []
+    assert run(*asked).stdout == run(*arguments(show), "--format", "csv").stdout
+
+
+def test_some_losses_of_a_saved_fit_can_be_chosen(saved):
+    rows = json.loads(run(saved, "--loss", "general", "--group", "old", "--format", "json").stdout)
+    assert {(row["group"], row["loss"]) for row in rows} == {("old", "general")}
+
+
+def test_what_decides_a_fit_is_refused_with_a_saved_one(folder, saved):
+    with pytest.raises(SpecError, match=r"--skills, --max-flops decide what is fitted"):
+        run(saved, "--skills", folder / "skills.csv", "--max-flops", "1e19")
+
+
+def test_a_saved_fit_is_not_replaced_unasked(folder, arguments, saved):
+    with pytest.raises(FitFileError, match="is there already"):
+        run(*arguments("optima"), "-o", saved)
+
+
+FIGURES = {
+    "optima": {"optima.png", "isoflop-old.png", "isoflop-new.png", "isoflop-other.png"},
+    "exponents": {"optima.png"},
+    "ratios": {"ratios.png"},
+    "misspecification": {f"misspecification-{group}.png" for group in ("old", "new", "other")},
+    "forecast": {"forecast.png"},
+}
+
+
+@pytest.mark.parametrize("show", FIGURES)
+def test_answers_are_drawn(folder, saved, tmp_path, show):
+    asked = [saved, "--show", show, "--out", tmp_path / "figures"]
+    asked += ["--plan", folder / "plan.csv"] if show == "forecast" else []
+    assert run(*asked).exit_code == 0
+    files = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
+    assert set(files) == FIGURES[show]
+    assert all(content.startswith(b"\x89PNG") for content in files.values())
+
+
+def test_questions_without_a_figure_say_so_before_anything_is_fitted(folder, tmp_path):
+    with pytest.raises(SpecError, match="--show coefficients has no figure"):
+        run(folder / "runs.csv", "--show", "coefficients", "--out", tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()

@@ -17,7 +17,7 @@ from skillscale.runs.as_evidence import (
     SHARPNESS_DRIFT,
     slope_evidence,
 )
-from skillscale.runs.estimators import isoflop
+from skillscale.runs.estimation import isoflop
 from skillscale.runs.sampling import ManyNuts
 from skillscale.runs.table import Runs
 

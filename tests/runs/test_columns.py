@@ -150,6 +150,6 @@ def test_the_size_of_a_mixture_of_experts_is_that_of_its_active_parameters(runs_
     assert runs.runs["n_params"].tolist() == [1e8, 2e8]
     assert runs.runs["n_total_params"].tolist() == [8e8, 1.6e9]
     assert runs.runs["flops"].tolist() == [1.2e18, 1.2e18]
-    assert runs.warnings[0].endswith("optima are in active parameters.")
+    assert "optima are in active parameters" in runs.warnings[0]
     with pytest.raises(TableError, match="n_active_params exceeds n_params"):
         runs_of("n_params,n_active_params,n_tokens,loss\n1e8,8e8,2e9,3\n")

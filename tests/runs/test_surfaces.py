@@ -26,6 +26,7 @@ from simulated_runs import (
 )
 from skillscale.errors import RunsError
 from skillscale.runs.coupling import residual_correlation
+from skillscale.runs.grid import LEAST_RUNS
 from skillscale.runs.posterior import (
     INFORMATION,
     PRIOR_MEAN,
@@ -38,7 +39,7 @@ from skillscale.runs.posterior import (
     surface_at,
 )
 from skillscale.runs.surface import Surface, expected_loss, optimal_log_params, params_exponent
-from skillscale.runs.surfaces import LEAST_RUNS, Surfaces, fit_surfaces
+from skillscale.runs.surfaces import Surfaces, fit_surfaces
 
 SURPRISING = 4.5
 

@@ -51,7 +51,13 @@ def skills_of(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "n_runs", "n_groups", "n_losses"),
-    [("isoflop", 529, 6, 27), ("olmo-ladder", 30, 1, 24), ("overtraining", 104, 3, 6)],
+    [
+        ("isoflop", 529, 6, 27),
+        ("olmo-ladder", 30, 1, 24),
+        ("overtraining", 104, 3, 6),
+        ("llama3", 133, 1, 1),
+        ("marin", 258, 3, 1),
+    ],
 )
 def test_shipped_runs_are_complete(shipped, name, n_runs, n_groups, n_losses):
     runs = shipped[name]
@@ -61,11 +67,18 @@ def test_shipped_runs_are_complete(shipped, name, n_runs, n_groups, n_losses):
     assert runs.losses.notna().all(axis=None)
     assert runs.losses.index.equals(runs.runs.index)
     assert runs.runs.index.is_unique
-    assert runs.runs["source"].str.startswith("arXiv:").all()
+    assert runs.runs["source"].str.contains(r"^arXiv:|^marin experiment").all()
     assert repr(runs).startswith(f"Runs({n_runs} runs of {n_groups} groups, {n_losses} losses, ")
 
 
-@pytest.mark.parametrize("name", ["isoflop", "overtraining"])
+def test_the_runs_of_chinchilla_keep_five_outliers_apart(shipped):
+    losses = shipped["chinchilla"].losses
+    assert losses.notna().sum().to_dict() == {"loss": 240, "loss_with_outliers": 245}
+    both = losses.dropna()
+    np.testing.assert_array_equal(both["loss"], both["loss_with_outliers"])
+
+
+@pytest.mark.parametrize("name", ["isoflop", "llama3", "overtraining"])
 def test_shipped_compute_is_six_times_size_times_tokens(shipped, name):
     frame = shipped[name].runs
     np.testing.assert_allclose(frame["flops"], 6 * frame["n_params"] * frame["n_tokens"], rtol=1e-4)
@@ -143,7 +156,7 @@ def test_compute_that_contradicts_size_and_tokens_is_a_warning_with_the_ratio(ru
     text = RUNS.replace("2e8,1e9,1.2e18", "2e8,1e9,2.4e18").replace("1.2e18,4.4", "1.25e18,4.4")
     (sentence,) = runs_of(text).warnings
     assert "in 1 of 3 runs, first at line 3 (c4-200000000-1000000000)" in sentence
-    assert "their ratio is 2. Optima take it to be 1" in sentence
+    assert "their ratio is 2. Tokens at optima follow" in sentence
 
 
 # Problems

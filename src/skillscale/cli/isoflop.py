@@ -3,53 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import pandas as pd
 import typer
 
+from skillscale.cli import isoflop_tables as tables
 from skillscale.cli.app import Force, Seed, Style, app, comma_separated, names, naming
-from skillscale.cli.output import (
-    Format,
-    Row,
-    as_text,
-    frame_rows,
-    note,
-    number,
-    print_rows,
-    progress,
-)
+from skillscale.cli.output import Format, frame_rows, note, print_rows, progress, save_figures
 from skillscale.errors import RunsError, SpecError, UnknownNameError, known_names
-from skillscale.files import require_writable, write_text
-from skillscale.formatting import (
-    MISSING,
-    format_count,
-    format_flops,
-    format_interval,
-    format_probability,
-)
+from skillscale.files import require_empty, require_writable, write_text
 from skillscale.law.spec import Spec
 from skillscale.law.starter import evidence_toml
 from skillscale.runs.as_evidence import slope_evidence
-from skillscale.runs.best_sizes import exponents, optima
-from skillscale.runs.estimators import INTERVAL, IsoFlop, isoflop
+from skillscale.runs.best_sizes import optima
+from skillscale.runs.coefficients import coefficients, exponents
+from skillscale.runs.estimation import isoflop, load_isoflop
+from skillscale.runs.estimators import IsoFlop
 from skillscale.runs.forecast import forecast_losses, read_run_plan
 from skillscale.runs.grid import require_groups
 from skillscale.runs.mixes import load_mixes, mix_effects
+from skillscale.runs.sampling import POORLY_SAMPLED
 from skillscale.runs.size_ratios import AGGREGATE, ratios
 from skillscale.runs.skills import by_skill, load_skills
-from skillscale.runs.table import Runs, load_runs
+from skillscale.runs.table import SHIPPED, Runs, load_runs
 from skillscale.runs.validation_sets import misspecification, worst_cases
 
-Columns = dict[str, Callable[[Row], str]]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
-PERCENT = f"{100 * INTERVAL:.0f} %"
-POORLY_SAMPLED = 1.05
 COLUMNS = "--columns takes n_params=COLUMN,n_tokens=COLUMN"
+SAVED = ".nc"
+"""How the name of a saved fit of runs ends."""
 
 
 class Show(StrEnum):
@@ -57,10 +46,14 @@ class Show(StrEnum):
 
     OPTIMA = "optima"
     EXPONENTS = "exponents"
+    COEFFICIENTS = "coefficients"
     RATIOS = "ratios"
     MIXES = "mixes"
     MISSPECIFICATION = "misspecification"
     FORECAST = "forecast"
+
+
+WITHOUT_FIGURE = (Show.COEFFICIENTS, Show.MIXES)
 
 
 @app.command("isoflop")
@@ -70,14 +63,15 @@ def isoflop_command(
         typer.Argument(
             metavar="RUNS",
             help="CSV file: n_params, n_tokens, one column per loss, optionally group, flops, run. "
-            "Or shipped runs: isoflop, olmo-ladder, overtraining.",
+            f"Or shipped runs: {', '.join(SHIPPED)}. Or a fit of runs that -o has written.",
         ),
     ],
     show: Annotated[
         Show,
         typer.Option(
-            help="Best sizes; exponents; skills over an aggregate validation set; what the data "
-            "mix does; what a wrong validation set costs; losses of the runs of a --plan."
+            help="Best sizes; their exponents; coefficients of the surfaces; skills over an "
+            "aggregate validation set; what the data mix does; what a wrong validation set costs; "
+            "losses of the runs of a --plan."
         ),
     ] = Show.OPTIMA,
     loss: Annotated[
@@ -94,9 +88,9 @@ def isoflop_command(
         str | None,
         typer.Option(help="Budgets in FLOP; the largest run, or all with csv and json, if none."),
     ] = None,
-    max_flops: Annotated[float, typer.Option(help="Most compute of the runs to fit.")] = float(
-        "inf"
-    ),
+    max_flops: Annotated[
+        float | None, typer.Option(help="Most compute of the runs to fit.")
+    ] = None,
     reference: Annotated[
         str, typer.Option(help="Loss or skill to compare with: an aggregate validation set.")
     ] = AGGREGATE,
@@ -127,6 +121,13 @@ def isoflop_command(
             help="Of runs of one size and token count: the best, of a sweep; or all, as reruns.",
         ),
     ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Also save the fit (.nc), which then answers at once."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory for figures of what is shown.")
+    ] = None,
     force: Force = False,
     seed: Seed = 0,
     style: Style = Format.TABLE,
@@ -138,44 +139,103 @@ def isoflop_command(
         raise SpecError("--mixes goes with --show mixes.")
     if loss is not None and skills is not None:
         raise SpecError("give one of --loss (single losses) and --skills (losses joined).")
-    if evidence is not None:
-        require_writable(evidence, force=force)
+    if out is not None and show in WITHOUT_FIGURE:
+        raise SpecError(f"--show {show} has no figure: leave out --out.")
+    for path in (evidence, output):
+        if path is not None:
+            require_writable(path, force=force)
+    if out is not None:
+        require_empty(out, force=force)
     planned = None if plan is None else read_run_plan(plan)
     mixed = load_mixes(mixes) if show is Show.MIXES else None
     with naming(runs_file, RunsError):
-        read = load_runs(
-            runs_file,
-            losses=names(loss),
-            columns=None if columns is None else dict(comma_separated(columns, _pair, COLUMNS)),
-            best_of_cell=best_of_cell,
-        )
-        runs = _selected(read, loss, group, skills, max_flops)
-        if planned is not None:
-            known_names("group", planned["group"].dropna(), runs.groups, runs_file)
-        if show is Show.MIXES:
-            runs = require_groups(runs)
-        with progress("Fitting surfaces") as on_progress:
-            found = isoflop(runs, seed=seed, on_progress=on_progress)
+        if Path(runs_file).suffix == SAVED:
+            fitting = {
+                "--skills": skills,
+                "--max-flops": max_flops,
+                "--columns": columns,
+                "--best-of-cell": best_of_cell,
+                "--output": output,
+            }
+            found = _saved(Path(runs_file), loss, group, fitting)
+            _require_known(show, planned, found.runs, runs_file)
+        else:
+            read = load_runs(
+                runs_file,
+                losses=names(loss),
+                columns=None if columns is None else dict(comma_separated(columns, _pair, COLUMNS)),
+                best_of_cell=best_of_cell,
+            )
+            runs = _selected(read, loss, group, skills, max_flops)
+            _require_known(show, planned, runs, runs_file)
+            with progress("Fitting surfaces") as on_progress:
+                found = isoflop(runs, seed=seed, on_progress=on_progress)
         for sentence in (*found.warnings, *_poorly_sampled(found)):
             note(f"Note: {sentence}")
+        if output is not None:
+            found.save(output)
         if evidence is not None:
             write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
-        budgets = _budgets(flops, runs, style)
-        if show is Show.OPTIMA:
-            table, shown = optima(found, budgets), OPTIMA
-        elif show is Show.EXPONENTS:
-            table, shown = exponents(found), EXPONENTS
-        elif show is Show.RATIOS:
-            table, shown = ratios(found, budgets, reference=reference, seed=seed), RATIOS
-        elif mixed is not None:
-            with naming(mixes, RunsError, UnknownNameError):
-                table, shown = mix_effects(found, mixed, budgets, seed=seed), MIXES
-        elif show is Show.MISSPECIFICATION:
-            table, shown = _misspecified(found, budgets, style), MISSPECIFICATION
-        else:
-            assert planned is not None
-            table, shown = forecast_losses(found.require_surfaces(), planned, seed=seed), FORECAST
+        budgets = _budgets(flops, found.runs, style)
+        with naming(mixes, RunsError, UnknownNameError):
+            asked = Question(show, budgets, reference, seed, planned, mixed)
+            table, shown = _answer(found, asked)
+        if out is not None:
+            save_figures(out, _figures(show, found, table))
+    if show is Show.MISSPECIFICATION and style is Format.TABLE:
+        table = worst_cases(table)
     print_rows(frame_rows(table), style, shown=shown)
+
+
+class Question(NamedTuple):
+    """What is asked of a fit."""
+
+    show: Show
+    budgets: list[float]
+    reference: str
+    seed: int
+    planned: pd.DataFrame | None
+    mixed: pd.DataFrame | None
+
+
+def _answer(found: IsoFlop, asked: Question) -> tuple[pd.DataFrame, tables.Columns]:
+    """A table, and how it is shown to people."""
+    show, budgets, seed = asked.show, asked.budgets, asked.seed
+    if show is Show.OPTIMA:
+        return optima(found, budgets), tables.of_optima(is_sparse=found.runs.is_sparse)
+    if show is Show.EXPONENTS:
+        return exponents(found), tables.EXPONENTS
+    if show is Show.COEFFICIENTS:
+        return coefficients(found), tables.COEFFICIENTS
+    if show is Show.RATIOS:
+        return ratios(found, budgets, reference=asked.reference, seed=seed), tables.RATIOS
+    if asked.mixed is not None:
+        return mix_effects(found, asked.mixed, budgets, seed=seed), tables.MIXES
+    if asked.planned is not None:
+        losses = forecast_losses(found.require_surfaces(), asked.planned, seed=seed)
+        return losses, tables.FORECAST
+    return misspecification(found, budgets), tables.MISSPECIFICATION
+
+
+def _saved(
+    path: Path, loss: str | None, group: str | None, fitting: Mapping[str, object]
+) -> IsoFlop:
+    """A fit that was saved, of which some losses and groups may be asked for."""
+    given = [option for option, value in fitting.items() if value is not None]
+    if given:
+        raise SpecError(
+            f"{', '.join(given)} decide what is fitted, and {path} is fitted already. Give the "
+            "runs, or leave them out."
+        )
+    return load_isoflop(path).select(losses=names(loss), groups=names(group))
+
+
+def _require_known(show: Show, planned: pd.DataFrame | None, runs: Runs, runs_file: str) -> None:
+    """Require what a question asks of the runs, before anything is fitted."""
+    if planned is not None:
+        known_names("group", planned["group"].dropna(), runs.groups, runs_file)
+    if show is Show.MIXES:
+        require_groups(runs)
 
 
 def _selected(
@@ -183,10 +243,11 @@ def _selected(
     loss: str | None,
     group: str | None,
     skills: Path | None,
-    max_flops: float,
+    max_flops: float | None,
 ) -> Runs:
     """Runs asked for, with their losses, or these joined by skill."""
-    runs = runs.select(groups=names(group), max_flops=max_flops)
+    most = math.inf if max_flops is None else max_flops
+    runs = runs.select(groups=names(group), max_flops=most)
     if loss is not None:
         return runs
     mapping = load_skills(skills, losses=None if skills is None else runs.loss_names)
@@ -212,10 +273,30 @@ def _budgets(flops: str | None, runs: Runs, style: Format) -> list[float]:
     return run[-1:] if style is Format.TABLE else run
 
 
-def _misspecified(found: IsoFlop, budgets: list[float], style: Format) -> pd.DataFrame:
-    """All mixes for programs, the worst for people."""
-    table = misspecification(found, budgets)
-    return worst_cases(table) if style is Format.TABLE else table
+def _figures(show: Show, found: IsoFlop, table: pd.DataFrame) -> dict[str, Figure]:
+    """Figures of an answer, by the names of their files."""
+    from skillscale import plots
+
+    if show is Show.RATIOS:
+        return {"ratios": plots.plot_ratios(table)}
+    if show is Show.FORECAST:
+        return {"forecast": plots.plot_loss_forecast(table)}
+    if show is Show.MISSPECIFICATION:
+        return {
+            f"misspecification-{_file_name(group)}": plots.plot_misspecification(
+                table, group, float(table["flops"].max())
+            )
+            for group in table["group"].unique()
+        }
+    figures = {} if found.surfaces is None else {"optima": plots.plot_runs_optimum(found)}
+    if show is Show.OPTIMA:
+        for group in dict.fromkeys(group for group, _ in found.keys):
+            figures[f"isoflop-{_file_name(group)}"] = plots.plot_isoflop(found, group)
+    return figures
+
+
+def _file_name(group: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", group)
 
 
 def _poorly_sampled(found: IsoFlop) -> list[str]:
@@ -231,95 +312,3 @@ def _poorly_sampled(found: IsoFlop) -> list[str]:
         f"{worst['rhat']:.2f}, {worst['loss']} of {worst['group']}). Their intervals are "
         "approximate."
     ]
-
-
-def _sized(key: str, write: Callable[[float], str], row: Row) -> str:
-    return write(number(row, key))
-
-
-def _ends(key: str, write: Callable[[float], str], row: Row) -> str:
-    return format_interval(number(row, f"{key}_lower"), number(row, f"{key}_upper"), write)
-
-
-def _count(value: float) -> str:
-    """A count; where a loss falls on and on, its optimum is beyond any."""
-    if value == 0:
-        return "below"
-    return "beyond" if value == math.inf else format_count(value)
-
-
-def _decimal(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else MISSING
-
-
-def _factor(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else MISSING
-
-
-def _change(value: float) -> str:
-    return f"{100 * value:+.0f} %"
-
-
-def _small_change(value: float) -> str:
-    return f"{100 * value:.2f} %"
-
-
-def _mix(kind: str, row: Row) -> str:
-    """A mix in words: the skills that have a part in it."""
-    parts = {k.removeprefix(f"{kind}_"): number(row, k) for k in row if k.startswith(f"{kind}_")}
-    return " + ".join(
-        skill if weight == 1 else f"{weight:g} {skill}" for skill, weight in parts.items() if weight
-    )
-
-
-PLACE: Columns = {"group": partial(as_text, "group"), "loss": partial(as_text, "loss")}
-BUDGET: Columns = {"FLOP": partial(_sized, "flops", format_flops)}
-OPTIMA: Columns = {
-    **PLACE,
-    **BUDGET,
-    "by": partial(as_text, "estimator"),
-    "size": partial(_sized, "n_params", _count),
-    f"size, {PERCENT}": partial(_ends, "n_params", _count),
-    "tokens": partial(_sized, "n_tokens", _count),
-    "place": partial(as_text, "place"),
-}
-EXPONENTS: Columns = {
-    **PLACE,
-    "by": partial(as_text, "estimator"),
-    "a": partial(_sized, "params_exponent", _decimal),
-    f"a, {PERCENT}": partial(_ends, "params_exponent", _decimal),
-    "1 - a": partial(_sized, "tokens_exponent", _decimal),
-}
-RATIOS: Columns = {
-    **PLACE,
-    **BUDGET,
-    "ratio": partial(_sized, "ratio", _factor),
-    PERCENT: partial(_ends, "ratio", _factor),
-    "P(> 1)": partial(_sized, "prob_larger", format_probability),
-    "verdict": partial(as_text, "verdict"),
-}
-MIXES: Columns = {
-    "share of": partial(as_text, "share"),
-    "loss": partial(as_text, "loss"),
-    **BUDGET,
-    "size, all over none": partial(_sized, "effect", _factor),
-    PERCENT: partial(_ends, "effect", _factor),
-    "P(> 1)": partial(_sized, "prob_larger", format_probability),
-}
-MISSPECIFICATION: Columns = {
-    "group": partial(as_text, "group"),
-    **BUDGET,
-    "what matters": partial(_mix, "true"),
-    "what was assumed": partial(_mix, "assumed"),
-    "parameters": partial(_sized, "error", _change),
-    PERCENT: partial(_ends, "error", _change),
-    "loss paid": partial(_sized, "loss_paid", _small_change),
-}
-FORECAST: Columns = {
-    "run": partial(as_text, "run"),
-    **PLACE,
-    **BUDGET,
-    "median": partial(_sized, "median", _decimal),
-    PERCENT: lambda r: format_interval(number(r, "lower_90"), number(r, "upper_90"), _decimal),
-    "compute over the most run": partial(_sized, "beyond", _factor),
-}

@@ -77,7 +77,7 @@ Example:
 
 What controlled runs say of losses, of best sizes, and of runs to come:
 
-    >>> from skillscale.runs.estimators import isoflop
+    >>> from skillscale.runs.estimation import isoflop
     >>> from skillscale.runs.forecast import forecast_losses
     >>> from skillscale.runs.sampling import ManyNuts
     >>> from skillscale.runs.table import load_runs

@@ -18,13 +18,16 @@ from matplotlib.transforms import offset_copy
 
 from skillscale.errors import known_names
 from skillscale.formatting import format_count, format_flops
-from skillscale.intervals import median_and_ends
-from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.intervals import central, median_and_ends
 from skillscale.plots.canvas import ACTUAL, INK, OBSERVED, cycle, heading, legend, log_axis, panels
+from skillscale.runs.along_size import budget_tokens
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.grid import require_sizes
+from skillscale.runs.parabola import parabola_losses
 
 STEPS = 40
+MOST_NAMED = 9
+"""Budgets in a legend: the smallest, the largest, and some between."""
 MARGIN = 1.25
 """How far curves go beyond the sizes tried, as a factor."""
 EXTRAPOLATED = 30.0
@@ -46,10 +49,10 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
         losses: names of losses, one panel each; all those fitted in the group by default.
 
     Returns:
-        Runs as points, and bands of the loss that surfaces expect, 90 % wide, at the budgets with
-        three sizes and more. Bars are 90 % intervals of the best size: of the surface on the
-        curve, of the parabola below it. An arrow stands where an interval goes on outside the
-        panel, and a median out there is not drawn.
+        Runs as points, and bands of the loss that surfaces expect (or parabolas, where there are no
+        surfaces), 90 % wide, at the budgets with three sizes and more. Bars are 90 % intervals of
+        the best size: of the surface on the curve, of the parabola below it. An arrow stands where
+        an interval goes on outside the panel, and a median out there is not drawn.
 
     Raises:
         RunsError: no budget of the group has three sizes.
@@ -73,11 +76,10 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
         at = (of_run == budget).to_numpy()
         tried = runs.runs.loc[at, "n_params"].to_numpy(dtype=float)
         sizes = np.geomspace(tried.min() / MARGIN, tried.max() * MARGIN, STEPS)
-        curves = found.require_surfaces().losses(sizes, budget / TRAINING_FLOPS / sizes, only=rows)
-        ends = np.quantile(curves, [(1 - INTERVAL) / 2, 0.5, (1 + INTERVAL) / 2], axis=1)
-        for ax, loss, row, (lower, median, upper) in zip(
-            axes, losses, rows, ends.swapaxes(0, 1), strict=True
-        ):
+        for ax, loss, row in zip(axes, losses, rows, strict=True):
+            curves = _curves(found, row, budget, sizes)
+            lower, upper = central(curves, INTERVAL)
+            median = np.median(curves, axis=0)
             ax.fill_between(sizes, lower, upper, color=shade, alpha=0.25, linewidth=0)
             ax.plot(sizes, median, color=shade, linewidth=1)
             ax.plot(tried, runs.losses.loc[at, loss], "o", color=shade, markersize=3)
@@ -89,12 +91,16 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
         ax.set_xlabel("size (parameters)")
         ax.set_ylabel("loss")
         ax.grid(color="#e6e6e6", linewidth=0.8)
+    named = np.unique(np.linspace(0, len(budgets) - 1, MOST_NAMED).round().astype(int))
     key: dict[str, Artist] = {
-        f"{format_flops(budget)} FLOP": Line2D([], [], color=shade, marker="o", markersize=3)
-        for budget, shade in zip(budgets, shades, strict=True)
+        f"{format_flops(budgets[i])} FLOP": Line2D(
+            [], [], color=shades[i], marker="o", markersize=3
+        )
+        for i in named
     }
-    key[f"{PERCENT} of the surface"] = Patch(color=OBSERVED, alpha=0.3)
-    for estimator, (colour, marker, _) in ESTIMATORS.items():
+    key[f"{PERCENT} of the loss"] = Patch(color=OBSERVED, alpha=0.3)
+    for estimator in found.estimators:
+        colour, marker, _ = ESTIMATORS[estimator]
         key[f"best size, {estimator}, {PERCENT}"] = Line2D(
             [], [], color=colour, marker=marker, linewidth=2, markersize=5, markeredgecolor="white"
         )
@@ -150,7 +156,8 @@ def plot_runs_optimum(
         ax.axvspan(last, at[-1], color="#f0f0f0", linewidth=0, zorder=0)
         for group, loss, row in rows:
             if group == groups[i // 2]:
-                best = at / TRAINING_FLOPS / sizes[row] if i % 2 else sizes[row]
+                compute = found.compute_ratio[group]
+                best = budget_tokens(compute, sizes[row], at) if i % 2 else sizes[row]
                 _band(ax, at, best, colours[loss])
         ax.set_title(heading(groups[i // 2]), fontsize=11)
         ax.set_xlabel("budget (FLOP)")
@@ -168,9 +175,22 @@ def plot_runs_optimum(
 
 def _losses(found: IsoFlop, group: str) -> list[str]:
     """Losses fitted in a group."""
-    keys = found.require_surfaces().keys
-    known_names("group", group, [name for name, _ in keys], "these surfaces")
-    return [loss for name, loss in keys if name == group]
+    known_names("group", group, [name for name, _ in found.keys], "these surfaces")
+    return [loss for name, loss in found.keys if name == group]
+
+
+def _curves(
+    found: IsoFlop, row: int, budget: float, sizes: Float[np.ndarray, " size"]
+) -> Float[np.ndarray, "draw size"]:
+    """Draws of a loss along a budget: of the surface, or of the parabola where there is none."""
+    surfaces, parabolas = found.surfaces, found.parabolas[row]
+    if surfaces is not None and row < len(surfaces.keys):
+        tokens = budget_tokens(found.compute_ratio[found.keys[row][0]], sizes, budget)
+        return surfaces.losses(sizes, tokens, only=[row])[0]
+    at = found.own_budget(row, budget)
+    if parabolas is None or at is None:
+        return np.full((1, len(sizes)), np.nan)
+    return parabola_losses(parabolas, at, sizes)
 
 
 def _mark_optimum(

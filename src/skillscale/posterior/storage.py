@@ -6,14 +6,13 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from skillscale.data.table import Table
 from skillscale.errors import FitFileError, SkillscaleError
-from skillscale.files import whole_or_absent
+from skillscale.files import read_netcdf, whole_or_absent
 from skillscale.law.design import Design
 from skillscale.law.sites import Draws, sites_of
 from skillscale.law.spec import Spec
@@ -68,17 +67,7 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     Raises:
         FitFileError: the file is missing, truncated, no fit, or of another schema.
     """
-    if not path.is_file():
-        raise FitFileError(f"{path}: no such file. Make one with: skillscale fit -o {path.name}")
-    try:
-        _look_through(path)
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except Exception as error:
-        raise FitFileError(
-            f"{path} can't be read as netCDF ({type(error).__name__}): it is truncated, "
-            "or was not written by skillscale fit. Fit again."
-        ) from error
+    tree = read_netcdf(path, "skillscale fit")
     schema = tree.attrs.get("skillscale_schema")
     if schema is None:
         raise FitFileError(f"{path} is a netCDF file, but no skillscale fit.")
@@ -105,17 +94,6 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
         raise FitFileError(f"{path}: its data does not match the hash stored with it. Fit again.")
     kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
     return xr.DataTree.from_dict(kept), table, spec, provenance
-
-
-def _look_through(path: Path) -> None:
-    """Read all that a file says of what it holds: h5netcdf fails twice where it can't be read."""
-
-    def look(name: str, node: h5py.Group | h5py.Dataset) -> None:
-        dict(node.attrs)
-
-    with h5py.File(path) as file:
-        look("/", file)
-        file.visititems(look)
 
 
 def require_draws(path: Path, tree: xr.DataTree, design: Design) -> None:

@@ -7,9 +7,12 @@
 | `surface`, `discrepancy` | the equation, and what it leaves unexplained |
 | `posterior`, `sampling`, `surfaces`, `coupling` | how surfaces are found, losses jointly |
 | `parabola`, `power_law` | the other estimator: a minimum per budget, and the line through them |
-| `estimators` | the verb that does both, and its result |
+| `estimators`, `estimation`, `storage` | the result of both, how it is found, its file |
+| `along_size` | what varies with size: how compute is counted, what experts add |
 | `agreement` | whether they say the same |
-| `best_sizes`, `size_ratios`, `mixes`, `validation_sets` | what it answers of best sizes |
+| `huber_fit` | the estimate of others, to compare with |
+| `best_sizes`, `coefficients` | best sizes at budgets, and as laws |
+| `size_ratios`, `mixes`, `validation_sets` | best sizes compared, and what moves them |
 | `skills` | losses joined by what they measure |
 | `forecast` | losses of runs to come |
 | `as_evidence` | what goes into a leaderboard fit |
@@ -17,8 +20,10 @@
 
 from skillscale.law.starter import evidence_toml
 from skillscale.runs.as_evidence import slope_evidence
-from skillscale.runs.best_sizes import exponents, optima
-from skillscale.runs.estimators import Estimator, IsoFlop, isoflop
+from skillscale.runs.best_sizes import optima
+from skillscale.runs.coefficients import coefficients, exponents
+from skillscale.runs.estimation import isoflop, load_isoflop
+from skillscale.runs.estimators import Estimator, IsoFlop
 from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.mixes import load_mixes, mix_effects
 from skillscale.runs.sampling import ManyNuts
@@ -35,11 +40,13 @@ __all__ = [
     "Runs",
     "Surfaces",
     "by_skill",
+    "coefficients",
     "evidence_toml",
     "exponents",
     "fit_surfaces",
     "forecast_losses",
     "isoflop",
+    "load_isoflop",
     "load_mixes",
     "load_runs",
     "load_skills",

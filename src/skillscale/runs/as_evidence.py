@@ -42,7 +42,7 @@ def slope_evidence(found: IsoFlop, spec: Spec, *, seed: int = 0) -> tuple[SlopeE
         RunsError: no skill of the specification is among the losses.
 
     Example:
-        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.estimation import isoflop
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.skills import by_skill
         >>> from skillscale.runs.table import load_runs

@@ -1,4 +1,4 @@
-"""What controlled runs say of optima: sizes, tokens and exponents, by two estimators, as tables."""
+"""What controlled runs say of optima: sizes and tokens at budgets, by two estimators."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from jaxtyping import Float
 
 from skillscale.errors import SpecError
 from skillscale.intervals import median_and_ends
-from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.agreement import near_best_runs, overlap
+from skillscale.runs.along_size import AlongSize, budget_tokens, log_total_ratio
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
-from skillscale.runs.surface import params_exponent
 
 INSIDE = "inside"
 BEYOND_SIZES = "outside the sizes tried"
 BEYOND_BUDGETS = "at a budget not run"
 PARTED = "estimators part"
 BEST_ELSEWHERE = "best run elsewhere"
+OTHER_END = {"": "", "_lower": "_upper", "_upper": "_lower"}
+"""Where one quantity is least another is largest."""
 
 
 def optima(
@@ -33,17 +34,19 @@ def optima(
         interval: probability inside the intervals.
 
     Returns:
-        One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (median counts) with
-        ``_lower`` and ``_upper``; ``prob_inside``, that the optimum is among the sizes tried at the
-        budget (NaN where it was not run); ``place``, which says whether the interval is, or the
-        answer is extrapolated, or the other estimator or the best run contradicts it; and
-        ``ratio``, by how much the size exceeds that of the surface, with its interval.
+        One row each: ``group, loss, flops, estimator``; ``n_params, n_tokens`` (median counts) and
+        ``tokens_per_param`` with ``_lower`` and ``_upper``, compute being counted as for the runs;
+        ``n_total_params``, where sizes are those of active parameters; ``prob_inside``, that the
+        optimum is among the sizes tried at the budget (NaN where it was not run); ``place``, which
+        says whether the interval is, or the answer is extrapolated, or the other estimator or the
+        best run contradicts it; and ``ratio``, by how much the size exceeds that of the surface,
+        with its interval.
 
     Raises:
         SpecError: a budget is not positive.
 
     Example:
-        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.estimation import isoflop
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.table import load_runs
         >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
@@ -60,9 +63,10 @@ def optima(
     for budget in chosen:
         if not budget > 0:
             raise SpecError(f"a budget must be positive, found {budget:g} FLOP.")
+    totals = log_total_ratio(found.runs) if found.runs.is_sparse else {}
     rows = []
     for position, (group, loss) in enumerate(found.keys):
-        noise = found.noise(position)
+        noise, compute = found.noise(position), found.compute_ratio[group]
         measured = (found.runs.runs["group"] == group) & found.runs.losses[loss].notna()
         for budget in chosen:
             at = measured & np.isclose(budgets, budget, rtol=0.01)
@@ -73,7 +77,9 @@ def optima(
             known = [by for by in Estimator if not np.isnan(draws[by]).all()]
             is_parted = len(known) > 1 and not overlap(surface, parabola, interval)
             for estimator in known:
-                row = _optimum_row(draws[estimator], budget, tried, interval)
+                row = _optimum_row(draws[estimator], budget, tried, compute, interval)
+                if totals:
+                    row["n_total_params"] = _total(row["n_params"], totals[group])
                 ends = row["n_params_lower"], row["n_params_upper"]
                 place = PARTED if is_parted else _place(ends, tried, losses, noise)
                 of = {"group": group, "loss": loss, "flops": float(budget)}
@@ -82,72 +88,35 @@ def optima(
     return pd.DataFrame(rows)
 
 
-def exponents(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
-    r"""Exponents of $N^* \propto C^a$ and $D^* \propto C^{1-a}$, and those of the surfaces.
-
-    Args:
-        found: result of `isoflop`.
-        interval: probability inside the intervals.
-
-    Returns:
-        One row per group, loss and estimator: medians of ``params_exponent`` and
-        ``tokens_exponent`` with ``_lower`` and ``_upper``; of surfaces also ``alpha, beta`` (the
-        exponents of size and tokens) and ``floor`` (in the unit of the loss). A loss without
-        parabolas at two budgets has a row of its surface only.
-
-    Example:
-        >>> from skillscale.runs.estimators import isoflop
-        >>> from skillscale.runs.sampling import ManyNuts
-        >>> from skillscale.runs.table import load_runs
-        >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
-        >>> found = isoflop(runs, method=ManyNuts(warmup=50, draws=50))
-        >>> exponents(found)[["group", "loss", "estimator"]]
-               group    loss estimator
-        0  starcoder  val_c4   surface
-        1  starcoder  val_c4  parabola
-    """
-    rows = []
-    surfaces = found.surfaces
-    of_surfaces: Float[np.ndarray, "surface draw"] | tuple[()] = ()
-    if surfaces is not None:
-        of_surfaces = np.asarray(params_exponent(surfaces.surface))
-    for position, (group, loss) in enumerate(found.keys):
-        law = found.power_laws[position]
-        draws = {}
-        if position < len(of_surfaces):
-            draws[Estimator.SURFACE] = of_surfaces[position]
-        if law is not None:
-            draws[Estimator.PARABOLA] = law.exponent
-        for estimator, exponent in draws.items():
-            row: dict[str, object] = {"group": group, "loss": loss, "estimator": str(estimator)}
-            row |= median_and_ends("params_exponent", exponent, interval)
-            row |= median_and_ends("tokens_exponent", 1 - exponent, interval)
-            if surfaces is not None and estimator is Estimator.SURFACE:
-                surface = surfaces.surface
-                for name, values in (
-                    ("alpha", surface.size_exponent),
-                    ("beta", surface.tokens_exponent),
-                    ("floor", surface.floor),
-                ):
-                    row |= median_and_ends(name, np.asarray(values)[position], interval)
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
 def _optimum_row(
     sizes: Float[np.ndarray, " draw"],
     budget: float,
     tried: Float[np.ndarray, " run"],
+    compute: AlongSize,
     interval: float,
 ) -> dict[str, float]:
     row = median_and_ends("n_params", sizes, interval)
-    pairs = budget / TRAINING_FLOPS
-    for tokens, size in (("", ""), ("_lower", "_upper"), ("_upper", "_lower")):
-        value = row[f"n_params{size}"]
-        row[f"n_tokens{tokens}"] = pairs / value if value > 0 else np.inf
+    for end in ("", "_upper", "_lower"):
+        size = row[f"n_params{end}"]
+        row[f"n_tokens{OTHER_END[end]}"] = _tokens(compute, size, budget)
+    for end in OTHER_END:
+        tokens, size = row[f"n_tokens{end}"], row[f"n_params{OTHER_END[end]}"]
+        row[f"tokens_per_param{end}"] = tokens / size if size > 0 else np.inf
     is_inside = (sizes >= tried.min(initial=np.inf)) & (sizes <= tried.max(initial=0.0))
     row["prob_inside"] = float(is_inside.mean()) if len(tried) else np.nan
     return row
+
+
+def _tokens(compute: AlongSize, size: float, budget: float) -> float:
+    """Tokens of a size; of one beyond any that was run, none or without end."""
+    if not 0 < size < np.inf:
+        return 0.0 if size > 0 else np.inf
+    return float(budget_tokens(compute, np.array([size]), budget)[0])
+
+
+def _total(size: float, ratio: AlongSize) -> float:
+    """All parameters of so many active ones."""
+    return size * float(np.exp(ratio.at(np.log([size]))[0][0])) if 0 < size < np.inf else size
 
 
 def _place(

@@ -44,7 +44,8 @@ def forecast_losses(
     Returns:
         One row per planned run, group and loss: ``run, group, loss, n_params, n_tokens, flops``,
         ``median``, ``lower_`` and ``upper_`` per interval (in the unit of the loss, noise
-        included), and ``beyond``, the compute over the most that was run in the group.
+        included), and ``beyond``, the compute over the most that was run in the group. Compute is
+        counted as for the runs.
 
     Raises:
         SpecError: the plan lacks a column or holds a count that is not positive.
@@ -77,7 +78,9 @@ def forecast_losses(
         noise = surfaces.numbers["noise"][row, :, None] * rng.standard_t(TAIL, expected.shape)
         drawn = expected * np.exp(noise)
         most = surfaces.runs.runs.loc[surfaces.runs.runs["group"] == group, "flops"].max()
-        frame = own.assign(group=group, loss=loss, flops=TRAINING_FLOPS * sizes * tokens)
+        ratio, _ = surfaces.compute_ratio[group].at(np.log(sizes))
+        flops = TRAINING_FLOPS * sizes * tokens * np.exp(ratio)
+        frame = own.assign(group=group, loss=loss, flops=flops)
         frame["median"] = np.median(drawn, axis=0)
         for level in intervals:
             ends = central(drawn, level / 100)

@@ -1,4 +1,4 @@
-"""Whether runs form the grid that an analysis needs: sizes per budget, groups per budget."""
+"""Whether runs form the grid that an analysis needs: sizes and groups per budget, runs per loss."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pandas as pd
 from skillscale.data.problems import and_more
 from skillscale.errors import RunsError
 from skillscale.runs.table import Runs
+
+LEAST_RUNS = 8
+"""Runs of a loss in a group that a surface asks for at least."""
 
 
 def require_sizes(runs: Runs, n_sizes: int = 3) -> Runs:
@@ -77,4 +80,53 @@ def _with_enough(
     warnings = (*runs.warnings, f"Left out, {sentence}") if few else runs.warnings
     return replace(
         runs, runs=runs.runs[is_enough], losses=runs.losses[is_enough], warnings=warnings
+    )
+
+
+def runs_by_loss(runs: Runs) -> dict[tuple[str, str], int]:
+    """How many runs measured each loss in each group.
+
+    Args:
+        runs: controlled runs.
+
+    Returns:
+        Counts by group and loss.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> runs_by_loss(load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"]))
+        {('starcoder', 'val_c4'): 84}
+    """
+    is_measured = runs.losses.notna()
+    return {
+        (group, loss): int(is_measured.loc[runs.runs["group"] == group, loss].sum())
+        for group in runs.groups
+        for loss in runs.loss_names
+    }
+
+
+def surface_keys(runs: Runs) -> list[tuple[str, str]]:
+    """Group and loss of every surface that has enough runs.
+
+    Args:
+        runs: controlled runs.
+
+    Returns:
+        Pairs of group and loss; none where no loss has the runs.
+    """
+    return [key for key, n in runs_by_loss(runs).items() if n >= LEAST_RUNS]
+
+
+def too_few_runs(runs: Runs) -> RunsError:
+    """The error of runs that no surface can be fitted to.
+
+    Args:
+        runs: controlled runs.
+
+    Returns:
+        The error, to be raised.
+    """
+    return RunsError(
+        f"a surface needs {LEAST_RUNS} runs of a loss in a group, and the most here is "
+        f"{max(runs_by_loss(runs).values())}. Add runs, or join groups that are one recipe."
     )

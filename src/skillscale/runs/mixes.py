@@ -87,7 +87,7 @@ def mix_effects(
         UnknownNameError: a group with shares is not in the runs.
 
     Example:
-        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.estimation import isoflop
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.table import load_runs
         >>> shares = load_mixes().loc[["starcoder", "proof-pile-2", "fineweb-edu-100b"], ["code"]]

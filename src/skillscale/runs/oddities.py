@@ -39,11 +39,11 @@ def oddities(
 
 def _active(file: str, frame: pd.DataFrame) -> tuple[str, ...]:
     """Say where sizes are those of active parameters."""
-    if (frame["n_params"] == frame["n_total_params"]).all():
+    if not (frame["n_total_params"] > frame["n_params"]).any():
         return ()
     return (
         f"{file}: n_active_params is the size of mixtures of experts here: optima are in active "
-        "parameters.",
+        "parameters, with what the total is.",
     )
 
 
@@ -59,8 +59,8 @@ def _compute(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]
     return (
         f"{file}: flops is not 6 n_params n_tokens in {is_off.sum()} of {len(frame)} runs, first "
         f"at line {lines[first]} ({frame.index[first]}); their ratio is {found}. "
-        "Optima take it to be 1: count all parameters, or remove the column flops to have it "
-        "computed.",
+        "Tokens at optima follow the ratio of the runs near by: remove the column flops to have "
+        "compute taken for 6 n_params n_tokens.",
     )
 
 

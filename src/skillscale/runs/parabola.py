@@ -114,6 +114,30 @@ def fit_parabolas(
     )
 
 
+def parabola_losses(
+    parabolas: Parabolas, position: int, n_params: Float[np.ndarray, " place"]
+) -> Float[np.ndarray, "draw place"]:
+    """Draws of the loss at one budget.
+
+    Args:
+        parabolas: result of `fit_parabolas`.
+        position: of the budget.
+        n_params: sizes, counts.
+
+    Returns:
+        Losses in the unit of the runs.
+
+    Example:
+        >>> sizes = np.geomspace(1e8, 1e10, 7)
+        >>> loss = 3 + 0.1 * np.log(sizes / 1e9) ** 2
+        >>> found = fit_parabolas(np.full(7, 1e20), sizes, loss, 200, np.random.default_rng(0))
+        >>> round(float(np.median(parabola_losses(found, 0, np.array([1e9])))), 1)
+        3.0
+    """
+    powers = np.vander(np.log(n_params / parabolas.centre[position]), 4, increasing=True)
+    return np.asarray(np.exp(parabolas.coefficients[:, position] @ powers.T))
+
+
 def _vertex(parabola: np.polynomial.Polynomial, x: Float[np.ndarray, " run"]) -> float:
     """Where a parabola is least among the sizes tried: the powers are taken about it."""
     _, slope, bend = map(float, parabola.coef)

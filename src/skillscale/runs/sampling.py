@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import arviz_stats as azs
 import jax
 import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from jaxtyping import Array, Bool, Float
 from numpyro.infer import MCMC, NUTS
 
@@ -29,6 +31,9 @@ NEWTON_STEPS = 80
 LONGEST_STEP = 1.0
 SMALLEST_CURVATURE = 0.5
 """Every prior is at least this precise in units of its parameters' scales."""
+POORLY_SAMPLED, MOST_RETRIES = 1.05, 2
+"""R-hat from which a posterior is sampled again, and how often: the step size of a chain, found at
+random, was too long for a narrow place."""
 STEP_SHRINKAGES = 0.5 ** np.arange(0, 12, 2)
 
 
@@ -158,6 +163,67 @@ def sample_each(
         is_diverging[first:last] = diverging[: last - first]
     on_progress(n, n)
     return Draws(flat, is_diverging)
+
+
+def sample_well(
+    energy: Energy,
+    data: Any,
+    modes: Modes,
+    key: Array,
+    options: ManyNuts,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Draws:
+    """Draw from many posteriors, and again from those whose chains disagree.
+
+    Args:
+        energy: minus the log posterior density of one problem.
+        data: data of the problems, arrays with a leading problem axis.
+        modes: their modes.
+        key: source of randomness.
+        options: of the sampler.
+        on_progress: told the posteriors sampled and all of them.
+
+    Returns:
+        Draws of every problem by chain, and which of them diverged.
+    """
+    draws = sample_each(energy, data, modes, key, options, on_progress)
+    worst = worst_rhat(draws)
+    for attempt in range(MOST_RETRIES):
+        poor = np.flatnonzero(worst > POORLY_SAMPLED)
+        if not len(poor):
+            break
+        some, their_modes = jax.tree.map(lambda leaf: leaf[poor], (data, modes))  # noqa: B023
+        again = sample_each(energy, some, their_modes, jax.random.fold_in(key, attempt), options)
+        rhat = worst_rhat(again)
+        is_better = rhat < worst[poor]
+        better = poor[is_better]
+        draws.flat[better], worst[better] = again.flat[is_better], rhat[is_better]
+        draws.is_diverging[better] = again.is_diverging[is_better]
+    return draws
+
+
+def worst_rhat(draws: Draws) -> Float[np.ndarray, " problem"]:
+    """Largest R-hat of the parameters of every posterior.
+
+    Args:
+        draws: of every posterior, by chain.
+
+    Returns:
+        One number each.
+    """
+    return np.asarray(azs.rhat(as_dataset(draws))["x"].max("parameter").to_numpy())
+
+
+def as_dataset(draws: Draws) -> xr.Dataset:
+    """Draws as diagnostics take them.
+
+    Args:
+        draws: of every posterior, by chain.
+
+    Returns:
+        One variable ``x`` of dims ``problem, chain, draw, parameter``.
+    """
+    return xr.Dataset({"x": (("problem", "chain", "draw", "parameter"), draws.flat)})
 
 
 @partial(jax.jit, static_argnames=("energy", "options"))

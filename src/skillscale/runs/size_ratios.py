@@ -50,7 +50,7 @@ def ratios(
         RunsError: there are no surfaces to compare, or parabolas contradict them everywhere.
 
     Example:
-        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.estimation import isoflop
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.table import load_runs
         >>> losses = ["val_c4", "val_starcoder"]

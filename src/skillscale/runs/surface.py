@@ -48,6 +48,7 @@ class Surface(NamedTuple):
     """How far the valley turns, $\\zeta$: of the odds of $a$, as a logarithm."""
 
 
+@jax.jit
 def expected_loss(
     surface: Surface,
     log_params: Float[Array | np.ndarray, "*s"],
@@ -90,14 +91,23 @@ def _log_best(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
     return jnp.log(ratio) / (surface.size_exponent + surface.tokens_exponent)
 
 
+@jax.jit
 def optimal_log_params(
-    surface: Surface, log_pairs: Float[Array | np.ndarray, "*s"]
+    surface: Surface,
+    log_pairs: Float[Array | np.ndarray, "*s"],
+    tilt: Float[Array | np.ndarray, "*s"] | float = 0.0,
 ) -> Float[Array | np.ndarray, "*s"]:
     r"""Log of $N^*/N_0$ at a budget, from $\log\frac{C}{6 N_0 D_0}$.
+
+    Where $\log\frac{C}{6ND}$ is $t \log\frac{N}{N_0}$ and not zero, larger models cost more of the
+    budget, and the loss is least off the valley, at
+    $e^{(\alpha+\beta)u} = (1 - q\beta)/(1 + q\alpha)$ with
+    $q = t / ((\alpha+\beta)(1 + a t))$.
 
     Args:
         surface: the loss surface, or draws of it.
         log_pairs: log of the budget, over six times the reference size and token count.
+        tilt: change $t$ of the log of compute over $6ND$ per e-fold of size.
 
     Returns:
         Logs of sizes over the reference.
@@ -107,9 +117,13 @@ def optimal_log_params(
         >>> float(optimal_log_params(even, jnp.array(2.0)))
         1.0
     """
-    return _log_best(surface) + params_exponent(surface) * log_pairs
+    alpha, beta, a = surface.size_exponent, surface.tokens_exponent, params_exponent(surface)
+    q = tilt / ((alpha + beta) * (1 + a * tilt))
+    off = (jnp.log1p(-q * beta) - jnp.log1p(q * alpha)) / (alpha + beta)
+    return (_log_best(surface) + a * log_pairs + off) / (1 + a * tilt)
 
 
+@jax.jit
 def params_exponent(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
     r"""Exponent $a$ of $N^* \propto C^a$.
 

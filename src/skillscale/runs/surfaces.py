@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import arviz_stats as azs
 import jax
 import numpy as np
 import pandas as pd
-import xarray as xr
 from jaxtyping import Float, Int
 
-from skillscale.errors import RunsError
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.along_size import AlongSize, log_compute_ratio
 from skillscale.runs.coupling import coupled_order, residual_correlation
 from skillscale.runs.discrepancy import Basis, Usual, make_basis, usual_sizes
+from skillscale.runs.grid import surface_keys, too_few_runs
 from skillscale.runs.posterior import (
     NUMBERS,
     Measured,
@@ -28,12 +28,12 @@ from skillscale.runs.posterior import (
     surface_at,
     weigh_and_pool,
 )
-from skillscale.runs.sampling import Draws, ManyNuts, sample_each
+from skillscale.runs.sampling import Draws, ManyNuts, as_dataset, sample_well, worst_rhat
 from skillscale.runs.surface import Surface, expected_loss, optimal_log_params
 from skillscale.runs.table import Runs
 
-LEAST_RUNS = 8
-"""Runs of a loss in a group that a surface asks for at least."""
+LOOKS_AT_RATIO = 3
+"""How often the line through the ratio of compute to 6 n_params n_tokens is laid at the optimum."""
 SEARCHED = 2.5
 SEARCH_STEPS = 161
 """How far from the power law the best size of a budget is looked for, in e-folds, and in how many
@@ -91,17 +91,35 @@ class Surfaces:
         """Draws of the surfaces, without their discrepancy."""
         return Surface(*(self.numbers[name] for name in Surface._fields))
 
-    def optimum(self, flops: float) -> Float[np.ndarray, "surface draw"]:
+    def optimum(
+        self, flops: float, *, only: Sequence[int] | None = None
+    ) -> Float[np.ndarray, "surface draw"]:
         """Draws of the size of least loss at a budget, that of the surface alone: a power law.
+
+        Where the runs' compute is not 6 n_params n_tokens, it is along theirs.
 
         Args:
             flops: the budget in FLOP.
+            only: positions of the surfaces wanted; all of them by default.
 
         Returns:
             Sizes, counts of parameters.
         """
-        log_params = optimal_log_params(self.surface, self._log_pairs(flops))
-        return self.reference[0] * np.exp(np.asarray(log_params, np.float64))
+        rows = list(range(len(self.keys))) if only is None else list(only)
+        surface = Surface(*(np.asarray(part)[rows] for part in self.surface))
+        log_pairs = self._log_pairs(flops)
+        log_params = np.asarray(optimal_log_params(surface, log_pairs), np.float64)
+        for _ in range(LOOKS_AT_RATIO):
+            middle = np.median(log_params, axis=1)
+            level, tilt = np.empty(len(middle)), np.empty(len(middle))
+            for position, row in enumerate(rows):
+                ratio = self.compute_ratio[self.keys[row][0]]
+                where = middle[[position]] + np.log(self.reference[0])
+                level[[position]], tilt[[position]] = ratio.at(where)
+            own_pairs = log_pairs - level + tilt * middle
+            found = optimal_log_params(surface, own_pairs[:, None], tilt[:, None])
+            log_params = np.asarray(found, np.float64)
+        return self.reference[0] * np.exp(log_params)
 
     def own_optimum(self, row: int, flops: float) -> Float[np.ndarray, " draw"]:
         """Draws of the size of least loss at a budget that was run, discrepancy included.
@@ -117,12 +135,19 @@ class Surfaces:
         """
         log_pairs = self._log_pairs(flops)
         surface = self._of(row)
-        middle = float(np.median(optimal_log_params(surface, log_pairs)))
+        middle = np.log(np.median(self.optimum(flops, only=[row])) / self.reference[0])
         log_params = middle + np.linspace(-SEARCHED, SEARCHED, SEARCH_STEPS)
-        where = self.usual.places(log_params, log_pairs - log_params)
+        ratio, _ = self.compute_ratio[self.keys[row][0]].at(log_params + np.log(self.reference[0]))
+        log_tokens = log_pairs - ratio - log_params
+        where = self.usual.places(log_params, log_tokens)
         delta = self.weights[row] @ self.basis.functions(where).T
-        log_loss = np.log(expected_loss(surface, log_params, log_pairs - log_params)) + delta
+        log_loss = np.log(expected_loss(surface, log_params, log_tokens)) + delta
         return self.reference[0] * np.exp(_vertex(log_params, np.asarray(log_loss, np.float64)))
+
+    @cached_property
+    def compute_ratio(self) -> dict[str, AlongSize]:
+        """Log of compute over six times size and tokens along size, by group."""
+        return log_compute_ratio(self.runs)
 
     def _of(self, row: int) -> Surface:
         """Draws of one surface, with an axis for places."""
@@ -131,6 +156,25 @@ class Surfaces:
     def _log_pairs(self, flops: float) -> Float[np.ndarray, ""]:
         """Log of a budget, over six times the reference size and token count."""
         return np.log(np.asarray(flops / TRAINING_FLOPS / self.reference[0] / self.reference[1]))
+
+    def select(self, rows: Sequence[int]) -> Surfaces:
+        """Keep some surfaces.
+
+        Args:
+            rows: their positions.
+
+        Returns:
+            These alone, their draws unchanged.
+        """
+        kept = list(rows)
+        return replace(
+            self,
+            keys=tuple(self.keys[row] for row in kept),
+            coordinates=self.coordinates[kept],
+            weights=self.weights[kept],
+            unit=self.unit[kept],
+            diagnostics=self.diagnostics.iloc[kept].reset_index(drop=True),
+        )
 
     def of_group(self, group: str) -> list[int]:
         """Positions of the surfaces of a group.
@@ -250,7 +294,7 @@ def fit_surfaces(
     measured, unit = measure(runs, keys, np.log(counts / reference), basis.functions(at))
     measured, population, modes = weigh_and_pool(measured, pooled=pooled and len(keys) > 1)
     key_numbers, key_weights = jax.random.split(jax.random.key(seed))
-    draws = sample_each(energy, (measured, population), modes, key_numbers, method, on_progress)
+    draws = sample_well(energy, (measured, population), modes, key_numbers, method, on_progress)
     weights = draw_weights(draws.flat, measured, key_weights)
     order = _joint_order(draws.flat, measured, keys, np.random.default_rng(seed))
     joined = draws.flat.reshape(len(keys), -1, len(NUMBERS))
@@ -289,62 +333,12 @@ def _joint_order(
 
 def _diagnose(draws: Draws, keys: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """How well every surface was sampled."""
-    posterior = xr.Dataset({"x": (("surface", "chain", "draw", "number"), draws.flat)})
     return pd.DataFrame(
         {
             "group": [group for group, _ in keys],
             "loss": [loss for _, loss in keys],
-            "rhat": azs.rhat(posterior)["x"].max("number").to_numpy(),
-            "ess": azs.ess(posterior)["x"].min("number").to_numpy(),
+            "rhat": worst_rhat(draws),
+            "ess": azs.ess(as_dataset(draws))["x"].min("parameter").to_numpy(),
             "n_diverging": draws.is_diverging.sum(axis=(1, 2)),
         }
-    )
-
-
-def runs_by_loss(runs: Runs) -> dict[tuple[str, str], int]:
-    """How many runs measured each loss in each group.
-
-    Args:
-        runs: controlled runs.
-
-    Returns:
-        Counts by group and loss.
-
-    Example:
-        >>> from skillscale.runs.table import load_runs
-        >>> runs_by_loss(load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"]))
-        {('starcoder', 'val_c4'): 84}
-    """
-    is_measured = runs.losses.notna()
-    return {
-        (group, loss): int(is_measured.loc[runs.runs["group"] == group, loss].sum())
-        for group in runs.groups
-        for loss in runs.loss_names
-    }
-
-
-def surface_keys(runs: Runs) -> list[tuple[str, str]]:
-    """Group and loss of every surface that has enough runs.
-
-    Args:
-        runs: controlled runs.
-
-    Returns:
-        Pairs of group and loss; none where no loss has the runs.
-    """
-    return [key for key, n in runs_by_loss(runs).items() if n >= LEAST_RUNS]
-
-
-def too_few_runs(runs: Runs) -> RunsError:
-    """The error of runs that no surface can be fitted to.
-
-    Args:
-        runs: controlled runs.
-
-    Returns:
-        The error, to be raised.
-    """
-    return RunsError(
-        f"a surface needs {LEAST_RUNS} runs of a loss in a group, and the most here is "
-        f"{max(runs_by_loss(runs).values())}. Add runs, or join groups that are one recipe."
     )

@@ -21,7 +21,7 @@ from skillscale.runs.sweeps import best_of_cell as best_runs
 
 NOT_MEASURED = ("nan", "inf", "-inf", "+inf", "none", "null", "n/a", "na", "infinity")
 """What exports write in place of a loss that diverged or was not measured, in small letters."""
-SHIPPED = ("isoflop", "olmo-ladder", "overtraining")
+SHIPPED = ("isoflop", "olmo-ladder", "overtraining", "chinchilla", "llama3", "marin")
 BUDGET_TOLERANCE = 0.05
 
 
@@ -31,7 +31,8 @@ class Runs:
 
     Attributes:
         runs: one row per run, indexed by ``run``: ``group`` (the corpus or recipe trained on),
-            ``n_params`` and ``n_tokens`` (counts), ``flops`` (training FLOP), ``source``.
+            ``n_params`` and ``n_tokens`` (counts; of mixtures of experts the active parameters,
+            with all of them in ``n_total_params``), ``flops`` (training FLOP), ``source``.
         losses: a frame (run, loss) in nats per token or bits per byte, NaN where not measured.
         warnings: sentences about what is odd but usable, for whoever reads the results.
 
@@ -66,6 +67,12 @@ class Runs:
     def loss_names(self) -> list[str]:
         """Names of the losses, in the order of the file."""
         return list(self.losses.columns)
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether sizes are those of active parameters, all of them being more."""
+        total = self.runs.get("n_total_params", self.runs["n_params"])
+        return bool((total > self.runs["n_params"]).any())
 
     def select(
         self,

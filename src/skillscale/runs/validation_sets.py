@@ -20,8 +20,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from skillscale.errors import RunsError, SpecError
-from skillscale.intervals import median_and_ends
-from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.intervals import medians_and_ends
+from skillscale.runs.along_size import budget_tokens
 from skillscale.runs.estimators import INTERVAL, IsoFlop
 from skillscale.runs.surface import expected_loss
 
@@ -66,7 +66,7 @@ def misspecification(
         RunsError: there are no surfaces, or parabolas contradict those of some skill everywhere.
 
     Example:
-        >>> from skillscale.runs.estimators import isoflop
+        >>> from skillscale.runs.estimation import isoflop
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.table import load_runs
         >>> losses = ["val_c4", "val_starcoder"]
@@ -88,7 +88,7 @@ def misspecification(
         raise SpecError(f"a mix needs two skills at least, found {', '.join(skills) or 'none'}.")
     assumed = simplex(len(skills), parts)
     true = assumed if truths is None else _mixes(truths, len(skills))
-    rows = []
+    frames = []
     for group in found.runs.groups:
         positions = [found.index(group, skill) for skill in skills]
         if not {(group, skill) for skill in skills} <= set(found.trusted):
@@ -103,23 +103,21 @@ def misspecification(
                 least = mixed[everyone[:, 0], best_true[:, t]][:, None]
                 paid = mixed[everyone, best_assumed] / least - 1
                 error = sizes[best_assumed] / sizes[best_true[:, [t]]] - 1
-                for a, guess in enumerate(assumed):
-                    rows.append(
-                        {
-                            "group": group,
-                            "flops": float(budget),
-                            **{f"true_{s}": w for s, w in zip(skills, weights, strict=True)},
-                            **{f"assumed_{s}": w for s, w in zip(skills, guess, strict=True)},
-                            **median_and_ends("error", error[:, a], interval),
-                            **median_and_ends("loss_paid", paid[:, a], interval),
-                        }
-                    )
-    if not rows:
+                columns = {
+                    "group": group,
+                    "flops": float(budget),
+                    **{f"true_{s}": w for s, w in zip(skills, weights, strict=True)},
+                    **{f"assumed_{s}": w for s, w in zip(skills, assumed.T, strict=True)},
+                    **medians_and_ends("error", error, interval),
+                    **medians_and_ends("loss_paid", paid, interval),
+                }
+                frames.append(pd.DataFrame(columns))
+    if not frames:
         raise RunsError(
             f"no group has surfaces of {', '.join(skills)} that agree with its parabolas: see "
             "--show optima."
         )
-    return pd.DataFrame(rows)
+    return pd.concat(frames, ignore_index=True)
 
 
 def simplex(n: int, parts: int) -> Float[np.ndarray, "mix skill"]:
@@ -167,7 +165,8 @@ def _along_budget(
     sizes = np.median(surfaces.optimum(budget)[positions]) * np.geomspace(
         10**-DECADES, 10**DECADES, GRID
     )
-    log_params, log_tokens = surfaces.centred(sizes, budget / TRAINING_FLOPS / sizes)
+    ratio = surfaces.compute_ratio[surfaces.keys[positions[0]][0]]
+    log_params, log_tokens = surfaces.centred(sizes, budget_tokens(ratio, sizes, budget))
     kept = np.linspace(0, surfaces.n_draws - 1, MOST_DRAWS).astype(int)
     of_draws = jax.tree.map(lambda part: part[positions][:, kept, None], surfaces.surface)
     losses = np.asarray(expected_loss(of_draws, log_params, log_tokens))
