@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from skillscale.runs.estimation import isoflop
-from skillscale.runs.estimators import Estimator
 from skillscale.runs.sampling import ManyNuts
-from skillscale.runs.surface import params_exponent
 from skillscale.runs.table import Runs
 
 SIZE, TOKENS = 2e8, 4e9
@@ -152,100 +149,3 @@ def is_covered(truth: np.ndarray, draws: np.ndarray) -> np.ndarray:
     """Which true values the central 90 % of their draws hold; draws are along the last axis."""
     low, high = np.quantile(draws, [0.05, 0.95], axis=-1, method="nearest")
     return (truth >= low) & (truth <= high)
-
-
-def neighbourly(
-    n_params: np.ndarray, flops: np.ndarray, n: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Residuals of variance one that neighbouring sizes and budgets share, as those of real files.
-
-    Their lengths, about one e-fold of size and half of one of compute, are none of the
-    discrepancy's, whose shapes along sizes are others.
-    """
-    x, c = np.log(n_params), np.log(flops)
-    apart = (x[:, None] - x) ** 2 + ((c[:, None] - c) / 0.5) ** 2
-    values, vectors = np.linalg.eigh(np.exp(-0.5 * apart))
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    return rng.standard_normal((n, len(x))) @ root.T
-
-
-def coverage_of_optima(
-    n: int, *, noise: float, seed: int, shared: float = 0.0
-) -> dict[str, np.ndarray]:
-    """Coverage of 90 % intervals of both estimators: a rate per budget, and that of the exponent.
-
-    Known surfaces on eight budgets of ten sizes. Every simulation is a loss of one table; without
-    pooling each is fitted as if it were alone.
-
-    Args:
-        n: simulations.
-        noise: standard deviation of residuals, as a part of the loss.
-        seed: source of randomness.
-        shared: share of their variance that neighbouring runs have in common.
-    """
-    truths = random_truths(n, np.random.default_rng([seed, 1]))
-    rng = np.random.default_rng([seed, 2])
-    n_params, n_tokens, flops = isoflop_grid(BUDGETS, 10)
-    own = rng.standard_normal((n, len(flops)))
-    if shared:
-        common = neighbourly(n_params, flops, n, rng)
-        own = np.sqrt(1 - shared) * own + np.sqrt(shared) * common
-    losses = {
-        f"loss{i}": t.loss(n_params, n_tokens) * np.exp(noise * z)
-        for i, (t, z) in enumerate(zip(truths, own, strict=True))
-    }
-    runs = runs_at(n_params, n_tokens, flops, {"all": losses})
-    found = isoflop(runs, pooled=False, method=QUICK, seed=seed)
-    assert found.keys == tuple(("all", f"loss{i}") for i in range(len(truths)))
-    best = np.array([t.optimum(BUDGETS) for t in truths]).T
-    exponent = np.array([t.exponent for t in truths])
-    surface = np.stack([found.surfaces.optimum(budget) for budget in BUDGETS])
-    at_runs = np.stack(
-        [[found.optimum(row, budget) for row in range(len(truths))] for budget in BUDGETS]
-    )
-    parabola = np.stack(
-        [
-            [found.optimum(row, budget, Estimator.PARABOLA) for row in range(len(truths))]
-            for budget in BUDGETS
-        ]
-    )
-    laws = np.stack([law.exponent for law in found.power_laws])
-    return {
-        "surface": is_covered(best, surface).mean(axis=1),
-        "surface with discrepancy": is_covered(best, at_runs).mean(axis=1),
-        "surface exponent": is_covered(
-            exponent, np.asarray(params_exponent(found.surfaces.surface))
-        ),
-        "parabola": is_covered(best, parabola).mean(axis=1),
-        "parabola exponent": is_covered(exponent, laws),
-    }
-
-
-SIMULATIONS_PER_PART = 52
-
-
-def part(name: str) -> dict[str, Any]:
-    """Simulations of one noise and seed, as a study runs them."""
-    noise, block = name.split("-")
-    found = coverage_of_optima(SIMULATIONS_PER_PART, noise=float(noise), seed=int(block))
-    return {name: np.asarray(rates).tolist() for name, rates in found.items()} | {"noise": noise}
-
-
-def rates(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Coverage by noise."""
-    answer: dict[str, Any] = {"simulations": len(results) * SIMULATIONS_PER_PART}
-    for noise in sorted({result["noise"] for result in results}):
-        some = [result for result in results if result["noise"] == noise]
-        answer[noise] = {
-            name: float(np.mean([result[name] for result in some]))
-            for name in some[0]
-            if name != "noise"
-        }
-    return answer
-
-
-def holds(answer: Mapping[str, Any]) -> None:
-    """Nine in ten, within the error of a part."""
-    error = np.sqrt(0.9 * 0.1 / SIMULATIONS_PER_PART)
-    for found in (value for name, value in answer.items() if name != "simulations"):
-        assert all(abs(rate - 0.9) < 3 * error for rate in found.values()), found

@@ -26,7 +26,7 @@ import pandas as pd
 import agreement
 import doubt_cases
 import hostile
-import simulated_runs
+import simulated_grids
 import skillscale as sk
 from skillscale.backtest import protocols
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
@@ -303,10 +303,10 @@ STUDIES = [
     Study(
         "coverage-of-optima",
         "How often do 90 % intervals of best sizes hold the truth, on simulated IsoFLOP grids?",
-        lambda: [f"{noise}-{block}" for noise in (0.002, 0.004) for block in range(4)],
-        simulated_runs.part,
-        simulated_runs.rates,
-        simulated_runs.holds,
+        simulated_grids.parts,
+        simulated_grids.part,
+        simulated_grids.rates,
+        simulated_grids.holds,
     ),
     Study(
         "sloth",

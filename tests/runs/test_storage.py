@@ -71,7 +71,7 @@ def test_some_losses_and_groups_of_a_fit_keep_their_draws(skilled):
 
 
 def test_what_is_no_fit_of_runs_is_refused_by_name(tmp_path, damaged):
-    with pytest.raises(FitFileError, match="no such file. Make one with: skillscale isoflop"):
+    with pytest.raises(FitFileError, match=r"no such file\. Make one with: skillscale isoflop"):
         load_isoflop(tmp_path / "none.nc")
     (tmp_path / "text.nc").write_text("n_params,n_tokens,loss\n")
     with pytest.raises(FitFileError, match="can't be read as netCDF"):

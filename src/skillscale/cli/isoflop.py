@@ -20,7 +20,7 @@ from skillscale.files import require_empty, require_writable, write_text
 from skillscale.law.spec import Spec
 from skillscale.law.starter import evidence_toml
 from skillscale.runs.as_evidence import slope_evidence
-from skillscale.runs.best_sizes import optima
+from skillscale.runs.best_sizes import OFF_LAW, optima
 from skillscale.runs.coefficients import coefficients, exponents
 from skillscale.runs.estimation import isoflop, load_isoflop
 from skillscale.runs.estimators import IsoFlop
@@ -53,6 +53,11 @@ class Show(StrEnum):
     FORECAST = "forecast"
 
 
+SPANNED = (
+    f"Note: {OFF_LAW}: its runs put the best size elsewhere than the power law over all budgets. "
+    "Whether that is the recipe's, or chance that they share, can't be told from them; the "
+    "surface's intervals hold both."
+)
 WITHOUT_FIGURE = (Show.COEFFICIENTS, Show.MIXES)
 
 
@@ -180,6 +185,8 @@ def isoflop_command(
         with naming(mixes, RunsError, UnknownNameError):
             asked = Question(show, budgets, reference, seed, planned, mixed)
             table, shown = _answer(found, asked)
+        if show is Show.OPTIMA and (table["place"] == OFF_LAW).any():
+            note(SPANNED)
         if out is not None:
             save_figures(out, _figures(show, found, table))
     if show is Show.MISSPECIFICATION and style is Format.TABLE:

@@ -19,6 +19,7 @@ BEYOND_SIZES = "outside the sizes tried"
 BEYOND_BUDGETS = "at a budget not run"
 PARTED = "estimators part"
 BEST_ELSEWHERE = "best run elsewhere"
+OFF_LAW = "budget off its law"
 OTHER_END = {"": "", "_lower": "_upper", "_upper": "_lower"}
 """Where one quantity is least another is largest."""
 
@@ -39,8 +40,9 @@ def optima(
         ``n_total_params``, where sizes are those of active parameters; ``prob_inside``, that the
         optimum is among the sizes tried at the budget (NaN where it was not run); ``place``, which
         says whether the interval is, or the answer is extrapolated, or the other estimator or the
-        best run contradicts it; and ``ratio``, by how much the size exceeds that of the surface,
-        with its interval.
+        best run contradicts it, or the interval spans what the budget shows and a power law that
+        says otherwise; and ``ratio``, by how much the size exceeds that of the surface, with its
+        interval.
 
     Raises:
         SpecError: a budget is not positive.
@@ -75,6 +77,7 @@ def optima(
             draws = {by: found.optimum(position, budget, by) for by in Estimator}
             surface, parabola = draws[Estimator.SURFACE], draws[Estimator.PARABOLA]
             known = [by for by in Estimator if not np.isnan(draws[by]).all()]
+            is_off = found.is_off_law(position, budget, interval)
             is_parted = len(known) > 1 and not overlap(surface, parabola, interval)
             for estimator in known:
                 row = _optimum_row(draws[estimator], budget, tried, compute, interval)
@@ -82,6 +85,8 @@ def optima(
                     row["n_total_params"] = _total(row["n_params"], totals[group])
                 ends = row["n_params_lower"], row["n_params_upper"]
                 place = PARTED if is_parted else _place(ends, tried, losses, noise)
+                if place == INSIDE and estimator is Estimator.SURFACE and is_off:
+                    place = OFF_LAW
                 of = {"group": group, "loss": loss, "flops": float(budget)}
                 ratio = median_and_ends("ratio", draws[estimator] / surface, interval)
                 rows.append({**of, "estimator": str(estimator), **row, "place": place, **ratio})

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from skillscale.errors import RunsError, known_names
+from skillscale.intervals import tails
 from skillscale.runs.along_size import AlongSize, log_compute_ratio
 from skillscale.runs.grid import LEAST_RUNS
 from skillscale.runs.parabola import Parabolas
@@ -25,6 +26,12 @@ N_DRAWS = 800
 """Draws where there are parabolas alone."""
 INTERVAL = 0.9
 """Probability inside the intervals of optima, unless another is asked for."""
+LAW_EVERY = 2
+"""Of so many draws of the best size at a budget that was run, one is of the power law. What the
+runs of a budget show beyond it may be their recipe's, or chance that they share. On grids
+simulated with the residuals of real ones, 90 % intervals of the power law held 86 to 97 % of its
+optima, those of the budgets alone 36 to 87 %, and of both by halves 79 to 97 %; with a third of the
+draws from the law 74, with two thirds 83, where halves held 79."""
 FITTED = "this fit of runs"
 
 
@@ -206,6 +213,25 @@ class IsoFlop:
         at = np.flatnonzero(np.isclose(parabolas.budgets, flops, rtol=0.01))
         return int(at[0]) if len(at) else None
 
+    def is_off_law(self, row: int, flops: float, interval: float = INTERVAL) -> bool:
+        """Whether the runs of a budget put the best size of a surface off its power law.
+
+        Args:
+            row: position of a group's loss.
+            flops: the budget in FLOP.
+            interval: probability inside the interval.
+
+        Returns:
+            True where the median of the power law is outside the interval of the budget itself.
+        """
+        if self.surfaces is None or row >= len(self.surfaces.keys):
+            return False
+        if self.own_budget(row, flops) is None:
+            return False
+        law = np.median(self.surfaces.optimum(flops, only=[row])[0])
+        lower, upper = np.quantile(self.surfaces.own_optimum(row, flops), tails(interval))
+        return not lower <= law <= upper
+
     def optimum(
         self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE
     ) -> Float[np.ndarray, " draw"]:
@@ -214,8 +240,9 @@ class IsoFlop:
         Args:
             row: position of a group's loss.
             flops: the budget in FLOP.
-            estimator: where the budget was run, surfaces answer with their discrepancy and
-                parabolas by their own minimum; elsewhere both by their power law.
+            estimator: where the budget was run, parabolas answer by their own minimum and surfaces
+                half by their power law and half by what is least at that budget, discrepancy
+                included; elsewhere both by their power law.
 
         Returns:
             Sizes, counts of parameters; NaN where there are no parabolas, or no surface.
@@ -225,9 +252,11 @@ class IsoFlop:
         if estimator is Estimator.SURFACE:
             if self.surfaces is None or row >= len(self.surfaces.keys):
                 return unknown
-            if at is not None:
-                return self.surfaces.own_optimum(row, flops)
-            return self.surfaces.optimum(flops, only=[row])[0]
+            law = self.surfaces.optimum(flops, only=[row])[0]
+            if at is None:
+                return law
+            is_law = np.arange(len(law)) % LAW_EVERY == 0
+            return np.where(is_law, law, self.surfaces.own_optimum(row, flops))
         parabolas, law = self.parabolas[row], self.power_laws[row]
         if parabolas is not None and at is not None:
             return parabolas.optimum[:, at]
