@@ -26,6 +26,7 @@ import pandas as pd
 import agreement
 import doubt_cases
 import hostile
+import real_grids
 import simulated_grids
 import skillscale as sk
 from skillscale.backtest import protocols
@@ -307,6 +308,22 @@ STUDIES = [
         simulated_grids.part,
         simulated_grids.rates,
         simulated_grids.holds,
+    ),
+    Study(
+        "losses-beyond",
+        "How good are forecasts of losses of runs larger than all that were fitted?",
+        lambda: list(map(str, real_grids.CUTS)),
+        real_grids.beyond,
+        real_grids.by_cut,
+        real_grids.forecasts_hold,
+    ),
+    Study(
+        "published-grids",
+        "What do optima from published grids look like beside what was published?",
+        lambda: list(real_grids.PUBLISHED),
+        real_grids.grid,
+        real_grids.by_grid,
+        real_grids.grids_agree,
     ),
     Study(
         "sloth",

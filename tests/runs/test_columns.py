@@ -8,6 +8,7 @@ import pytest
 
 from skillscale.errors import RunsError, TableError, UnknownNameError
 from skillscale.runs.columns import recognise
+from skillscale.runs.forecast import read_run_plan
 
 
 def taken(header: str, row: str, **options):
@@ -153,3 +154,22 @@ def test_the_size_of_a_mixture_of_experts_is_that_of_its_active_parameters(runs_
     assert "optima are in active parameters" in runs.warnings[0]
     with pytest.raises(TableError, match="n_active_params exceeds n_params"):
         runs_of("n_params,n_active_params,n_tokens,loss\n1e8,8e8,2e9,3\n")
+
+
+def test_a_name_that_repeats_names_no_run(runs_of):
+    runs = runs_of("name,n_params,n_tokens,loss\n125M,1e8,2e9,3\n125M,1.2e8,1e9,3.1\n")
+    assert runs.runs.index.tolist() == ["all-100000000-2000000000", "all-120000000-1000000000"]
+    with pytest.raises(TableError, match="run repeats an earlier row"):
+        runs_of("run,n_params,n_tokens,loss\na,1e8,2e9,3\na,1.2e8,1e9,3.1\n")
+
+
+def test_a_plan_is_read_under_usual_names(tmp_path):
+    path = tmp_path / "plan.csv"
+    path.write_text("N,tokens_B,recipe\n2e9,40,new\n")
+    plan = read_run_plan(path)
+    assert plan[["n_params", "n_tokens"]].to_numpy().tolist() == [[2e9, 4e10]]
+    assert plan.attrs["said"] == (
+        "plan.csv: N is taken for n_params, tokens_B for n_tokens (times 1e+09).",
+    )
+    path.write_text("n_params,n_active_params,n_tokens\n8e9,1e9,4e10\n")
+    assert read_run_plan(path)["n_params"].tolist() == [1e9]

@@ -175,7 +175,8 @@ def isoflop_command(
             _require_known(show, planned, runs, runs_file)
             with progress("Fitting surfaces") as on_progress:
                 found = isoflop(runs, seed=seed, on_progress=on_progress)
-        for sentence in (*found.warnings, *_poorly_sampled(found)):
+        of_plan = () if planned is None else planned.attrs["said"]
+        for sentence in (*found.warnings, *_poorly_sampled(found), *of_plan):
             note(f"Note: {sentence}")
         if output is not None:
             found.save(output)

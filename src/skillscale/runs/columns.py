@@ -176,6 +176,8 @@ def _taken(
     for kind, usual in KNOWN_AS.items():
         ranked: list[tuple[int, str, float]] = []
         for column in cells.columns.difference([*named.values(), *losses], sort=False):
+            if kind == "run" != column and not cells[column].is_unique:
+                continue  # sizes in words, or what a sweep calls all of its runs
             for key in [column] if column in KNOWN_AS else _keys(column):
                 stem, unit = _unit(key, kind) if kind in COUNTS else (key, 1.0)
                 if stem in usual:

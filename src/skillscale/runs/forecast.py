@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import checked_cells
+from skillscale.data.problems import find_problems, read_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import runs_schema
-from skillscale.errors import SpecError, known_names
+from skillscale.errors import SpecError, TableError, known_names
 from skillscale.intervals import central
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.columns import recognise
 from skillscale.runs.posterior import TAIL
 from skillscale.runs.surfaces import Surfaces
 
@@ -92,14 +93,14 @@ def forecast_losses(
 
 
 def read_run_plan(path: str | Path) -> pd.DataFrame:
-    r"""Read runs to forecast from a CSV file.
+    r"""Read runs to forecast from a CSV file, sizes and tokens under their usual names.
 
     Args:
-        path: CSV file with columns ``n_params``, ``n_tokens`` and, where known, ``run`` and
-            ``group``.
+        path: CSV file with columns ``n_params`` (or ``n_active_params``), ``n_tokens`` and, where
+            known, ``run`` and ``group``, or their usual names.
 
     Returns:
-        One row per run, with these columns.
+        One row per run, with these columns; its ``attrs["said"]`` says what was taken for what.
 
     Raises:
         TableError: the file holds problems; the error lists all of them.
@@ -111,10 +112,21 @@ def read_run_plan(path: str | Path) -> pd.DataFrame:
         >>> read_run_plan(path)["n_tokens"].tolist()
         [20000000000.0]
     """
-    cells = checked_cells(Path(path), lambda _: runs_schema(()), ["run", "group"])
-    named = [name for name in ("run", "group") if name in cells]
-    counts = cells[["n_params", "n_tokens"]].apply(numbers)
-    return _checked(counts.join(cells[named]))
+    path = Path(path)
+    read, problems = read_cells(path)
+    if read is None:
+        raise TableError(problems)
+    found = recognise(path.name, read, losses=[])
+    cells = found.cells
+    problems += find_problems(path.name, cells, runs_schema(()), ["run", "group"])
+    if problems:
+        raise TableError(problems)
+    size = "n_active_params" if "n_active_params" in cells else "n_params"
+    counts = {"n_params": numbers(cells[size]), "n_tokens": numbers(cells["n_tokens"])}
+    named = {name: cells[name] for name in ("run", "group") if name in cells}
+    plan = _checked(pd.DataFrame({**counts, **named}))
+    plan.attrs["said"] = found.said
+    return plan
 
 
 def _checked(plan: pd.DataFrame) -> pd.DataFrame:

@@ -38,6 +38,21 @@ class HuberFit(NamedTuple):
         """Exponent $a$ of the best size."""
         return self.tokens_exponent / (self.size_exponent + self.tokens_exponent)
 
+    def loss(
+        self, n_params: Float[np.ndarray, "*p"], n_tokens: Float[np.ndarray, "*p"]
+    ) -> Float[np.ndarray, "*p"]:
+        """Losses at sizes and token counts.
+
+        Args:
+            n_params: sizes, counts.
+            n_tokens: training tokens, counts.
+
+        Returns:
+            Losses in the unit of the runs.
+        """
+        by_size = self.size_coefficient * n_params**-self.size_exponent
+        return self.floor + by_size + self.tokens_coefficient * n_tokens**-self.tokens_exponent
+
     def optimum(self, flops: float) -> float:
         """Size of least loss at a budget, compute being 6 n_params n_tokens.
 
