@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 import skillscale as sk
 import small
 from memoised import memoised
+from real_grids import rows_of_forecasts, rows_of_grids
+from simulated_grids import rows_of_coverage
 from skillscale import cli
 from skillscale.cli.app import app
 
@@ -55,6 +57,20 @@ def test_its_comparison_says_what_the_study_found():
         assert f"{row} **{setting['mae_points']:.2f}** |" in README
     inside = [f"{100 * share:.1f}" for share in study["answer"]["coverage"].values()]
     assert "{}, {} and {} % were inside".format(*inside) in README
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("losses-beyond", rows_of_forecasts),
+        ("published-grids", rows_of_grids),
+        ("coverage-of-optima", rows_of_coverage),
+    ],
+)
+def test_its_tables_of_controlled_runs_say_what_the_studies_found(name, rows):
+    study = json.loads((ROOT / "benchmarks_data" / "studies" / f"{name}.json").read_text())
+    for row in rows(study["answer"]):
+        assert f"\n{row}\n" in README
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

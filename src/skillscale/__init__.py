@@ -47,7 +47,7 @@ from skillscale.posterior.fit import fit
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
-from skillscale.runs.estimation import isoflop
+from skillscale.runs.estimation import isoflop, load_isoflop
 from skillscale.runs.skills import by_skill, load_skills
 from skillscale.runs.table import load_runs
 from skillscale.skills.reading import read_skills
@@ -69,6 +69,7 @@ __all__ = [
     "fit",
     "forecast",
     "isoflop",
+    "load_isoflop",
     "load_runs",
     "load_skills",
     "load_table",
