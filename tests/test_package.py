@@ -14,16 +14,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import skillscale as sk
-import skillscale.cli
 import skillscale.plots
 import skillscale.runs
+from skillscale.cli.app import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sk.__file__).parent
+NO_ROOMS = ("__init__.py", "__init__.pyi", "py.typed")
 ROW = re.compile(r"^\| (\d+) \| `(\w+)` \| .+ \|$", re.MULTILINE)
 
 
@@ -33,7 +35,7 @@ def layers_of_the_map() -> list[set[str]]:
 
 
 def test_the_map_names_every_room_there_is():
-    rooms = {p.stem for p in PACKAGE.iterdir() if p.name not in ("__init__.py", "py.typed")}
+    rooms = {p.stem for p in PACKAGE.iterdir() if p.name not in NO_ROOMS}
     assert set().union(*layers_of_the_map()) == rooms - {"__pycache__", "benchmarks_data"}
 
 
@@ -74,6 +76,28 @@ def test_rooms_offer_what_they_say_they_offer():
     for module in (sk, skillscale.runs, skillscale.plots):
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
         assert module.__all__ == sorted(module.__all__)
+
+
+@pytest.mark.parametrize("command", ["--help", "--version"])
+def test_what_needs_no_numbers_imports_none(command):
+    code = (
+        "import sys; from skillscale.cli.app import app\n"
+        f"try: app([{command!r}])\n"
+        "except SystemExit: pass\n"
+        "print({'jax', 'numpy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_help_says_of_every_command_what_the_command_says():
+    group = typer.main.get_command(app)
+    for name, (_, line) in COMMANDS.items():
+        command = group.get_command(None, name)
+        assert (command.help or "").strip().splitlines()[0] == line, name
+    assert group.get_command(None, "forcast") is None
 
 
 def test_the_package_knows_its_version():

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from skillscale.checks.worst_scores import worst_scores
-from skillscale.cli.app import Strict, data_app, note_doubts
+from skillscale.cli.app import app
+from skillscale.cli.inputs import Strict, note_doubts
 from skillscale.cli.output import note, progress
 from skillscale.data.table import load_table, validate
 from skillscale.errors import SkillscaleError
 from skillscale.law.starter import starter
 from skillscale.posterior.fit import fit
 from skillscale.posterior.svi import Svi
+
+data_app = typer.Typer(help="Tables of models, benchmarks and scores.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
 
 
 @data_app.command("validate")

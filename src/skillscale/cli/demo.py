@@ -21,7 +21,8 @@ from rich.text import Text
 
 from skillscale.checks.fit import check
 from skillscale.checks.verdict import Check, Verdict
-from skillscale.cli.app import Force, Seed, app
+from skillscale.cli.app import app
+from skillscale.cli.inputs import Force, Seed
 from skillscale.cli.output import print_table, progress
 from skillscale.data.table import Table, load_table
 from skillscale.files import require_empty

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 
-import arviz_base as az
 import jax
 import numpy as np
 import xarray as xr
@@ -77,7 +77,7 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
         table: the data fitted.
 
     Returns:
-        Plain values: ``method, options, seed, data_hash, versions``.
+        Plain values: ``method, options, seed, data_hash, versions`` and the ``date``.
 
     Example:
         >>> from skillscale.posterior.svi import Svi
@@ -90,6 +90,7 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
         "method": name,
         "options": options,
         "seed": seed,
+        "date": datetime.now(UTC).date().isoformat(),
         "data_hash": table.hash,
         "versions": {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")},
     }
@@ -140,4 +141,6 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
     groups = {"posterior": posterior}
     if chains.stats:
         groups["sample_stats"] = dict(chains.stats)
+    import arviz_base as az  # half a second
+
     return az.from_dict(groups, coords=coords, dims=dims)
