@@ -17,7 +17,7 @@ SETTINGS = [(n, setting) for n in (1, 2) for setting in published.SETTINGS]
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_table()
+    return load_table("classic")
 
 
 @pytest.mark.parametrize(("n_seen", "setting"), SETTINGS)

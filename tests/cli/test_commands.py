@@ -281,7 +281,7 @@ def test_check_exits_with_one_exactly_when_something_fails(folder, monkeypatch):
 
 
 def test_validate_lists_every_problem_and_exits_with_one(tmp_path):
-    table = sk.load_table()
+    table = sk.load_table("classic")
     for name in ("models", "scores", "benchmarks"):
         frame = getattr(table, name)
         frame.to_csv(tmp_path / f"{name}.csv", index=name != "scores")

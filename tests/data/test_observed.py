@@ -14,7 +14,7 @@ from skillscale.data.plan import read_plan
 from skillscale.data.table import load_table
 from skillscale.errors import TableError
 
-BENCHMARKS = load_table().benchmarks
+BENCHMARKS = load_table("classic").benchmarks
 DESCRIPTION = [
     "model",
     "family",

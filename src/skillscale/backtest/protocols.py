@@ -21,6 +21,7 @@ from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_bench
 from skillscale.backtest.refits import METHOD, Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.studies import Protocol, Study, run_studies
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.law.spec import Spec
@@ -85,7 +86,7 @@ def backtest(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -212,7 +213,7 @@ def make_study(
         SkillscaleError: there is no such protocol or setting, or no fold.
 
     Example:
-        >>> len(make_study("sloth", load_table(), setting="v1").folds)
+        >>> len(make_study("sloth", load_table("classic"), setting="v1").folds)
         19
     """
     protocol = _member(Protocol, protocol)
@@ -247,7 +248,7 @@ def _member(kind: type[Kind], name: str) -> Kind:
 def _with_covariates(table: Table | None, covariates: Covariates | str) -> tuple[Table, Covariates]:
     """The table, shipped if none is given, with the sizes and token counts asked for."""
     covariates = _member(Covariates, covariates)
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     if covariates is Covariates.PUBLISHED:
         table = published.with_published_covariates(table)
     return table, covariates

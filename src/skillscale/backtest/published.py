@@ -6,7 +6,8 @@ import dataclasses
 
 import pandas as pd
 
-from skillscale.data.table import Table, shipped_directory
+from skillscale.data.shipped import shipped_directory
+from skillscale.data.table import Table
 from skillscale.errors import SkillscaleError
 
 SETTINGS = ("v1", "v2", "v1+v2")
@@ -67,7 +68,28 @@ def covariates() -> pd.DataFrame:
         >>> f"{covariates().loc['bloom-1b1', 'n_params']:.2g}"
         '1e+09'
     """
-    return _read("published_covariates").set_index("model").drop(columns="source")
+    rows = _read("published_covariates").set_index("model")
+    return rows[["n_params", "n_tokens"]]
+
+
+def evaluated_on(setting: str) -> pd.Index:
+    """Models that the published experiment had all scores of.
+
+    The shipped table has later scores of some others, which the comparison didn't know.
+
+    Args:
+        setting: leaderboards, joined by ``+``.
+
+    Returns:
+        Names of models.
+
+    Example:
+        >>> len(evaluated_on("v1")), len(evaluated_on("v2")), len(evaluated_on("v1+v2"))
+        (160, 113, 85)
+    """
+    had = _read("published_covariates").set_index("model")["leaderboards"].str.split("+")
+    asked = set(setting.split("+"))
+    return had.index[had.map(asked.issubset)]
 
 
 def optima() -> pd.DataFrame:
@@ -94,7 +116,7 @@ def with_published_covariates(table: Table) -> Table:
 
     Example:
         >>> from skillscale.data.table import load_table
-        >>> table = with_published_covariates(load_table())
+        >>> table = with_published_covariates(load_table("classic"))
         >>> f"{table.models.loc['bloom-1b1', 'n_params']:.2g}"
         '1e+09'
     """

@@ -12,6 +12,7 @@ from numpyro.handlers import seed as seeded
 from numpyro.handlers import trace
 
 from skillscale.checks.verdict import Verdict
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.law.design import Observations, make_design
 from skillscale.law.model import make_model
@@ -53,7 +54,7 @@ def prior_predictive(
         UnknownNameError: a benchmark of the specification is not in the table.
 
     Example:
-        >>> table = load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = load_table("classic").select(benchmarks=["mmlu", "gsm8k"])
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> drawn = prior_predictive(table, spec, draws=100)
         >>> dict(drawn.sizes)
@@ -61,7 +62,7 @@ def prior_predictive(
         >>> bool((drawn["expected_score"].sel(benchmark="mmlu") >= 0.25).all())
         True
     """
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     spec = Spec() if spec is None else spec
     design = make_design(table, spec)
     model = make_model(design, spec)
@@ -124,7 +125,7 @@ def check_prior(
         UnknownNameError: a benchmark of the specification is not in the table.
 
     Example:
-        >>> table = load_table().select(benchmarks=["mmlu", "gsm8k"])
+        >>> table = load_table("classic").select(benchmarks=["mmlu", "gsm8k"])
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> check_prior(table, spec, draws=500)[["n_scores", "n_ruled_out", "verdict"]]
                    n_scores  n_ruled_out verdict
@@ -132,7 +133,7 @@ def check_prior(
         mmlu            160            0    PASS
         gsm8k           160            0    PASS
     """
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     spec = Spec() if spec is None else spec
     drawn = prior_predictive(table, spec, draws=draws, seed=seed)
     wide = table.wide()

@@ -18,6 +18,7 @@ from skillscale import __version__
 from skillscale.cli.output import Format, Row, messages, note, number
 from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError, TableError
 from skillscale.forecasts.doubts import Doubt
@@ -43,7 +44,11 @@ Style = Annotated[Format, typer.Option("--format", help="How results are printed
 Seed = Annotated[int, typer.Option(help="The only source of randomness.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data", help="Directory with models.csv, scores.csv, benchmarks.csv."),
+    typer.Option(
+        "--data",
+        help="Directory with models.csv, scores.csv, benchmarks.csv; or shipped data: "
+        "classic (the default) or all.",
+    ),
 ]
 PlanFile = Annotated[
     Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
@@ -88,9 +93,14 @@ def options(
     """Bayesian skill scaling laws: forecast benchmark scores, find compute optima."""
 
 
+def read_table(data: Path | None) -> Table:
+    """Table that a command was given, or the default."""
+    return load_table(CLASSIC if data is None else data)
+
+
 def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
     """Table and specification that a command was given, or the defaults."""
-    return load_table(data), Spec() if spec is None else Spec.read(spec)
+    return read_table(data), Spec() if spec is None else Spec.read(spec)
 
 
 def read_models(

@@ -23,6 +23,7 @@ from skillscale.checks.fit import check
 from skillscale.checks.verdict import Check, Verdict
 from skillscale.cli.app import Force, Seed, app
 from skillscale.cli.output import print_table, progress
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.files import require_empty
 from skillscale.forecasts.forecast import forecast
@@ -83,7 +84,7 @@ def run_demo(
     require_empty(out, force=True)
     clock = _Clock()
 
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     rest = table.without_lineages([HELD_OUT_LINEAGE])
     n_held_out = len(table.models) - len(rest.models)
     _say(console, f"Held out: all {n_held_out} models of lineage {HELD_OUT_LINEAGE}.")

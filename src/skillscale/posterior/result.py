@@ -36,7 +36,7 @@ class Fit:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -81,7 +81,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -103,7 +103,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -150,7 +150,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -173,7 +173,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -200,7 +200,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -222,7 +222,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -253,7 +253,7 @@ class Fit:
         Example:
             >>> import tempfile
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -281,7 +281,7 @@ class Fit:
         Example:
             >>> import tempfile
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -57,7 +57,7 @@ def loadings(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -91,7 +91,7 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -136,7 +136,7 @@ def model_skills(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -167,7 +167,7 @@ def slopes(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
