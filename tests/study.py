@@ -33,7 +33,7 @@ from skillscale.backtest import protocols
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
-from skillscale.backtest.published import SETTINGS, with_published_covariates
+from skillscale.backtest.published import SETTINGS, as_published
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.studies import run_studies
@@ -195,7 +195,7 @@ def _shipped() -> Refits:
 
 @cache
 def _as_published() -> Refits:
-    return Refits(with_published_covariates(sk.load_table("classic")), sk.Spec())
+    return Refits(as_published(sk.load_table("classic")), sk.Spec())
 
 
 SLOTH = Backtest(

@@ -37,6 +37,20 @@ def test_folds_ask_for_as_many_models_as_the_published_ones(shipped, n_seen, set
             assert size[seen].max() <= size[members.index].min()
 
 
+def test_the_published_experiment_knew_no_later_score_and_no_correction(shipped):
+    then = published.as_published(shipped)
+    assert list(then.models.index) == list(shipped.models.index)
+    now, before = shipped.wide(), then.wide()
+    gone = now.notna() & before.isna()
+    assert gone.sum().sum() == 17 * 6
+    assert set(shipped.benchmarks.loc[gone.columns[gone.any()], "leaderboard"]) == {"v2"}
+    changed = before.notna() & (now != before)
+    assert changed.sum().to_dict() == dict.fromkeys(now.columns, 0) | {"math_lvl_5": 37}
+    assert before.loc["gemma-2-9b", "math_lvl_5"] == 0.11
+    then_covariates = published.with_published_covariates(shipped).models
+    pd.testing.assert_frame_equal(then.models, then_covariates)
+
+
 def test_there_are_seventy_three_published_folds(shipped):
     folds = [fold for n, setting in SETTINGS for fold in sloth_folds(shipped, n, setting)]
     assert len(folds) == 73

@@ -53,7 +53,7 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
     nothing else of their lineage.
 
     Args:
-        table: the shipped table.
+        table: the classic table.
         n_seen: models seen per family, 1 or 2.
         setting: ``v1``, ``v2`` or ``v1+v2``.
 

@@ -38,7 +38,7 @@ def prior_predictive(
     What they look like tells what a prior means (Gabry et al. 2019, arXiv:1709.01449).
 
     Args:
-        table: models and benchmarks; the shipped table by default. Its scores are not used.
+        table: models and benchmarks; the classic table by default. Its scores are not used.
         spec: skills, benchmarks and priors; the declared configuration by default. Its evidence of
             controlled runs is data, and not used.
         draws: independent draws of everything the model does not know.
@@ -106,7 +106,7 @@ def check_prior(
     """Check that the prior rules out no score that was seen, and piles up at neither end.
 
     Args:
-        table: models, benchmarks and scores; the shipped table by default.
+        table: models, benchmarks and scores; the classic table by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
         draws: draws of the prior.
         seed: the only source of randomness.

@@ -66,7 +66,7 @@ def run_demo(
         out: directory for ``forecast.png`` and ``fit.nc``, made if need be; they are replaced.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
-        table: models and scores, the held-out lineage among them; the shipped table by default.
+        table: models and scores, the held-out lineage among them; the classic table by default.
         method: how the posterior is found; NUTS with its defaults by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
 

@@ -35,7 +35,7 @@ def fit(
     """Fit the law to a table of scores (its equations stand in `model`).
 
     Args:
-        table: models, scores and benchmarks; the shipped table by default.
+        table: models, scores and benchmarks; the classic table by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
         method: ``Nuts(...)`` by default, or ``Svi(...)`` for a quick approximation.
         seed: the only source of randomness; the same seed gives the same draws.
