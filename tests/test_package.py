@@ -123,7 +123,7 @@ def test_the_citation_is_of_this_version():
 SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
 USED = """
 import skillscale as sk
-table = sk.load_table()
+table = sk.load_table("classic")
 print(len(table.models))
 families = ["llama", "llama-2", "pythia", "qwen1.5"]
 small = table.select(benchmarks=["mmlu", "gsm8k"], families=families)
@@ -161,7 +161,7 @@ def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path, with_depe
     version = run(tmp_path / "empty" / "bin" / "skillscale", "--version")
     assert version == f"skillscale {sk.__version__}\n"
     models, fit, path = run(python, "-c", USED).splitlines()
-    assert int(models) == len(sk.load_table().models)
+    assert int(models) == len(sk.load_table("classic").models)
     assert fit.startswith("Fit(23 models of 4 families")
     assert Path(path).is_relative_to(tmp_path)
 

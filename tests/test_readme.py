@@ -91,7 +91,7 @@ def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
         monkeypatch.setattr(f"skillscale.cli.{verb.__name__}.{verb.__name__}", memoised(verb))
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    table = sk.load_table()
+    table = sk.load_table("classic")
     small.write_table(table.select(families=FAMILIES), tmp_path / "my_table")
     (tmp_path / "small.toml").write_text(SPEC)
     quick_by_command = {

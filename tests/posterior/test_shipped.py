@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import skillscale as sk
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.posterior.shipped import shipped_fit
 
 MOST_BYTES = 6_000_000

@@ -49,7 +49,7 @@ def check(fit: Fit) -> list[Check]:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -83,7 +83,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     Example:
         >>> import dataclasses
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -136,7 +136,7 @@ def predictive_coverage(fit: Fit) -> xr.DataArray:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -275,7 +275,7 @@ def loo(fit: Fit) -> azs.ELPDData:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -62,7 +62,7 @@ def backtest_command(
     ] = False,
     covariates: Annotated[
         Covariates | None,
-        typer.Option(help="Sizes and tokens; as published by default for the sloth protocol."),
+        typer.Option(help="Sizes, tokens, scores; as published by default for the sloth protocol."),
     ] = None,
     cuts: Annotated[
         str, typer.Option(help="First months of the time-ordered test periods, comma-separated.")

@@ -23,7 +23,10 @@ app.add_typer(data_app, name="data")
 
 @data_app.command("validate")
 def validate_command(
-    directory: Annotated[Path, typer.Argument(help="Directory of the three CSV files.")],
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="Directory of the three CSV files; the shipped data by default."),
+    ] = None,
     doubts: Annotated[
         bool, typer.Option(help="Compare scores with each other as well, by a quick fit.")
     ] = True,
@@ -36,7 +39,8 @@ def validate_command(
     if problems:
         raise typer.Exit(1)
     table = load_table(directory)
-    typer.echo(f"{directory}: {table!r}, no problems.")
+    where = "shipped data" if directory is None else directory
+    typer.echo(f"{where}: {table!r}, no problems.")
     if not doubts:
         return
     try:

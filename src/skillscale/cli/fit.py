@@ -26,6 +26,7 @@ from skillscale.cli.inputs import (
     note_doubts,
     read_fit,
     read_inputs,
+    read_table,
 )
 from skillscale.cli.output import (
     Format,
@@ -37,7 +38,6 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
-from skillscale.data.table import load_table
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_count, format_interval, format_points
@@ -216,7 +216,7 @@ def spec_command(
     """Print a specification to start from: every key with its value and meaning."""
     if output is not None:
         require_writable(output, force=force)
-    table = load_table(data)
+    table = read_table(data)
     if skills is None:
         specification = starter(table)
     else:

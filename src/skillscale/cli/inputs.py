@@ -14,6 +14,7 @@ import xarray as xr
 from skillscale.cli.output import Format, Row, note, number
 from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError, TableError
 from skillscale.formatting import MISSING, format_points
@@ -36,7 +37,11 @@ Style = Annotated[Format, typer.Option("--format", help="How results are printed
 Seed = Annotated[int, typer.Option(help="The only source of randomness.")]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data", help="Directory with models.csv, scores.csv, benchmarks.csv."),
+    typer.Option(
+        "--data",
+        help="Directory with models.csv, scores.csv, benchmarks.csv; or shipped data: "
+        "classic (the default) or all.",
+    ),
 ]
 PlanFile = Annotated[
     Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
@@ -63,9 +68,14 @@ SpecFile = Annotated[
 ]
 
 
+def read_table(data: Path | None) -> Table:
+    """Table that a command was given, or the default."""
+    return load_table(CLASSIC if data is None else data)
+
+
 def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
     """Table and specification that a command was given, or the defaults."""
-    return load_table(data), Spec() if spec is None else Spec.read(spec)
+    return read_table(data), Spec() if spec is None else Spec.read(spec)
 
 
 def read_fit(path: Path | None) -> Fit:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from skillscale.data.frames import BENCHMARK_COLUMNS
 from skillscale.data.problems import find_problems, near, require_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import new_scores_schema
-from skillscale.data.table import BENCHMARK_COLUMNS
 from skillscale.errors import TableError
 
 Row = dict[Hashable, object]

@@ -6,7 +6,7 @@ what a model really scored. Nothing touches Matplotlib's global state; save with
 Example:
     >>> import pandas as pd
     >>> import skillscale as sk
-    >>> table = sk.load_table().select(
+    >>> table = sk.load_table("classic").select(
     ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
     ... )
     >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import xarray as xr
 
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.law import equation
@@ -34,7 +35,7 @@ def fit(
     """Fit the law to a table of scores (its equations stand in `model`).
 
     Args:
-        table: models, scores and benchmarks; the shipped table by default.
+        table: models, scores and benchmarks; the classic table by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
         method: ``Nuts(...)`` by default, or ``Svi(...)`` for a quick approximation.
         seed: the only source of randomness; the same seed gives the same draws.
@@ -50,7 +51,7 @@ def fit(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -58,7 +59,7 @@ def fit(
         >>> fit.expected_scores().shape
         (200, 2, 23)
     """
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     spec = Spec() if spec is None else spec
     method = Nuts() if method is None else method
     design = make_design(table, spec)
@@ -81,7 +82,7 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
 
     Example:
         >>> from skillscale.posterior.svi import Svi
-        >>> provenance = provenance_of(Svi(draws=200), 0, load_table())
+        >>> provenance = provenance_of(Svi(draws=200), 0, load_table("classic"))
         >>> provenance["method"], provenance["options"]["draws"]
         ('svi', 200)
     """
@@ -113,7 +114,7 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
 
     Example:
         >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
-        >>> design = make_design(load_table().select(families=["llama", "llama-2"]), spec)
+        >>> design = make_design(load_table("classic").select(families=["llama", "llama-2"]), spec)
         >>> potential = make_potential(design, spec)
         >>> start = Chains(np.asarray(potential.start)[None, None], {})
         >>> name_draws(start, potential, design).posterior["efficiency"].dims

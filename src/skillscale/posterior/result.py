@@ -36,7 +36,7 @@ class Fit:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -81,7 +81,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -103,7 +103,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -126,7 +126,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -173,7 +173,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -196,7 +196,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -223,7 +223,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -245,7 +245,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -276,7 +276,7 @@ class Fit:
         Example:
             >>> import tempfile
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -304,7 +304,7 @@ class Fit:
         Example:
             >>> import tempfile
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.posterior.result import Fit
 
 

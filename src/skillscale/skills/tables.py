@@ -56,7 +56,7 @@ def loadings(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -90,7 +90,7 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -135,7 +135,7 @@ def model_skills(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -166,7 +166,7 @@ def slopes(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
