@@ -86,7 +86,10 @@ def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
     except OSError as error:
         return None, [f"{path.name}: the file can't be read ({error.strerror}). Check {path}."]
     if text.lstrip()[:1] in JSON_BEGINS:
-        return None, [f"{path.name}: line 1 begins as JSON. Write a CSV file, a row per line."]
+        return None, [
+            f"{path.name}: line 1 begins as JSON. Write a CSV file, a row per line; results of "
+            f"lm-evaluation-harness become one by: skillscale import lm-eval {path} -o obs.csv"
+        ]
     if "\0" in text:
         return None, [
             f"{path.name}: the file is binary or UTF-16, not text. Save it as CSV in UTF-8."

@@ -1,0 +1,84 @@
+"""The commands ``skillscale import``: files that others wrote, as tables."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skillscale.cli.app import Force, Style, app
+from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
+from skillscale.errors import SpecError
+from skillscale.files import require_writable, write_text
+from skillscale.imports.additions import as_cells, with_additions
+from skillscale.imports.harness import Given, read_harness
+from skillscale.imports.report import Report
+
+import_app = typer.Typer(
+    help="Files that others wrote, as tables: results of harnesses, leaderboards, tables.",
+    no_args_is_help=True,
+)
+app.add_typer(import_app, name="import")
+
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be taken for what; write nothing.")
+]
+OutputFile = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Where to write observed models (.csv).")
+]
+
+
+@import_app.command("lm-eval")
+def lm_eval_command(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Results of lm-evaluation-harness: JSON, directories.")
+    ],
+    output: OutputFile = None,
+    append: Annotated[
+        Path | None, typer.Option(help="CSV of observed models that the new ones are added to.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What to call the model, if it is one.")] = None,
+    n_params: Annotated[
+        float | None, typer.Option(help="Its parameters, where the files don't say: 7e9.")
+    ] = None,
+    n_tokens: Annotated[
+        float | None, typer.Option(help="Its pretraining tokens, which no file says: 2e12.")
+    ] = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    style: Style = Format.TABLE,
+) -> None:
+    """Turn results of lm-evaluation-harness into a file of observed models."""
+    _require_output(output, dry_run=dry_run)
+    if output is not None and not dry_run:
+        require_writable(output, force=force or output == append)
+    frame, report = read_harness(paths, Given(name, n_params, n_tokens))
+    cells = as_cells(frame) if append is None else with_additions(append, frame)
+    _tell(report, style)
+    if dry_run or output is None:
+        note("Nothing was written (--dry-run).")
+        return
+    write_text(output, cells.to_csv(index=False, lineterminator="\n"))
+    note(f"{len(cells)} models written to {output}. Next: skillscale forecast --observed {output}")
+
+
+def _require_output(output: Path | None, *, dry_run: bool) -> None:
+    if output is None and not dry_run:
+        raise SpecError("--output (-o) is missing: name what to write, or give --dry-run.")
+
+
+def _tell(report: Report, style: Format) -> None:
+    """What was taken for what to standard output, assumptions and doubts beside it."""
+    rows: list[Row] = list(report.rows)
+    keys = list(rows[0]) if rows else []
+    print_rows(rows, style, shown={key.replace("_", " "): partial(_cell, key) for key in keys})
+    for sentence in report.said:
+        note(f"Assumed: {sentence}")
+    for sentence in report.doubts:
+        note(f"Doubt: {sentence}")
+
+
+def _cell(key: str, row: Row) -> str:
+    return f"{number(row, key):.4g}" if isinstance(row[key], float) else as_text(key, row)
