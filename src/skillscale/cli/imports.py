@@ -10,11 +10,16 @@ import typer
 
 from skillscale.cli.app import Force, Style, app
 from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
-from skillscale.errors import SpecError
-from skillscale.files import require_writable, write_text
+from skillscale.data.table import load_table
+from skillscale.errors import SkillscaleError, SpecError
+from skillscale.files import require_empty, require_writable, write_text
 from skillscale.imports.additions import as_cells, with_additions
+from skillscale.imports.draft import Draft, describe
 from skillscale.imports.harness import Given, read_harness
+from skillscale.imports.leaderboard import Chosen, read_leaderboard
 from skillscale.imports.report import Report
+from skillscale.imports.wide import read_wide
+from skillscale.law.starter import spec_toml, starter
 
 import_app = typer.Typer(
     help="Files that others wrote, as tables: results of harnesses, leaderboards, tables.",
@@ -27,6 +32,10 @@ DryRun = Annotated[
 ]
 OutputFile = Annotated[
     Path | None, typer.Option("--output", "-o", help="Where to write observed models (.csv).")
+]
+
+OutputDir = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Directory to write the table into.")
 ]
 
 
@@ -62,6 +71,71 @@ def lm_eval_command(
         return
     write_text(output, cells.to_csv(index=False, lineterminator="\n"))
     note(f"{len(cells)} models written to {output}. Next: skillscale forecast --observed {output}")
+
+
+@import_app.command("leaderboard")
+def leaderboard_command(
+    file: Annotated[
+        Path, typer.Argument(help="Dump of the Open LLM Leaderboard v1 or v2: CSV, parquet.")
+    ],
+    output: OutputDir = None,
+    merges: Annotated[bool, typer.Option("--merges", help="Keep merges of other models.")] = False,
+    flagged: Annotated[
+        bool, typer.Option("--flagged", help="Keep rows that the leaderboard flagged.")
+    ] = False,
+    is_official: Annotated[
+        bool | None,
+        typer.Option(
+            "--official/--community", help="Those who train base models only, or all others only."
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    style: Style = Format.TABLE,
+) -> None:
+    """Turn a dump of the Open LLM Leaderboard into a table that can be fitted."""
+    _require_output(output, dry_run=dry_run)
+    draft, report = read_leaderboard(file, Chosen(merges, flagged, is_official))
+    _finish(draft, report, None if dry_run else output, force=force, style=style)
+
+
+@import_app.command("wide")
+def wide_command(
+    file: Annotated[
+        Path, typer.Argument(help="A model per row, a benchmark per column: CSV, XLSX, parquet.")
+    ],
+    output: OutputDir = None,
+    dry_run: DryRun = False,
+    force: Force = False,
+    style: Style = Format.TABLE,
+) -> None:
+    """Turn any table with a model per row into one that can be fitted, and a specification."""
+    _require_output(output, dry_run=dry_run)
+    draft, report = read_wide(file)
+    _finish(draft, report, None if dry_run else output, force=force, style=style)
+
+
+def _finish(
+    draft: Draft, report: Report, output: Path | None, *, force: bool, style: Format
+) -> None:
+    """Say what was taken for what, check the table, and write it with a specification."""
+    _tell(report, style)
+    draft.check()
+    if output is None:
+        note(f"Nothing was written (--dry-run): {describe(draft)}.")
+        return
+    require_empty(output, force=force)
+    draft.write(output)
+    note(f"{describe(draft)} written to {output}.")
+    try:
+        specification = starter(load_table(output))
+    except SkillscaleError as error:
+        note(f"No specification was written: {error}")
+        return
+    write_text(output / "spec.toml", spec_toml(specification))
+    skills = ", ".join(specification.skills)
+    note(f"Specification to start from written to {output / 'spec.toml'}: skills {skills}.")
+    note(f"Next: skillscale fit --data {output} --spec {output / 'spec.toml'} -o fit.nc")
 
 
 def _require_output(output: Path | None, *, dry_run: bool) -> None:

@@ -11,7 +11,7 @@
 | `results`, `aggregates`, `harness` | files of lm-evaluation-harness, benchmarks out of tasks, models |
 | `additions` | new scores beside those that a file has already |
 | `dump`, `repeats`, `leaderboard` | dumps of the Open LLM Leaderboard, and which row counts |
-| `wide` | any table with a model per row |
+| `wide`, `score_columns` | any table with a model per row, and its columns of scores |
 | `model_rows`, `draft` | models with all that a table needs, and the three files of a table |
 
 Nothing is guessed without a sentence about it, and what is doubted is named.

@@ -80,7 +80,9 @@ def aggregates(
         f"{where}: not taken, for want of the metric of the shipped scores: {{}}.",
         [entry for entry in other if not _is_part_of(entry, found, names)],
     )
-    report.say(f"{where}: tasks that no shipped benchmark is called by are left out: {{}}.", unknown)
+    report.say(
+        f"{where}: tasks that no shipped benchmark is called by are left out: {{}}.", unknown
+    )
     return [_nearest(several, where, report) for several in found.values()]
 
 

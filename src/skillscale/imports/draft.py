@@ -84,3 +84,20 @@ def long_scores(wide: pd.DataFrame, source: str) -> pd.DataFrame:
     cells.columns = ["model", "benchmark", "score"]
     written = cells["score"].astype(float).map("{:.6g}".format)
     return cells.assign(score=written, source=source)
+
+
+def describe(draft: Draft) -> str:
+    """How much is in a table, in words.
+
+    Args:
+        draft: the table.
+
+    Returns:
+        Numbers of models, families, benchmarks and scores.
+    """
+    families = draft.models["family"].nunique()
+    n_tokens = int(draft.models["n_tokens"].notna().sum())
+    return (
+        f"{len(draft.models)} models of {families} families ({n_tokens} with tokens), "
+        f"{len(draft.benchmarks)} benchmarks, {len(draft.scores)} scores"
+    )

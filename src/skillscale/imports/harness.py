@@ -134,9 +134,7 @@ def _named_by_file(results: Results, given: Given) -> str:
     return given.name or stem.replace("__", "/") or path.stem
 
 
-def _row(
-    model: str, files: list[Results], given: Given, report: Report
-) -> dict[str, str | float]:
+def _row(model: str, files: list[Results], given: Given, report: Report) -> dict[str, str | float]:
     tasks: dict[str, tuple[Results, Task]] = {}
     replaced: dict[str, str] = {}
     for results in files:

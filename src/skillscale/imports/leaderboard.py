@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.rules import number, numbers
+from skillscale.data.rules import numbers
 from skillscale.errors import TableError
 from skillscale.imports.benchmark_rows import benchmark_rows, why_impossible
 from skillscale.imports.draft import Draft, long_scores
@@ -175,13 +175,3 @@ def _possible(wide: pd.DataFrame, report: Report) -> pd.DataFrame:
         for why, listed in reasons.items():
             report.doubt(f"{name} {why}, and is left out, for {{}}.", listed)
     return kept
-
-
-def total_scores(draft: Draft) -> str:
-    """How much is in a table, in words."""
-    families = draft.models["family"].nunique()
-    tokens = int(draft.models["n_tokens"].map(number, na_action="ignore").notna().sum())
-    return (
-        f"{len(draft.models)} models of {families} families ({tokens} with tokens), "
-        f"{len(draft.benchmarks)} benchmarks, {len(draft.scores)} scores"
-    )

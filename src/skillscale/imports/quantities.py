@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 
 from skillscale.data.rules import SUFFIXES
 
@@ -13,7 +14,9 @@ UNITS = {
     "bn": 9, "thousand": 3, "million": 6, "millions": 6, "mn": 6, "billion": 9, "billions": 9,
     "trillion": 12, "trillions": 12, "tn": 12,
 }  # fmt: skip
-ABSENT = frozenset({"", "-", "--", "—", "–", "n/a", "na", "n.a.", "nan", "none", "null", "?", "tbd"})
+ABSENT = frozenset(
+    {"", "-", "--", "—", "–", "n/a", "na", "n.a.", "nan", "none", "null", "?", "tbd"}
+)
 """What a cell holds where there is nothing to say."""
 TUNED = re.compile(
     r"(?:^|[-_ ./])(instruct|chat|it|sft|dpo|ppo|rlhf|orpo|simpo|kto|tulu|alpaca|vicuna|hermes)"
@@ -157,11 +160,11 @@ def is_tuned(name: str) -> bool:
     return TUNED.search(name.split("/")[-1]) is not None
 
 
-def has_decimal_commas(cells: list[str]) -> bool:
+def has_decimal_commas(cells: Iterable[str]) -> bool:
     """Whether commas in numbers stand before decimals.
 
     Args:
-        cells: of a file, those of text among them.
+        cells: of a column, those of text among them.
 
     Returns:
         Whether there is a number that can't be read otherwise, and none that must be.
@@ -172,5 +175,7 @@ def has_decimal_commas(cells: list[str]) -> bool:
     """
     numbers = [cell for cell in cells if re.fullmatch(r"[-\d.,]+ ?[%a-zA-Z]{0,2}", cell)]
     commas = [cell for cell in numbers if re.search(r"^-?0,\d|^-?\d+,(\d{1,2}|\d{4,})(\D|$)", cell)]
-    points = [cell for cell in numbers if re.search(r"^-?0\.\d|^-?\d+\.(\d{1,2}|\d{4,})(\D|$)", cell)]
+    points = [
+        cell for cell in numbers if re.search(r"^-?0\.\d|^-?\d+\.(\d{1,2}|\d{4,})(\D|$)", cell)
+    ]
     return bool(commas) and not points

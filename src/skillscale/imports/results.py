@@ -123,9 +123,7 @@ def read_results(path: Path) -> Results:
             task = _task(name, metrics, content, config)
             tasks[task.name] = task
     if not tasks:
-        raise TableError(
-            [f"{path}: 'results' holds no task. Name a file with results per task."]
-        )
+        raise TableError([f"{path}: 'results' holds no task. Name a file with results per task."])
     return Results(
         str(path),
         _model(content, config),
@@ -234,7 +232,9 @@ def _time(path: Path, content: Mapping[str, Any]) -> float:
     stamp = re.search(r"(\d{4}-\d\d-\d\d)T(\d\d)[-:](\d\d)[-:](\d\d)", path.name)
     if stamp:
         try:
-            return datetime.fromisoformat(f"{stamp[1]}T{stamp[2]}:{stamp[3]}:{stamp[4]}").timestamp()
+            return datetime.fromisoformat(
+                f"{stamp[1]}T{stamp[2]}:{stamp[3]}:{stamp[4]}"
+            ).timestamp()
         except ValueError:
             pass
     return path.stat().st_mtime
