@@ -13,7 +13,7 @@ from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
 from skillscale.data.table import load_table
 from skillscale.errors import SkillscaleError, SpecError
 from skillscale.files import require_empty, require_writable, write_text
-from skillscale.imports.additions import as_cells, with_additions
+from skillscale.imports.additions import as_cells, with_added_models, with_additions
 from skillscale.imports.draft import Draft, describe
 from skillscale.imports.harness import Given, read_harness
 from skillscale.imports.leaderboard import Chosen, read_leaderboard
@@ -31,7 +31,12 @@ DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Say what would be taken for what; write nothing.")
 ]
 OutputFile = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Where to write observed models (.csv).")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="Where to write observed models (.csv); a directory to add to a table.",
+    ),
 ]
 
 OutputDir = Annotated[
@@ -46,7 +51,8 @@ def lm_eval_command(
     ],
     output: OutputFile = None,
     append: Annotated[
-        Path | None, typer.Option(help="CSV of observed models that the new ones are added to.")
+        Path | None,
+        typer.Option(help="CSV of observed models, or directory of a table, to add to."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the model, if it is one.")] = None,
     n_params: Annotated[
@@ -61,9 +67,15 @@ def lm_eval_command(
 ) -> None:
     """Turn results of lm-evaluation-harness into a file of observed models."""
     _require_output(output, dry_run=dry_run)
-    if output is not None and not dry_run:
+    is_table = append is not None and append.is_dir()
+    if output is not None and not dry_run and not is_table:
         require_writable(output, force=force or output == append)
     frame, report = read_harness(paths, Given(name, n_params, n_tokens))
+    if append is not None and is_table:
+        draft = with_added_models(append, frame, "lm-evaluation-harness", report)
+        force = force or output == append
+        _finish(draft, report, None if dry_run else output, force=force, style=style)
+        return
     cells = as_cells(frame) if append is None else with_additions(append, frame)
     _tell(report, style)
     if dry_run or output is None:

@@ -8,8 +8,8 @@
 | `quantities` | percentages, `7B` and `10T`, and what a name says of size and tuning |
 | `report` | what was taken for what, assumptions and doubts |
 | `sheet` | files of cells: commas, semicolons, tabs, XLSX, parquet |
-| `results`, `aggregates`, `harness` | files of lm-evaluation-harness, benchmarks out of tasks, models |
-| `additions` | new scores beside those that a file has already |
+| `results`, `aggregates`, `harness` | lm-evaluation-harness: files, scores out of tasks, models |
+| `additions` | new scores beside those that a file or table has already |
 | `dump`, `repeats`, `leaderboard` | dumps of the Open LLM Leaderboard, and which row counts |
 | `wide`, `score_columns` | any table with a model per row, and its columns of scores |
 | `model_rows`, `draft` | models with all that a table needs, and the three files of a table |

@@ -9,7 +9,16 @@ import pandas as pd
 
 from skillscale.data.problems import require_cells
 from skillscale.data.rules import number
+from skillscale.data.table import FILES, load_table
 from skillscale.errors import TableError
+from skillscale.imports.benchmark_rows import benchmark_rows
+from skillscale.imports.draft import Draft, long_scores
+from skillscale.imports.known_models import short_key
+from skillscale.imports.model_rows import model_rows
+from skillscale.imports.report import Report
+
+FACTS = ("model", "n_params", "n_tokens", "tuning")
+"""Columns of observed models that hold no scores."""
 
 ALIKE = {"n_params": 0.02, "n_tokens": 0.02}
 """Relative difference of counts that is rounding."""
@@ -26,8 +35,8 @@ def as_cells(frame: pd.DataFrame) -> pd.DataFrame:
         Cells, with None where empty.
 
     Example:
-        >>> as_cells(pd.DataFrame({"model": ["a"], "n_params": [7e9], "mmlu": [0.25]})).loc[0].tolist()
-        ['a', '7e+09', '0.25']
+        >>> as_cells(pd.DataFrame({"n_params": [7e9], "mmlu": [0.25]})).loc[0].tolist()
+        ['7e+09', '0.25']
     """
     return frame.astype(object).map(
         lambda value: (
@@ -87,6 +96,57 @@ def with_additions(path: Path, new: pd.DataFrame) -> pd.DataFrame:
     columns = [*cells.columns, *(name for name in new.columns if name not in cells.columns)]
     joined = pd.DataFrame(list(rows.values()), columns=columns, dtype=object)
     return joined.where(joined.notna(), None)
+
+
+def with_added_models(directory: Path, new: pd.DataFrame, source: str, report: Report) -> Draft:
+    """Add models and scores to a table.
+
+    Args:
+        directory: of the table's three files.
+        new: one row per model, as a file of observed models has them.
+        source: where the scores are from.
+        report: hears what is assumed of models that are new.
+
+    Returns:
+        The table with what is new: rows of new models, scores and benchmarks last.
+
+    Raises:
+        TableError: the table holds problems, or contradicts what is new.
+    """
+    load_table(directory)
+    models, scores, benchmarks = (require_cells(directory / file) for file in FILES)
+    by_key = {short_key(str(name)): str(name) for name in models["model"]}
+    there = new["model"].map(lambda name: by_key.get(short_key(name)))
+    report.say(
+        "scores are added to models that the table has: {}.",
+        [f"{name} ({known})" for name, known in zip(new["model"], there, strict=True) if known],
+    )
+    wide = new.drop(columns=[name for name in FACTS if name in new])
+    wide.index = pd.Index(there.fillna(new["model"]))
+    added = long_scores(wide, source)
+    written = dict(
+        zip(zip(scores["model"], scores["benchmark"], strict=True), scores["score"], strict=True)
+    )
+    pairs = list(zip(added["model"], added["benchmark"], added["score"], strict=True))
+    problems = [
+        f"scores.csv: {model} has {written[model, name]} on {name}, but what is added has {value}. "
+        "Remove one of the two."
+        for model, name, value in pairs
+        if (model, name) in written and not _agree("score", written[model, name], value)
+    ]
+    if problems:
+        raise TableError(problems)
+    is_new = [(model, name) not in written for model, name, _ in pairs]
+    facts = as_cells(new.reindex(columns=list(FACTS)))[there.isna().to_numpy()]
+    rows = [models] if facts.empty else [models, model_rows(facts, source, report)]
+    known = set(benchmarks["benchmark"])
+    titles = {str(name): str(name) for name in wide.columns if name not in known}
+    described = [benchmarks, benchmark_rows(titles, report)] if titles else [benchmarks]
+    return Draft(
+        pd.concat(rows, ignore_index=True),
+        pd.concat([scores, added[is_new]], ignore_index=True),
+        pd.concat(described, ignore_index=True),
+    )
 
 
 def _agree(name: str, there: str, value: str) -> bool:

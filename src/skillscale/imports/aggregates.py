@@ -1,15 +1,16 @@
-"""Scores of benchmarks out of the tasks of a harness: the metric as shipped, parts by their items."""
+"""Scores of benchmarks out of tasks of a harness: the metric as shipped, parts by their items."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from skillscale.data.problems import and_more
 from skillscale.imports.aliases import Alias, Aliases
+from skillscale.imports.benchmark_rows import is_shipped
 from skillscale.imports.report import Report
 from skillscale.imports.results import Task
 
@@ -59,6 +60,9 @@ def aggregates(
     unknown, other = [], []
     for task in tasks.values():
         alias = names.find(task.name)
+        if alias is not None and not is_shipped(alias.benchmark):
+            unknown.append(task.name)
+            continue
         if alias is not None:
             made = _whole(task, alias)
             if made is not None:
@@ -73,8 +77,11 @@ def aggregates(
         else:
             parts.setdefault(part.alias.benchmark, {})[part.name] = part.alias, task
     for benchmark, of_benchmark in parts.items():
+        if benchmark in found:
+            found[benchmark] = [_with_shots(one, of_benchmark) for one in found[benchmark]]
+            continue
         joined = _joined(benchmark, of_benchmark, names.parts[benchmark], where, report)
-        if joined is not None and benchmark not in found:
+        if joined is not None:
             found[benchmark] = [joined]
     report.doubt(
         f"{where}: not taken, for want of the metric of the shipped scores: {{}}.",
@@ -101,6 +108,14 @@ def _whole(task: Task, alias: Alias) -> Aggregate | None:
             mean = sum(values) / len(values)
             return Aggregate(alias.benchmark, task.name, shown, mean, task.shots, alias)
     return None
+
+
+def _with_shots(whole: Aggregate, parts: Mapping[str, tuple[Alias, Task]]) -> Aggregate:
+    """A group of which only the parts say how many shots there were."""
+    shots = {task.shots for _, task in parts.values()}
+    if whole.shots is not None or len(shots) > 1:
+        return whole
+    return replace(whole, shots=shots.pop())
 
 
 def _exact(metric: str, task: Task) -> str | None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from skillscale.data.problems import require_cells
 from skillscale.data.rules import number
@@ -147,5 +148,5 @@ def load_aliases(directory: Path | None = None) -> Aliases:
     return Aliases(by_key, parts)
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path) -> list[dict[Any, Any]]:
     return require_cells(path).to_dict("records")

@@ -65,21 +65,38 @@ def benchmark_rows(titles: Mapping[str, str], report: Report) -> pd.DataFrame:
     for name, title in titles.items():
         row = {"benchmark": name, "title": title, "chance": "0"}
         if name in known.index:
-            row |= known.loc[name].drop("is_shipped").dropna().to_dict()
+            told = known.loc[name].drop("is_shipped").dropna()
+            row |= {str(column): str(cell) for column, cell in told.items()}
         else:
             report.say(
                 f"{name}: nothing is known of it. Its score of guessing is taken as 0 and its "
                 f"number of questions as {ASSUMED_ITEMS}: correct chance and n_items in "
                 "benchmarks.csv."
             )
-        if "n_items" not in row:
-            row["n_items"] = str(ASSUMED_ITEMS)
+        if "n_items" not in row and name in known.index:
             report.say(
                 f"{name}: its number of questions is not known, and taken as {ASSUMED_ITEMS}: "
                 "correct n_items in benchmarks.csv."
-            ) if name in known.index else None
-        rows.append(row)
+            )
+        rows.append({"n_items": str(ASSUMED_ITEMS)} | row)
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a benchmark is one of the shipped table.
+
+    Args:
+        name: its short name.
+
+    Returns:
+        Whether it is.
+
+    Example:
+        >>> is_shipped("mmlu"), is_shipped("aime")
+        (True, False)
+    """
+    known = described()["is_shipped"]
+    return bool(known.get(name, False))
 
 
 def why_impossible(name: str, value: float) -> str | None:

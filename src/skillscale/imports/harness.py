@@ -149,15 +149,11 @@ def _row(model: str, files: list[Results], given: Given, report: Report) -> dict
         for remark in results.remarks:
             report.doubt(f"{results.file}: {remark}.")
     _doubt_tasks(model, tasks, report)
-    row: dict[str, str | float] = {"model": model} | _facts(model, files, given, report)
+    row = {"model": model, **_facts(model, files, given, report)}
     found = aggregates(
         {name: task for name, (_, task) in tasks.items()}, load_aliases(), model, report
     )
-    shipped = described()["is_shipped"]
     for score in found:
-        if not shipped.get(score.benchmark, False):
-            report.say(f"{model}: {score.task} is of {score.benchmark}, which is not shipped.")
-            continue
         why = why_impossible(score.benchmark, score.score)
         report.rows.append(_shown(model, score, why))
         if why is not None:
@@ -234,7 +230,7 @@ def _facts(
         shipped = known.cells.loc[alike]
         filled = []
         if n_params is None:
-            n_params = float(shipped["n_params"])
+            n_params = float(str(shipped["n_params"]))
             filled.append(f"n_params ({format_count(n_params)})")
         if n_tokens is None and isinstance(shipped["n_tokens"], str):
             n_tokens = float(shipped["n_tokens"])

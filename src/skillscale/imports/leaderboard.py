@@ -56,12 +56,12 @@ def read_leaderboard(path: str | Path, chosen: Chosen | None = None) -> tuple[Dr
     Example:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "dump.csv"
-        >>> head = "Model,Type,Precision,#Params (B),date,ARC,MMLU"
-        >>> _ = path.write_text(head + "\nmeta-llama/Llama-2-7b-hf,pretrained,float16,6,,53.1,43.8\n")
+        >>> head = "Model,Type,Precision,#Params (B),ARC,MMLU\n"
+        >>> _ = path.write_text(head + "meta-llama/Llama-2-7b-hf,pretrained,float16,6,53.1,43.8")
         >>> draft, report = read_leaderboard(path)
         >>> draft.models[["model", "family", "n_params", "n_tokens"]]
                 model   family n_params n_tokens
-        0  llama-2-7b  llama-2    6.7e9     2e12
+        0  llama-2-7b  llama-2      7e9     2e12
         >>> draft.scores["score"].tolist()
         ['0.531', '0.438']
     """
@@ -149,7 +149,7 @@ def _sizes(runs: pd.DataFrame, report: Report) -> pd.Series:
         is_other = runs["known"].isna()
         report.say(
             "sizes are in whole billions; where a name says one no further than a billion off, "
-            "that is taken ({} models).".format(int((finer & is_other).sum()))
+            f"that is taken ({int((finer & is_other).sum())} models)."
         )
     sizes = billions.where(~finer, named)
     return sizes.map(lambda size: f"{size * 1e9:.6g}" if math.isfinite(size) else None)

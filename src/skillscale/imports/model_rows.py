@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ COLUMNS = (
     "model", "family", "lineage", "tuning", "n_params", "n_active_params", "n_tokens", "release",
     "developer", "hub_name", "base_model", "recipe", "source",
 )  # fmt: skip
+Cells = dict[Any, Any]
+
 OTHER_SIZE = 1.25
 """Sizes further apart than this are not of the same weights."""
 MOST_STEPS = 10
@@ -28,8 +31,8 @@ def model_rows(models: pd.DataFrame, source: str, report: Report) -> pd.DataFram
 
     Args:
         models: one row per model: ``model`` and any of ``known`` (the model of the shipped table
-            that it is), ``hub``, ``base_model``, ``kind``, ``is_moe``, and columns of ``models.csv``, of which
-            cells may be missing.
+            that it is), ``hub``, ``base_model``, ``kind``, ``is_moe``, and columns of
+            ``models.csv``, of which cells may be missing.
         source: where they are from.
         report: hears what is assumed.
 
@@ -67,7 +70,7 @@ def model_rows(models: pd.DataFrame, source: str, report: Report) -> pd.DataFram
     return filled[kept].reset_index(drop=True)
 
 
-def _known_row(row: Mapping[str, str | None], known: KnownModels) -> dict[str, str | None]:
+def _known_row(row: Cells, known: KnownModels) -> Cells:
     """A model of the shipped table, as it is there, and what a file says beyond it."""
     shipped = known.cells.loc[str(row["known"])].to_dict()
     told = {name: row[name] for name in COLUMNS if row[name] is not None}
@@ -79,10 +82,8 @@ def _known_row(row: Mapping[str, str | None], known: KnownModels) -> dict[str, s
     return facts | {"model": row["model"], "how": "shipped", "ancestor_size": None}
 
 
-def _other_row(
-    row: Mapping[str, str | None], bases: Mapping[str, str | None], known: KnownModels
-) -> dict[str, str | None]:
-    """A model that is not shipped: what the file says, what it descends from, what its name says."""
+def _other_row(row: Cells, bases: Mapping[str, str | None], known: KnownModels) -> Cells:
+    """A model that is not shipped: by the file, by what it descends from, by its name."""
     model, hub, kind = str(row["model"]), row["hub"], row["kind"]
     facts = {name: row[name] for name in COLUMNS}
     facts["hub_name"] = facts["hub_name"] or hub
@@ -140,7 +141,7 @@ def _families(rows: pd.DataFrame, report: Report) -> pd.Series:
     family = family.where(~(is_split & is_free), rows["model"])
     shared = family[is_free & family.duplicated(keep=False)].unique()
     report.say(
-        f"{len(shared)} families are what names of several models share apart from their size: {{}}.",
+        f"{len(shared)} families are what names of several models share apart from size: {{}}.",
         shared,
     )
     return family

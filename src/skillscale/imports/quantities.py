@@ -15,7 +15,21 @@ UNITS = {
     "trillion": 12, "trillions": 12, "tn": 12,
 }  # fmt: skip
 ABSENT = frozenset(
-    {"", "-", "--", "—", "–", "n/a", "na", "n.a.", "nan", "none", "null", "?", "tbd"}
+    {
+        "",
+        "-",
+        "--",
+        "\N{EM DASH}",
+        "\N{EN DASH}",
+        "n/a",
+        "na",
+        "n.a.",
+        "nan",
+        "none",
+        "null",
+        "?",
+        "tbd",
+    }
 )
 """What a cell holds where there is nothing to say."""
 TUNED = re.compile(
@@ -29,6 +43,12 @@ _EXPERTS = re.compile(r"\d+x\d+(?:\.\d+)?[bm]|[-_]a\d+(?:\.\d+)?[bm](?![a-z0-9])
 
 def is_absent(cell: str | None) -> bool:
     """Whether a cell says nothing.
+
+    Args:
+        cell: its text, None where empty.
+
+    Returns:
+        Whether it does.
 
     Example:
         >>> is_absent("n/a"), is_absent("0")

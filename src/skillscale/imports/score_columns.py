@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -82,7 +81,9 @@ def score_columns(
         else:
             columns[column.benchmark] = column
     if not columns:
-        raise TableError([f"{file}: no column holds scores. Found: {and_more(list(cells))}."])
+        raise TableError(
+            [f"{file}: no column holds scores. Found: {and_more([str(name) for name in cells])}."]
+        )
     report.say(f"{file}: columns that are not taken for scores: {{}}.", unread)
     report.doubt(f"{file}: left out, for they are of one benchmark with another: {{}}.", repeated)
     report.doubt(
@@ -166,8 +167,10 @@ def score_values(
         name, unit = column.benchmark, "percent" if units[column.benchmark] else "fraction"
         report.rows.append({"column": column.name, "taken_for": name, "unit": unit})
         read[name] = read[name] / 100 if units[name] else read[name]
-        for line, value in read[name].dropna().items():
-            if (why := why_impossible(name, value)) is not None:
-                report.doubt(f"{file}: {column.name} at line {line} = {value:.4g} {why}. Left out.")
-                read[name].loc[line] = math.nan
+        reasons = read[name].dropna().map(lambda value, name=name: why_impossible(name, value))
+        impossible = read[name][reasons.dropna().index]
+        for line, value in impossible.items():
+            why = why_impossible(name, float(value))
+            report.doubt(f"{file}: {column.name} at line {line} = {value:.4g} {why}. Left out.")
+        read[name] = read[name].drop(impossible.index).reindex(cells.index)
     return pd.DataFrame(read, index=cells.index).round(6)

@@ -143,10 +143,8 @@ def _with_shipped(frame: pd.DataFrame, alike: pd.Series) -> pd.DataFrame:
         shipped = alike.map(cells[name]).astype(object)
         own = filled[name] if name in filled else pd.Series(None, index=frame.index, dtype=object)
         filled[name] = own.where(own.notna(), shipped)
-    is_own = "lineage" in frame or "family" in frame
-    if is_own:  # A family of the file and a lineage of the shipped table may not agree.
-        given = frame["lineage"] if "lineage" in frame else None
-        filled["lineage"] = None if given is None else given
+    if "family" in frame:  # Families of a file and lineages of the shipped table may not agree.
+        filled["lineage"] = frame.get("lineage")
     return filled.where(filled.notna(), None)
 
 
