@@ -14,7 +14,7 @@ from skillscale.data.rules import number, numbers
 from skillscale.errors import TableError
 from skillscale.imports.aliases import key, load_aliases
 from skillscale.imports.benchmark_rows import described
-from skillscale.imports.quantities import is_absent
+from skillscale.imports.quantities import NO_SCORE, is_absent
 from skillscale.imports.report import Report
 from skillscale.imports.sheet import read_sheet
 
@@ -153,7 +153,7 @@ def _scores(
     for name in cells.columns:
         is_raw = key(name).endswith("raw")
         alias = names.find(re.sub(r"\s*raw$", "", name, flags=re.IGNORECASE))
-        if name in others or alias is None:
+        if name in others or alias is None or NO_SCORE.search(name):
             continue
         raws = [other for other in cells.columns if key(other) == f"{key(name)}raw"]
         if raws:

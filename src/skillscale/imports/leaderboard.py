@@ -72,9 +72,12 @@ def read_leaderboard(path: str | Path, chosen: Chosen | None = None) -> tuple[Dr
     known = known_models()
     if not known.by_hub:
         report.say("models are known by their names, for the shipped table has none of the hub.")
-    runs["known"] = runs["hub"].map(known.matched(runs["hub"]))
-    runs["model"] = runs["known"].fillna(runs["hub"])
+    matched = known.matched(runs["hub"])
+    runs["known"] = runs["hub"].map(matched).astype(object)
+    runs["model"] = runs["hub"].map(lambda hub: matched.get(hub, hub))
     runs = _wanted(runs, chosen, report)
+    if runs.empty:
+        raise TableError([f"{path.name}: no row is left. {' '.join(report.said)}"])
     runs = without_repeats(runs, report)
     runs["n_params"] = _sizes(runs, report)
     runs["release"] = _months(runs)
@@ -87,7 +90,7 @@ def read_leaderboard(path: str | Path, chosen: Chosen | None = None) -> tuple[Dr
     models = model_rows(runs[runs["model"].isin(wide.index)], path.name, report)
     wide = wide.loc[wide.index.isin(models["model"])].dropna(axis="columns", how="all")
     if models.empty:
-        raise TableError([f"{path.name}: no row is left. {' '.join(report.said)}"])
+        raise TableError([f"{path.name}: no row is left. {' '.join(report.doubts)}"])
     n_known = int(runs["known"].notna().sum())
     report.say(f"{n_known} of {len(runs)} models are known from the shipped table, with its facts.")
     report.say("releases of others are their months of upload, else of submission.")
@@ -123,6 +126,7 @@ def _wanted(runs: pd.DataFrame, chosen: Chosen, report: Report) -> pd.DataFrame:
             "and those of the community are taken to be tuned (instruct)."
         )
     kind = runs["kind"].where(runs["kind"].notna() | official, "finetuned")
+    kind = kind.where(~runs["is_merge"], "merge")
     return runs.assign(kind=kind)[kept]
 
 

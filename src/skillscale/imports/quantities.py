@@ -32,6 +32,13 @@ ABSENT = frozenset(
     }
 )
 """What a cell holds where there is nothing to say."""
+NO_SCORE = re.compile(
+    r"std_?err|stdev|\bstd\b|standard.error|±|\+/-|\brank|average|\bavg\b|\bmean\b|\belo\b|price|"
+    r"\bcost|context|license|layers|vocab|year|\burl\b|link|notes?$|comment|source|\bhub\b|date|"
+    r"latency|speed|#|flops|compute",
+    re.IGNORECASE,
+)
+"""What is in the headers of columns that hold no scores."""
 TUNED = re.compile(
     r"(?:^|[-_ ./])(instruct|chat|it|sft|dpo|ppo|rlhf|orpo|simpo|kto|tulu|alpaca|vicuna|hermes)"
     r"(?:$|[-_ .\d])",
@@ -41,11 +48,11 @@ _SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:[._]\d+)?)(m|b)(?![a-z0-9])", re.IGNOR
 _EXPERTS = re.compile(r"\d+x\d+(?:\.\d+)?[bm]|[-_]a\d+(?:\.\d+)?[bm](?![a-z0-9])", re.IGNORECASE)
 
 
-def is_absent(cell: str | None) -> bool:
+def is_absent(cell: object) -> bool:
     """Whether a cell says nothing.
 
     Args:
-        cell: its text, None where empty.
+        cell: its text, None or NaN where empty.
 
     Returns:
         Whether it does.
@@ -54,7 +61,7 @@ def is_absent(cell: str | None) -> bool:
         >>> is_absent("n/a"), is_absent("0")
         (True, False)
     """
-    return cell is None or cell.strip().lower() in ABSENT
+    return not isinstance(cell, str) or cell.strip().lower() in ABSENT
 
 
 def plain(cell: str, *, decimal_comma: bool = False) -> float:

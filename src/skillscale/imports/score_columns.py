@@ -12,16 +12,11 @@ from skillscale.data.problems import and_more
 from skillscale.errors import TableError
 from skillscale.imports.aliases import Aliases, load_aliases
 from skillscale.imports.benchmark_rows import described, why_impossible
-from skillscale.imports.quantities import has_decimal_commas, is_absent, score
+from skillscale.imports.quantities import NO_SCORE, has_decimal_commas, is_absent, score
 from skillscale.imports.report import Report
 
 PERCENT = 1.5
 """A column with larger values holds percentages."""
-NOT_SCORES = re.compile(
-    r"stderr|std|±|rank|average|avg|mean\b|elo|price|cost|context|license|layers|vocab|year|"
-    r"url|link|notes?$|comment|source|hub|date|latency|speed|#|flops|compute",
-    re.IGNORECASE,
-)
 SHOTS = re.compile(r"\(?\b(\d+)[- ]?shots?\b\)?", re.IGNORECASE)
 
 
@@ -74,7 +69,7 @@ def score_columns(
             continue
         column = _column(name, names)
         is_known = column.benchmark in described().index
-        if not is_known and (NOT_SCORES.search(name) or not _are_scores(cells[name])):
+        if NO_SCORE.search(name) or not (is_known or _are_scores(cells[name])):
             unread.append(name)
         elif column.benchmark in columns:
             repeated.append(f"{name} (beside {columns[column.benchmark].name})")
@@ -100,7 +95,7 @@ def score_columns(
 def _column(name: str, names: Aliases) -> Column:
     found = SHOTS.search(name)
     shots = int(found[1]) if found else None
-    stem = SHOTS.sub("", name)
+    stem = SHOTS.sub("", name.removesuffix(",none"))
     stem = re.sub(r"[(\[][^)\]]*[)\]]|%", "", stem).strip(" _-,:") or name
     for candidate in (name, stem, re.sub(r"[\s_-]+(acc|accuracy|score|em)$", "", stem, flags=re.I)):
         alias = names.find(candidate)

@@ -160,7 +160,9 @@ def _counts(file: str, role: str, cells: pd.Series, power: int, report: Report) 
     """Counts of a column, as text; empty where they are none."""
     decimal_comma = has_decimal_commas(cells.dropna())
     read = cells.map(
-        lambda cell: (math.nan, True) if cell is None else count(cell, decimal_comma=decimal_comma)
+        lambda cell: (
+            (math.nan, True) if is_absent(cell) else count(cell, decimal_comma=decimal_comma)
+        )
     )
     values = read.map(lambda pair: pair[0]).astype(float)
     is_plain = ~read.map(lambda pair: pair[1]) & values.notna()
