@@ -177,5 +177,5 @@ def _possible(wide: pd.DataFrame, report: Report) -> pd.DataFrame:
                 kept.loc[model, name] = np.nan
                 reasons.setdefault(why.split(";")[0], []).append(f"{model} = {value:.4g}")
         for why, listed in reasons.items():
-            report.doubt(f"{name} {why}, and is left out, for {{}}.", listed)
+            report.doubt(f"{name} {why}, and is left out, for {', '.join(listed)}.")
     return kept

@@ -92,6 +92,8 @@ def _other_row(row: Cells, bases: Mapping[str, str | None], known: KnownModels) 
     if hub and "/" in hub:
         facts["developer"] = facts["developer"] or hub.split("/")[0]
     root, ancestor = _ancestor(str(hub or model), bases, known)
+    if facts["recipe"] is None and kind == "continued":
+        facts["recipe"] = kind
     how = []
     if facts["lineage"] is None and root is not None:
         facts["lineage"] = root if ancestor is None else known.cells.loc[ancestor, "lineage"]

@@ -54,6 +54,6 @@ def _add(sentences: list[str], sentence: str, items: Iterable[str] | None) -> No
         items = list(items)
         if not items:
             return
-        sentence = sentence.format(and_more(items))
+        sentence = sentence.replace("{}", and_more(items), 1)  # names may hold braces
     if sentence not in sentences:
         sentences.append(sentence)
