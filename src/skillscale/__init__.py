@@ -15,6 +15,7 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 | 4 | `posterior` | how the law is found: samplers, `fit`, its result and file, added benchmarks |
 | 4 | `runs` | controlled runs: loss surfaces, parabolas, best sizes, losses to come |
 | 3 | `law` | what is believed: equation, parameters, families, scatter, priors, specification |
+| 3 | `imports` | what others write, as tables: harnesses, leaderboards, tables of any shape |
 | 2 | `data` | tables in, checked: models, scores, benchmarks, plans, observed models |
 | 2 | `files` | files written whole or not at all |
 | 1 | `errors` | sentences about what is wrong |

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import skillscale as sk
 from skillscale import load_table
 from skillscale.cli.app import app, main
-from skillscale.data.new_scores import check_new_scores
+from skillscale.data.new_scores import check_new_scores, read_benchmarks
 from skillscale.errors import TableError, UnknownNameError
 from skillscale.law.sites import OF_BENCHMARKS
 from skillscale.posterior.add_benchmark import (
@@ -200,6 +200,18 @@ def test_one_benchmark_after_another_is_as_good_as_both_in_one_frame(sampled, hu
     both = add_benchmark(first, twice[["model", "other"]], n_items=50, title="Other", n_draws=200)
     assert both.design.coords["benchmark"][-2:] == ["humaneval", "other"]
     assert both.table.benchmarks.loc["other", ["title", "n_items"]].tolist() == ["Other", 50]
+
+
+def test_several_benchmarks_are_added_at_once_where_a_file_describes_them(
+    sampled, humaneval, tmp_path
+):
+    path = tmp_path / "benchmarks.csv"
+    path.write_text(f"benchmark,n_items,chance\nhumaneval,{N_ITEMS},0\nother,50,0.1\n")
+    twice = humaneval.assign(other=0.1 + humaneval["humaneval"] / 2)
+    both = add_benchmark(sampled, twice, benchmarks=read_benchmarks(path), n_draws=200)
+    assert both.design.coords["benchmark"][-2:] == ["humaneval", "other"]
+    listed = both.table.benchmarks.loc["other", ["title", "n_items", "chance"]]
+    assert listed.tolist() == ["other", 50, 0.1]
 
 
 def test_the_same_seed_adds_the_same_benchmark(sampled, humaneval):

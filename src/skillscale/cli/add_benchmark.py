@@ -10,7 +10,7 @@ import typer
 from skillscale.cli.app import app
 from skillscale.cli.inputs import FitFile, Force, Seed, Style, read_fit
 from skillscale.cli.output import Format, Row, note, number, print_rows
-from skillscale.data.new_scores import FEWEST, read_new_scores
+from skillscale.data.new_scores import FEWEST, read_benchmarks, read_new_scores
 from skillscale.files import require_writable
 from skillscale.formatting import format_points
 from skillscale.posterior.add_benchmark import add_benchmark, benchmark_rows
@@ -37,6 +37,10 @@ def add_benchmark_command(
         int | None,
         typer.Option(help="Number of questions; needed where the fit's table has none."),
     ] = None,
+    benchmarks: Annotated[
+        Path | None,
+        typer.Option(help="CSV of what new benchmarks are: benchmark,n_items,chance[,title...]."),
+    ] = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to keep.")] = 1000,
     style: Style = Format.TABLE,
     force: Force = False,
@@ -51,6 +55,7 @@ def add_benchmark_command(
         title=title,
         chance=chance,
         n_items=n_items,
+        benchmarks=None if benchmarks is None else read_benchmarks(benchmarks),
         n_draws=draws,
         seed=seed,
     )

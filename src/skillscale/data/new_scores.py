@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from skillscale.data.frames import BENCHMARK_COLUMNS
-from skillscale.data.problems import find_problems, near, require_cells
+from skillscale.data.problems import checked_cells, find_problems, near, require_cells
 from skillscale.data.rules import numbers
-from skillscale.data.schema import new_scores_schema
+from skillscale.data.schema import benchmarks_schema, new_scores_schema
 from skillscale.errors import TableError
 
 Row = dict[Hashable, object]
@@ -35,6 +35,37 @@ def read_new_scores(path: str | Path) -> pd.DataFrame:
     cells = require_cells(Path(path))
     cells.attrs["file"] = Path(path).name
     return cells
+
+
+def read_benchmarks(path: str | Path) -> pd.DataFrame:
+    r"""Read what benchmarks are.
+
+    Args:
+        path: CSV file with the columns of ``benchmarks.csv``.
+
+    Returns:
+        One row per benchmark, as in `Table.benchmarks`.
+
+    Raises:
+        TableError: the file holds problems; the error lists all of them.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "benchmarks.csv"
+        >>> _ = path.write_text("benchmark,n_items,chance\naime_2025,30,0\n")
+        >>> read_benchmarks(path)["n_items"]
+        benchmark
+        aime_2025    30
+        Name: n_items, dtype: int64
+    """
+    cells = checked_cells(Path(path), lambda _: benchmarks_schema(), ["benchmark"])
+    frame = cells.set_index("benchmark").reindex(columns=list(BENCHMARK_COLUMNS)).astype(object)
+    frame = frame.where(frame.notna(), None)
+    return frame.assign(
+        title=frame["title"].where(frame["title"].notna(), frame.index.to_series()),
+        n_items=numbers(frame["n_items"]).astype(int),
+        chance=numbers(frame["chance"]),
+    )
 
 
 def check_new_scores(
@@ -66,6 +97,7 @@ def check_new_scores(
         TableError: all that is wrong with the scores.
     """
     file = scores.attrs.get("file", "scores")
+    listed = listed[~listed.index.duplicated()]
     cells = scores.astype(object).where(scores.notna(), None)
     cells = cells.map(lambda cell: None if cell is None else str(cell))
     names = [name for name in cells.columns if name != "model"]
@@ -80,8 +112,8 @@ def check_new_scores(
         problems.append(f"{file}: no column holds scores. Name one for the benchmark.")
     if given and len(names) > 1:
         problems.append(
-            f"{file}: {', '.join(given)} would be those of {len(names)} benchmarks. Add them one "
-            "at a time."
+            f"{file}: {', '.join(given)} would be those of {len(names)} benchmarks. Describe them "
+            "in a file (--benchmarks), or add them one at a time."
         )
     if chance is not None and not 0 <= chance < 1:
         problems.append(f"chance is outside [0, 1), found {chance:g}. Write 0.25 for four choices.")
@@ -95,8 +127,9 @@ def check_new_scores(
             problems.append(f"{file}: {name!r} has {found} scores, {FEWEST} are needed.")
         if pd.isna(described["n_items"][name]):
             problems.append(
-                f"{file}: the number of items of {name!r} is not known. Give n_items (--n-items), "
-                f"how many questions a score averages over{near([name], listed.index)}."
+                f"{file}: the number of items of {name!r} is not known. Give n_items (--n-items, "
+                "--benchmarks), how many questions a score averages "
+                f"over{near([name], listed.index)}."
             )
     if problems:
         raise TableError(problems)

@@ -59,11 +59,12 @@ def rule(
     )
 
 
-def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
+def read_cells(path: Path, *, separator: str = ",") -> tuple[pd.DataFrame | None, list[str]]:
     """Read a CSV file as text, indexed by line number.
 
     Args:
         path: the file.
+        separator: what stands between cells.
 
     Returns:
         The cells, stripped, with None where empty (None instead of a frame when the file can't be
@@ -86,7 +87,10 @@ def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
     except OSError as error:
         return None, [f"{path.name}: the file can't be read ({error.strerror}). Check {path}."]
     if text.lstrip()[:1] in JSON_BEGINS:
-        return None, [f"{path.name}: line 1 begins as JSON. Write a CSV file, a row per line."]
+        return None, [
+            f"{path.name}: line 1 begins as JSON. Write a CSV file, a row per line; results of "
+            f"lm-evaluation-harness become one by: skillscale import lm-eval {path} -o obs.csv"
+        ]
     if "\0" in text:
         return None, [
             f"{path.name}: the file is binary or UTF-16, not text. Save it as CSV in UTF-8."
@@ -94,7 +98,7 @@ def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
 
     lines: list[int] = []
     rows: list[list[str]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
     start = 1
     try:
         for row in reader:
@@ -110,12 +114,22 @@ def read_cells(path: Path) -> tuple[pd.DataFrame | None, list[str]]:
         ]
     if not rows:
         return None, [f"{path.name}: the file is empty. Its first line must name the columns."]
-    return _frame(path.name, lines, rows)
+    return frame_of_rows(path.name, lines, rows)
 
 
-def _frame(
+def frame_of_rows(
     file: str, lines: list[int], rows: list[list[str]]
 ) -> tuple[pd.DataFrame | None, list[str]]:
+    """Rows of text as a frame, the first of them naming the columns.
+
+    Args:
+        file: name of the file, for sentences.
+        lines: the number of every row.
+        rows: cells, stripped.
+
+    Returns:
+        The cells, as `read_cells` gives them, and the problems met on the way.
+    """
     header, *body = rows
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and separator in header[0]:
@@ -147,11 +161,12 @@ def _frame(
     return frame.loc[:, named_once], problems
 
 
-def require_cells(path: Path) -> pd.DataFrame:
+def require_cells(path: Path, *, separator: str = ",") -> pd.DataFrame:
     """Read a CSV file as text, as `read_cells` does.
 
     Args:
         path: the file.
+        separator: what stands between cells.
 
     Returns:
         The cells, as `read_cells` gives them.
@@ -159,7 +174,7 @@ def require_cells(path: Path) -> pd.DataFrame:
     Raises:
         TableError: the file is no table; the error lists all problems.
     """
-    cells, problems = read_cells(path)
+    cells, problems = read_cells(path, separator=separator)
     if cells is None or problems:
         raise TableError(problems)
     return cells

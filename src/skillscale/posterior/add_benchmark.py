@@ -63,6 +63,7 @@ def add_benchmark(
     title: str | None = None,
     chance: float | None = None,
     n_items: int | None = None,
+    benchmarks: pd.DataFrame | None = None,
     n_draws: int = 1000,
     seed: int = 0,
 ) -> Fit:
@@ -74,11 +75,10 @@ def add_benchmark(
         fit: a fitted law.
         scores: ``model``, named as in the fit, and one column per new benchmark: fractions, NaN
             where not evaluated. A benchmark needs five scores; the fewer, the wider its intervals.
-        title: name to print of a benchmark.
-        chance: its score of guessing. What is not given is taken from the fit's table if that
-            lists the benchmark, else zero.
-        n_items: number of its questions, likewise; a benchmark that the table doesn't list
-            needs it.
+        title: name to print of a benchmark, if it is one.
+        chance: its score of guessing, likewise; zero where nothing says it.
+        n_items: number of its questions, likewise; needed.
+        benchmarks: else, what benchmarks are that the fit's table does not list, as it lists them.
         n_draws: draws of the law to keep, evenly spaced; each gets one draw of the benchmark.
         seed: source of randomness.
 
@@ -107,7 +107,7 @@ def add_benchmark(
         scores,
         fit.design.coords["model"],
         fit.design.coords["benchmark"],
-        fit.table.benchmarks,
+        pd.concat([fit.table.benchmarks, benchmarks]),
         title=title,
         chance=chance,
         n_items=n_items,

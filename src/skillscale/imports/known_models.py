@@ -1,0 +1,128 @@
+"""Models of the shipped table, by what they are called on the hub."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+import pandas as pd
+
+from skillscale.data.problems import require_cells
+from skillscale.data.table import shipped_directory
+from skillscale.imports.aliases import key
+
+
+@dataclass(frozen=True, eq=False)
+class KnownModels:
+    """Models that are described.
+
+    Attributes:
+        cells: text of ``models.csv``, indexed by ``model``.
+        by_hub: models by their name on the hub, in lower case.
+        by_name: models by what `short_key` makes of their names.
+
+    Example:
+        >>> known = known_models()
+        >>> known.alike("NousResearch/Llama-2-7b-hf")
+        'llama-2-7b'
+        >>> known.cells.loc["llama-2-7b", "n_tokens"]
+        '2e12'
+    """
+
+    cells: pd.DataFrame
+    by_hub: dict[str, str]
+    by_name: dict[str, str]
+
+    def alike(self, name: str) -> str | None:
+        """The model of a name, whoever has put it on the hub.
+
+        Args:
+            name: on the hub, with or without owner.
+
+        Returns:
+            The model; None where none is called so.
+        """
+        found = self.by_hub.get(name.lower())
+        return self.by_name.get(short_key(name)) if found is None else found
+
+    def matched(self, names: Iterable[str]) -> dict[str, str]:
+        """The models that rows of a leaderboard are of, copies by other owners left out.
+
+        Args:
+            names: on the hub, with owners.
+
+        Returns:
+            A model by name; names that are of no known model are not in it. Where the table does
+            not say what a model is called on the hub, it is that of the owner who has most models.
+        """
+        names = list(dict.fromkeys(names))
+        found = {name: self.by_hub[name.lower()] for name in names if name.lower() in self.by_hub}
+        owners = {hub.split("/")[0] for hub in self.by_hub}
+        candidates: dict[str, list[str]] = {}
+        for name in names:
+            model = self.by_name.get(short_key(name))
+            if model is None or model in found.values():
+                continue
+            if self.is_on_hub(model) and _owner(name) not in owners:
+                continue
+            candidates.setdefault(model, []).append(name)
+        most = Counter(_owner(name) for several in candidates.values() for name in several)
+        for model, several in candidates.items():
+            found[max(several, key=lambda name: most[_owner(name)])] = model
+        return found
+
+    def is_on_hub(self, model: str) -> bool:
+        """Whether the table says what a model is called on the hub."""
+        return model in self.by_hub.values()
+
+    def owners(self) -> set[str]:
+        """Who has base models on the hub, in lower case."""
+        base = set(self.cells.index[self.cells["tuning"] == "base"])
+        return {_owner(hub) for hub, model in self.by_hub.items() if model in base}
+
+
+@cache
+def known_models() -> KnownModels:
+    """The models that come with the package.
+
+    Returns:
+        All of them, and by which names they are known.
+
+    Raises:
+        TableError: the shipped file was damaged.
+    """
+    cells = require_cells(shipped_directory() / "models.csv").set_index("model")
+    if "hub_name" not in cells:
+        cells["hub_name"] = None
+    by_hub: dict[str, str] = {}
+    for model, hubs in cells["hub_name"].dropna().items():
+        for hub in re.split(r"[;|\s]+", hubs):
+            by_hub[hub.lower()] = str(model)
+    by_name: dict[str, str] = {}
+    for name, model in [*((str(m), str(m)) for m in cells.index), *by_hub.items()]:
+        by_name.setdefault(short_key(name), model)
+    return KnownModels(cells, by_hub, by_name)
+
+
+def short_key(name: str) -> str:
+    """What a model is called apart from owner, format and case.
+
+    Args:
+        name: on the hub, or elsewhere.
+
+    Returns:
+        Its last part without ``meta`` before and ``hf`` after it, and without punctuation.
+
+    Example:
+        >>> short_key("meta-llama/Llama-2-7b-hf"), short_key("llama-2-7b")
+        ('llama27b', 'llama27b')
+    """
+    last = name.lower().split("/")[-1]
+    return key(re.sub(r"^meta-|[-_]hf$", "", last)) or key(last)
+
+
+def _owner(name: str) -> str:
+    return name.lower().split("/")[0] if "/" in name else ""

@@ -1,0 +1,154 @@
+"""Tables of any shape with a model per row."""
+
+from __future__ import annotations
+
+import pytest
+
+from skillscale.data.table import load_table
+from skillscale.errors import SkillscaleError, TableError
+from skillscale.imports.wide import read_wide
+
+POINTS = """Model,Params,Tokens,MMLU (5-shot),GSM-8K,AIME 2025,My Eval,Average,mmlu_stderr,Released
+ant-1b,1.5B,2T,45.3,10.0,0.0,20,30,0.4,2025-03
+ant-7b-instruct,7B,2T,60.1 %,50.5,3.3,40,30,0.4,2025-03
+bee-3b,3B,n/a,55.0 ± 0.4,-,1.0,30,30,0.4,2024-11-05
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    """The table and report of a file, which loads."""
+
+    def reading(text: str, name: str = "scores.csv"):
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        draft, report = read_wide(path)
+        draft.check()
+        folder = tmp_path / "out"
+        folder.mkdir(exist_ok=True)
+        draft.write(folder)
+        return load_table(folder), report
+
+    return reading
+
+
+def test_percentages_counts_and_names(read):
+    table, report = read(POINTS)
+    assert list(table.benchmarks.index) == ["mmlu", "gsm8k", "aime_2025", "my_eval"]
+    wide = table.wide()
+    assert wide["mmlu"].tolist() == [0.453, 0.601, 0.55]
+    assert wide.loc["bee-3b"].isna().tolist() == [False, True, False, False]
+    models = table.models
+    assert models["n_params"].tolist() == [1.5e9, 7e9, 3e9]
+    assert models["release"].tolist() == ["2025-03", "2025-03", "2024-11"]
+    assert models["tuning"].tolist() == ["base", "instruct", "base"]
+    assert models["n_tokens"].isna().tolist() == [False, False, True]
+    said = "\n".join(report.said)
+    assert "not taken for scores: Average, mmlu_stderr" in said
+    assert "my_eval: nothing is known of it" in said
+    assert table.benchmarks.loc["aime_2025", ["n_items", "chance"]].tolist() == [30, 0]
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+def test_separators_and_decimal_commas(read, separator):
+    text = POINTS.replace(",", separator).replace(".", ",").replace("1,5B", "1.5B")
+    table, report = read(text)
+    plain, _ = read(POINTS)
+    assert table.wide().equals(plain.wide())
+    assert table.models["n_params"].tolist() == plain.models["n_params"].tolist()
+    assert any("commas stand before decimals" in said for said in report.said)
+
+
+def test_units_in_headers_and_without(read):
+    table, _ = read("name,#Params (B),Training tokens (T),mmlu\nant,7.1,15,0.6\nbee,70,15,0.7\n")
+    assert table.models[["n_params", "n_tokens"]].to_numpy().tolist() == [
+        [7.1e9, 1.5e13], [7e10, 1.5e13],
+    ]  # fmt: skip
+    table, report = read("name,params,tokens,mmlu\nant,7.1,15,0.6\nbee,70,15,0.7\n")
+    assert table.models["n_tokens"].tolist() == [1.5e13, 1.5e13]
+    assert any("n_params has no unit, and is taken to be in units of 1e9" in s for s in report.said)
+    table, _ = read('name,params,mmlu\nant,"7,100,000,000",0.6\n')
+    assert table.models["n_params"].tolist() == [7.1e9]
+
+
+def test_models_of_the_shipped_table_bring_their_facts(read):
+    table, report = read("model,mmlu,gpqa diamond\nLlama-2-7b-hf,45.1,28.0\n")
+    model = table.models.iloc[0]
+    assert model[["family", "n_params", "n_tokens", "release"]].tolist() == [
+        "llama-2", 7e9, 2e12, "2023-08",
+    ]  # fmt: skip
+    assert "gpqa_diamond" in table.benchmarks.index
+    assert any("models of the shipped table" in said for said in report.said)
+
+
+def test_what_can_not_be_read_is_named_and_left_out(read):
+    table, report = read(
+        "model,params,mmlu,gsm8k,gpqa\nant,7B,45,10,2\nbee,many,50,x,30\ncat,1B,,,\ndog,2B,55,30,31\n"
+    )
+    doubts = "\n".join(report.doubts)
+    assert list(table.models.index) == ["ant", "dog"]
+    assert "n_params is no count, and left empty, for bee = 'many'" in doubts
+    assert "the size of bee is not known: left out" in doubts
+    assert "gsm8k is no number, and left out, at line 3 = 'x'" in doubts
+    assert "gpqa at line 2 = 0.02 is far below guessing" in doubts
+    assert "cat have no score" in doubts
+
+
+def test_shots_and_columns_of_one_benchmark_are_doubted(read):
+    table, report = read("model,params,ARC-C (0-shot),arc_challenge\nant,7B,45,47\nbee,9B,50,52\n")
+    doubts = "\n".join(report.doubts)
+    assert table.wide()["arc_challenge"].tolist() == [0.45, 0.5]
+    assert "ARC-C (0-shot) 0 rather than 25" in doubts
+    assert "arc_challenge (beside ARC-C (0-shot))" in doubts
+
+
+def test_low_percentages_beside_others(read):
+    table, report = read("model,params,mmlu,gsm8k,hellaswag\nant,1B,30,0.8,40\nbee,2B,31,1.1,45\n")
+    assert table.wide()["gsm8k"].tolist() == [0.008, 0.011]
+    assert any("gsm8k have no value above 1 where others" in d or "gsm8k have no value" in d
+               for d in report.doubts)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["mmlu_stderr", "MMLU (stderr)", "acc_stderr,none", "MMLU ±"])
+def test_a_standard_error_is_never_a_score(read, name):
+    text = f'model,params,mmlu,"{name}"\nant,7B,45.0,0.4\nbee,9B,50.0,0.5\n'
+    table, _ = read(text)
+    assert table.scores["score"].tolist() == [0.45, 0.5]
+    assert list(table.benchmarks.index) == ["mmlu"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("model,mmlu\nant-7b,45\nant-7b,46\n", "models repeat earlier rows at line 3"),
+        ("model,notes\nant-7b,good\n", "no column holds scores"),
+        ("a,mmlu\nx,45\nx,46\n", "no column names the models"),
+        ("model,mmlu\nant-7b,none\n", "no score could be read"),
+        ("model,mmlu\nant,45\n", "no model with scores is left"),
+        ('{"results": {}}', "skillscale import lm-eval"),
+    ],
+)
+def test_other_files_are_told_in_a_sentence(tmp_path, text, sentence):
+    path = tmp_path / "scores.csv"
+    path.write_text(text)
+    with pytest.raises(TableError, match=sentence):
+        read_wide(path)
+
+
+def test_xlsx_is_read_or_the_extra_is_named(tmp_path):
+    path = tmp_path / "scores.xlsx"
+    path.write_bytes(b"PK\x03\x04 cut short")
+    try:
+        import openpyxl
+    except ImportError:
+        with pytest.raises(SkillscaleError, match=r"pip install 'skillscale\[import\]'"):
+            read_wide(path)
+        return
+    with pytest.raises(TableError, match="no whole XLSX file"):
+        read_wide(path)
+    book = openpyxl.Workbook()
+    for row in (["Model", "Params", "MMLU"], ["ant", "7B", 45.3], ["bee", "9B", 50]):
+        book.active.append(row)
+    book.save(path)
+    draft, _ = read_wide(path)
+    assert draft.scores["score"].tolist() == ["0.453", "0.5"]
