@@ -14,6 +14,7 @@ from skillscale.law.slope_evidence import SlopeEvidence
 from skillscale.law.spec import Priors
 from skillscale.law.starter import meanings, spec_toml, starter
 
+V2 = ["ifeval", "bbh", "math_lvl_5", "gpqa", "musr", "mmlu_pro"]
 EVIDENCE = SlopeEvidence("knowledge", 1.6, 0.6, 0.95, 0.25)
 
 
@@ -43,10 +44,18 @@ def test_skills_are_kept_as_far_as_their_anchors_have_scores():
     assert starter(table).skills == ("knowledge", "instruction_following")
 
 
+def test_a_table_of_one_leaderboard_has_stand_ins_for_the_anchors_of_the_other():
+    table = load_table().select(benchmarks=V2)
+    of_v2 = table.select(models=table.scores["model"].unique())
+    assert dict(zip(starter(of_v2).skills, starter(of_v2).anchors, strict=True)) == {
+        "knowledge": "mmlu_pro",
+        "reasoning": "math_lvl_5",
+        "instruction_following": "ifeval",
+    }
+
+
 def test_a_table_of_other_benchmarks_gets_skills_of_its_own_that_can_be_fitted():
-    table = load_table("classic").select(
-        benchmarks=["bbh", "math_lvl_5", "musr", "gpqa", "mmlu_pro"]
-    )
+    table = load_table("classic").select(benchmarks=["bbh", "musr", "gpqa", "truthfulqa"])
     spec = starter(table)
     assert len(spec.skills) == 3
     assert spec.skills == tuple(f"{anchor}_skill" for anchor in spec.anchors)

@@ -18,6 +18,12 @@ from skillscale.law.slope_evidence import SlopeEvidence
 from skillscale.law.spec import Priors, Spec
 
 WIDTH = 98
+STAND_INS = {
+    "knowledge": ("mmlu_pro",),
+    "reasoning": ("math_lvl_5_rescored", "math_lvl_5"),
+    "commonsense": ("winogrande", "arc_challenge"),
+}
+"""What reads a declared skill most where its anchor has no scores: tables have one leaderboard."""
 N_SKILLS = 3
 """Skills of a table that has none of the declared anchors, at most."""
 LEAST_SHARE = 0.5
@@ -33,8 +39,9 @@ def starter(table: Table) -> Spec:
         table: models, scores and benchmarks.
 
     Returns:
-        The declared skills whose anchors have scores. Where none has, a skill for each of up to
-        three benchmarks which many models have and which are least alike, named after it.
+        The declared skills whose anchors have scores, or what stands in for them has of many
+        models. Where none has, a skill for each of up to three benchmarks which many models have
+        and which are least alike, named after it.
 
     Raises:
         SpecError: no benchmark has scores of half of the models.
@@ -48,11 +55,12 @@ def starter(table: Table) -> Spec:
     """
     declared = Spec()
     wide = table.wide()[chosen_benchmarks(table, declared)]
-    kept = [
-        (skill, anchor)
-        for skill, anchor in zip(declared.skills, declared.anchors, strict=True)
-        if anchor in wide and wide[anchor].notna().any()
-    ]
+    share = wide.notna().mean()
+    kept = []
+    for skill, anchor in zip(declared.skills, declared.anchors, strict=True):
+        readers = [anchor] if share.get(anchor, 0.0) > 0 else []
+        readers += [n for n in STAND_INS.get(skill, ()) if share.get(n, 0.0) >= LEAST_SHARE]
+        kept += [(skill, reader) for reader in readers[:1]]
     if not kept:
         kept = [(f"{name}_skill", name) for name in _least_alike(wide)]
     skills, anchors = zip(*kept, strict=True)
