@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test suite test-fast test-slow check study perf clean
+.PHONY: demo test suite test-fast test-slow check study shipped-fit perf clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/user
@@ -31,6 +31,10 @@ check: $(VENV)/dev
 
 study: $(VENV)/dev
 	$(BIN)/python tests/study.py
+
+# The fit that ships: made again where the law or the classic table change.
+shipped-fit: $(VENV)/user
+	$(BIN)/skillscale fit -o benchmarks_data/fit.nc --keep 300 --force
 
 perf: $(VENV)/dev
 	$(BIN)/python tests/perf.py

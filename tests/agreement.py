@@ -1,4 +1,4 @@
-"""Quick ways to a forecast against the long one, on the shipped table: minutes a lineage."""
+"""Quick ways to a forecast against the long one, on the classic table: minutes a lineage."""
 
 from __future__ import annotations
 

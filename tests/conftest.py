@@ -189,7 +189,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[]
 @pytest.fixture(scope="session")
 def table() -> Table:
     """36 models of 8 families, some without BBH, some without published tokens."""
-    return load_table().select(benchmarks=["mmlu", "gsm8k", "bbh"], families=FAMILIES)
+    return load_table("classic").select(benchmarks=["mmlu", "gsm8k", "bbh"], families=FAMILIES)
 
 
 @pytest.fixture(scope="session")

@@ -276,7 +276,7 @@ class Sound:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         families = [*FAMILIES, "opt"]
-        table = sk.load_table().select(benchmarks=BACKTEST_BENCHMARKS, families=families)
+        table = sk.load_table("classic").select(benchmarks=BACKTEST_BENCHMARKS, families=families)
         fit = sk.fit(table, SPEC, method=METHOD)
         self.files: dict[str, Path] = {}
         for kind in KINDS:

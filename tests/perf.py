@@ -51,7 +51,7 @@ def main() -> None:
     """Time gradients, inference, diagnostics, forecasts, optima and controlled runs."""
     console = Console()
     report = RichTable("what", "seconds", "note", box=None, pad_edge=False)
-    table, spec = sk.load_table(), sk.Spec()
+    table, spec = sk.load_table("classic"), sk.Spec()
     for chains in (1, 4, 16):
         ms = gradient_milliseconds(table, spec, chains)
         report.add_row(

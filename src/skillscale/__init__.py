@@ -29,54 +29,9 @@ are functions, so that no function hides a module.
 
 from importlib.metadata import version
 
-# Before ArviZ, whose lazy import of NumPyro leaves numpyro.distributions incomplete.
-import numpyro  # noqa: F401
-
-from skillscale.checks.fit import check
-from skillscale.data.table import Table, load_table
-from skillscale.forecasts.forecast import forecast
-from skillscale.forecasts.next_evaluations import next_evaluations
-from skillscale.forecasts.pass_at_k import pass_at_k
-from skillscale.law.spec import Spec
-from skillscale.optima.cheapest import cheapest
-from skillscale.optima.deployment import Deployment
-from skillscale.optima.goal import Goal
-from skillscale.optima.optimum import optimum
-from skillscale.optima.regret import regret
-from skillscale.posterior.add_benchmark import add_benchmark
-from skillscale.posterior.fit import fit
-from skillscale.posterior.nuts import Nuts
-from skillscale.posterior.result import Fit
-from skillscale.posterior.svi import Svi
-from skillscale.runs.estimation import isoflop, load_isoflop
-from skillscale.runs.skills import by_skill, load_skills
-from skillscale.runs.table import load_runs
-from skillscale.skills.reading import read_skills
+import lazy_loader
 
 __version__ = version("skillscale")
 
-__all__ = [
-    "Deployment",
-    "Fit",
-    "Goal",
-    "Nuts",
-    "Spec",
-    "Svi",
-    "Table",
-    "add_benchmark",
-    "by_skill",
-    "cheapest",
-    "check",
-    "fit",
-    "forecast",
-    "isoflop",
-    "load_isoflop",
-    "load_runs",
-    "load_skills",
-    "load_table",
-    "next_evaluations",
-    "optimum",
-    "pass_at_k",
-    "read_skills",
-    "regret",
-]
+# Names are in `__init__.pyi`, and are imported when they are asked for: not all need all of this.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

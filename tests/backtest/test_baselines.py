@@ -107,7 +107,7 @@ def test_gaussian_intervals_have_the_spread_of_the_residuals(models):
 @pytest.mark.parametrize("name", BASELINES)
 def test_every_baseline_forecasts_every_score_of_a_real_fold(name, monkeypatch):
     monkeypatch.setattr("skillscale.backtest.sloth.STARTS", 1)
-    table = load_table()
+    table = load_table("classic")
     fold = next(f for f in sloth_folds(table, 1, "v1+v2") if f.name == "gemma")
     benchmarks = list(fold.test.columns)
     problem = make_problem(fold, table, benchmarks)

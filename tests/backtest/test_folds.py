@@ -17,7 +17,7 @@ SETTINGS = [(n, setting) for n in (1, 2) for setting in published.SETTINGS]
 
 @pytest.fixture(scope="module")
 def shipped():
-    return load_table()
+    return load_table("classic")
 
 
 @pytest.mark.parametrize(("n_seen", "setting"), SETTINGS)
@@ -35,6 +35,20 @@ def test_folds_ask_for_as_many_models_as_the_published_ones(shipped, n_seen, set
             seen = [name for name in fold.seen.index if families[name] == family]
             assert len(seen) == n_seen
             assert size[seen].max() <= size[members.index].min()
+
+
+def test_the_published_experiment_knew_no_later_score_and_no_correction(shipped):
+    then = published.as_published(shipped)
+    assert list(then.models.index) == list(shipped.models.index)
+    now, before = shipped.wide(), then.wide()
+    gone = now.notna() & before.isna()
+    assert gone.sum().sum() == 17 * 6
+    assert set(shipped.benchmarks.loc[gone.columns[gone.any()], "leaderboard"]) == {"v2"}
+    changed = before.notna() & (now != before)
+    assert changed.sum().to_dict() == dict.fromkeys(now.columns, 0) | {"math_lvl_5": 37}
+    assert before.loc["gemma-2-9b", "math_lvl_5"] == 0.11
+    then_covariates = published.with_published_covariates(shipped).models
+    pd.testing.assert_frame_equal(then.models, then_covariates)
 
 
 def test_there_are_seventy_three_published_folds(shipped):

@@ -28,7 +28,7 @@ from small import BACKTEST_BENCHMARKS, BACKTEST_FAMILIES, QUICK, SPEC
 
 @pytest.fixture(scope="module")
 def small():
-    return load_table().select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
+    return load_table("classic").select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
 
 
 def test_folds_show_some_scores_and_hide_the_others(small):
@@ -110,7 +110,7 @@ def test_models_with_some_scores_are_placed_among_those_with_all():
 @pytest.mark.slow
 def test_humaneval_and_eq_bench_of_the_largest_models_are_inside_their_intervals():
     """Fitted without the 70B models of Llama 3, as the seed paper holds them out."""
-    table = load_table()
+    table = load_table("classic")
     large = ["meta-llama-3-70b", "meta-llama-3-70b-instruct"]
     rest = fit(table.without_models(large), method=Svi(draws=400, newton_steps=20), seed=0)
     plan = table.models.loc[large].drop(columns="source").reset_index(names="model")

@@ -33,7 +33,7 @@ from small import BACKTEST_BENCHMARKS, BACKTEST_FAMILIES, QUICK, SPEC
 
 @pytest.fixture(scope="module")
 def small():
-    return load_table().select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
+    return load_table("classic").select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ ANCHORS = ("gsm8k", "hellaswag", "ifeval")
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    return published.with_published_covariates(load_table())
+    return published.as_published(load_table("classic"))
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ SPEC = Spec(
 
 @pytest.fixture(scope="module")
 def table() -> Table:
-    table = load_table()
+    table = load_table("classic")
     return table.select(models=table.models.index[::4])
 
 

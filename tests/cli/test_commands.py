@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import skillscale as sk
 from skillscale.checks.verdict import Check, Verdict
-from skillscale.cli.app import app, main
+from skillscale.cli.app import app, main, read_table
 from skillscale.errors import FitFileError, SkillscaleError, SpecError, TableError, UnknownNameError
 from small import write_table
 
@@ -280,8 +280,21 @@ def test_check_exits_with_one_exactly_when_something_fails(folder, monkeypatch):
     assert CliRunner().invoke(app, command).exit_code == 1
 
 
+def test_without_a_directory_all_shipped_data_is_validated():
+    said = run("data", "validate", "--no-doubts")
+    assert said == f"shipped data: {sk.load_table()!r}, no problems.\n"
+
+
+def test_shipped_tables_are_chosen_by_name_and_the_classic_one_is_the_default():
+    default, classic, everything = (
+        read_table(None if name is None else Path(name)) for name in (None, "classic", "all")
+    )
+    assert default.hash == classic.hash == sk.load_table("classic").hash
+    assert everything.hash == sk.load_table().hash
+
+
 def test_validate_lists_every_problem_and_exits_with_one(tmp_path):
-    table = sk.load_table()
+    table = sk.load_table("classic")
     for name in ("models", "scores", "benchmarks"):
         frame = getattr(table, name)
         frame.to_csv(tmp_path / f"{name}.csv", index=name != "scores")
@@ -337,7 +350,8 @@ def test_a_specification_to_start_from_is_that_of_the_table(folder, tmp_path):
         (["optimum", "FIT", "--flops", "1e23", "--family", "qwen9"], UnknownNameError, "qwen9"),
         (["optimum", "FIT", "--flops", "1e23", "--serve-tokens", "-1"], SpecError, "negative"),
         (["forecast", "FIT", "--plan", "absent.csv"], TableError, "absent.csv"),
-        (["fit", "--data", "nowhere", "-o", "x.nc"], TableError, "nowhere"),
+        (["fit", "--data", "no/where", "-o", "x.nc"], TableError, "no/where"),
+        (["fit", "--data", "clasic", "-o", "x.nc"], UnknownNameError, "Nearest: 'classic'"),
         (["fit", "-o", "nowhere/x.nc"], FitFileError, "nowhere"),
         (["fit", "--without-lineage", "qwen9", "-o", "x.nc"], UnknownNameError, "qwen2"),
     ],

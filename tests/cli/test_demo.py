@@ -29,7 +29,9 @@ SPEC = sk.Spec(
     anchors=("mmlu", "gsm8k"),
     benchmarks=("mmlu", "gsm8k", "bbh"),
 )
-TABLE = sk.load_table().select(families=(*FAMILIES, "meta-llama-3", "meta-llama-3-instruct"))
+TABLE = sk.load_table("classic").select(
+    families=(*FAMILIES, "meta-llama-3", "meta-llama-3-instruct")
+)
 
 
 def printed(write) -> str:
@@ -64,7 +66,7 @@ def test_the_whole_lineage_is_held_out_and_nothing_else(fitted):
 
 
 def test_the_observed_model_is_the_smallest_base_model_and_the_planned_are_the_largest():
-    models = sk.load_table().models
+    models = sk.load_table("classic").models
     lineage = models[models["lineage"] == demo.HELD_OUT_LINEAGE]
     base = lineage[lineage["tuning"] == "base"].sort_values("n_params")
     assert base.index[0] == demo.OBSERVED
@@ -79,7 +81,7 @@ def test_the_observed_model_is_the_smallest_base_model_and_the_planned_are_the_l
 def test_actual_scores_stand_beside_the_forecast(text, model, benchmark):
     section = text.split(f"\n{model} (")[1]
     row = re.search(rf"^{benchmark} .*$", section, re.MULTILINE)[0].split()
-    actual = sk.load_table().wide().loc[model, benchmark]
+    actual = sk.load_table("classic").wide().loc[model, benchmark]
     assert row[-3] == format_points(actual) or row[-2] == format_points(actual)
 
 

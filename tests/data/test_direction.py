@@ -11,7 +11,7 @@ from skillscale.errors import TableError
 from skillscale.posterior.add_benchmark import add_benchmark
 from small import write_table
 
-TABLE = load_table()
+TABLE = load_table("classic")
 
 
 def test_no_benchmark_that_is_shipped_falls():

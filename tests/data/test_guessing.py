@@ -12,7 +12,7 @@ from skillscale.data.table import load_table, validate
 from skillscale.errors import TableError
 from small import write_table
 
-TABLE = load_table()
+TABLE = load_table("classic")
 BENCHMARKS = TABLE.benchmarks
 ROW = "model,n_params,n_tokens,{names}\na-7b,7e9,2e12,{scores}\n"
 

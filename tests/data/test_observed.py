@@ -14,17 +14,20 @@ from skillscale.data.plan import read_plan
 from skillscale.data.table import load_table
 from skillscale.errors import TableError
 
-BENCHMARKS = load_table().benchmarks
+BENCHMARKS = load_table("classic").benchmarks
 DESCRIPTION = [
     "model",
     "family",
     "lineage",
     "tuning",
+    "recipe",
     "n_params",
     "n_active_params",
     "n_tokens",
     "release",
     "release_year",
+    "developer",
+    "hub_name",
     "source",
 ]
 
@@ -179,6 +182,7 @@ def test_a_plan_has_every_optional_column(plan_in):
     assert list(frame["n_params"]) == [8e9, 7e10]
     assert list(frame["n_active_params"]) == [8e9, 7e10]
     assert frame[["family", "tuning", "release", "release_year"]].isna().to_numpy().all()
+    assert frame["recipe"].tolist() == ["trained", "trained"]
 
 
 def test_a_plan_may_carry_benchmark_columns(plan_in):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 import shutil
 from pathlib import Path
@@ -14,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skillscale.data.rules import decimal_year
-from skillscale.data.table import FILES, Table, load_table, validate
+from skillscale.data.table import Table, load_table, validate
 from skillscale.errors import TableError, UnknownNameError
 
-SHIPPED = load_table()
+SHIPPED = load_table("classic")
+NEW = ("recipe", "developer", "hub_name")
 DATA = Path(__file__).parents[2] / "benchmarks_data"
 
 
@@ -37,27 +37,27 @@ def shuffled(table: Table, seed: int) -> Table:
     )
 
 
-def test_shipped_data_has_no_problem():
-    assert validate(DATA) == []
-
-
-def test_shipped_table_has_the_published_counts():
+def test_the_classic_table_has_the_published_counts():
     assert len(SHIPPED.models) == 188
-    assert len(SHIPPED.scores) == 1816
+    assert len(SHIPPED.scores) == 1918
     assert len(SHIPPED.benchmarks) == 15
     assert SHIPPED.models["family"].nunique() == 68
-    assert repr(SHIPPED) == "Table(188 models of 68 families, 15 benchmarks, 1816 scores)"
+    assert repr(SHIPPED) == "Table(188 models of 68 families, 15 benchmarks, 1918 scores)"
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_every_shipped_row_names_its_source(file):
-    with (DATA / file).open(encoding="utf-8", newline="") as lines:
-        assert all(row["source"].strip() for row in csv.DictReader(lines))
+def test_an_unknown_name_is_answered_with_the_nearest_table():
+    with pytest.raises(UnknownNameError, match=r"'clasic' is not in .* Nearest: 'classic'"):
+        load_table("clasic")
 
 
-def test_default_path_is_the_shipped_directory():
-    assert load_table(DATA).hash == SHIPPED.hash
-    assert load_table(str(DATA)).hash == SHIPPED.hash
+def test_a_path_that_is_not_there_is_no_name():
+    with pytest.raises(TableError, match="there is no such directory"):
+        load_table(Path("no") / "classic")
+
+
+def test_a_directory_is_loaded_whole_whatever_its_rows_are_marked_as(tmp_path):
+    shutil.copytree(DATA, tmp_path, dirs_exist_ok=True)
+    assert load_table(tmp_path).hash == load_table().hash
 
 
 def test_counts_are_counts_and_scores_are_fractions():
@@ -90,7 +90,7 @@ def test_wide_has_a_cell_per_model_and_benchmark():
     assert wide.shape == (188, 15)
     assert list(wide.index) == list(SHIPPED.models.index)
     assert list(wide.columns) == list(SHIPPED.benchmarks.index)
-    assert int(wide.notna().to_numpy().sum()) == 1816
+    assert int(wide.notna().to_numpy().sum()) == 1918
     assert wide.loc["yi-6b", "mmlu"] == 0.6411
 
 
@@ -110,7 +110,7 @@ def test_select_keeps_the_models_of_families():
 def test_select_drops_models_left_without_a_score():
     v2 = SHIPPED.benchmarks.index[SHIPPED.benchmarks["leaderboard"] == "v2"]
     few = SHIPPED.select(benchmarks=v2)
-    assert len(few.models) == 113
+    assert len(few.models) == 130
     assert set(few.models.index) == set(few.scores["model"])
 
 
@@ -153,13 +153,15 @@ def test_a_table_survives_the_round_trip_through_a_directory(tmp_path):
 
 def test_optional_columns_may_be_left_out(tmp_path):
     bare = Table(
-        models=SHIPPED.models.drop(columns=["lineage", "n_active_params", "source"]),
+        models=SHIPPED.models.drop(columns=["lineage", "n_active_params", *NEW, "source"]),
         scores=SHIPPED.scores.drop(columns="source"),
         benchmarks=SHIPPED.benchmarks[["n_items", "chance"]],
     )
     table = load_table(write(bare, tmp_path))
     assert (table.models["lineage"] == table.models["family"]).all()
     assert (table.models["n_active_params"] == table.models["n_params"]).all()
+    assert (table.models["recipe"] == "trained").all()
+    assert table.models[["developer", "hub_name"]].isna().all(axis=None)
     assert list(table.benchmarks["title"]) == list(table.benchmarks.index)
 
 
@@ -188,7 +190,7 @@ def test_hash_does_not_depend_on_row_order(seed):
 
 
 @settings(deadline=None, max_examples=10)
-@given(row=st.integers(0, 1815), change=st.sampled_from([1e-12, 1e-4, -1e-4]))
+@given(row=st.integers(0, 1917), change=st.sampled_from([1e-12, 1e-4, -1e-4]))
 def test_hash_sees_every_score(row, change):
     scores = SHIPPED.scores.copy()
     scores.loc[row, "score"] += change
@@ -217,7 +219,11 @@ def test_hash_sees_every_column_a_fit_reads(frame, column, value):
 
 def test_hash_does_not_see_sources():
     assert (
-        Table(SHIPPED.models.assign(source="x"), SHIPPED.scores, SHIPPED.benchmarks).hash
+        Table(
+            SHIPPED.models.assign(source="x", developer="x", hub_name="x"),
+            SHIPPED.scores,
+            SHIPPED.benchmarks,
+        ).hash
         == SHIPPED.hash
     )
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from skillscale.data.problems import LISTED, near, read_cells
 from skillscale.data.rules import number
+from skillscale.data.schema import RECIPES
 from skillscale.data.table import validate
 
 MODELS = """\
@@ -192,6 +193,34 @@ def test_a_family_may_mix_base_and_instruct(problems_of):
 def test_tuning_is_base_or_instruct(problems_of):
     found = only(problems_of(models=MODELS + "bee,bee,chat,7e9,,2024-03\n"))
     assert "tuning is neither base nor instruct at line 4 (bee) = 'chat'." in found
+
+
+def with_column(name: str, *values: str) -> str:
+    header, *rows = MODELS.splitlines()
+    cells = [f"{row},{value}" for row, value in zip(rows, values, strict=True)]
+    return "\n".join([f"{header},{name}", *cells])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_is_known_and_may_be_left_open(problems_of, recipe):
+    assert problems_of(models=with_column("recipe", recipe, "")) == []
+
+
+def test_an_unknown_recipe_is_answered_with_those_known(problems_of):
+    found = only(problems_of(models=with_column("recipe", "merged", "trained")))
+    assert "models.csv: recipe is not known at line 2 (ant-1b) = 'merged'." in found
+    assert "Write one of trained, continued, pruned, distilled" in found
+
+
+def test_a_hub_name_is_that_of_one_model(problems_of):
+    assert problems_of(models=with_column("hub_name", "ants/Ant-1B", "ants/Ant-7B")) == []
+    assert problems_of(models=with_column("hub_name", "", "")) == []
+    found = only(problems_of(models=with_column("hub_name", "ants/Ant", "ants/Ant")))
+    assert "hub_name repeats an earlier row at line 3 (ant-7b) = 'ants/Ant'." in found
+
+
+def test_a_developer_is_any_text(problems_of):
+    assert problems_of(models=with_column("developer", "The Ants", "")) == []
 
 
 @pytest.mark.parametrize("release", ["2024", "2024-13", "2024-3", "Mar-24", "2024-03-01"])

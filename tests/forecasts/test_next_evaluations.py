@@ -148,7 +148,7 @@ SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
 
 @pytest.fixture(scope="module")
 def followed():
-    table = load_table().select(
+    table = load_table("classic").select(
         benchmarks=["mmlu", "gsm8k", "hellaswag", "arc_challenge", "bbh"],
         families=["llama", "llama-2", "pythia", "qwen1.5"],
     )
@@ -174,20 +174,20 @@ def test_nothing_is_revealed_twice(followed):
 
 
 def test_cases_have_two_sizes_and_most_scores():
-    cases = advice_cases(load_table())
-    assert len(cases) == len({case.lineage for case in cases}) == 16
-    models = load_table().models
+    cases = advice_cases(load_table("classic"))
+    assert len(cases) == len({case.lineage for case in cases}) == 17
+    models = load_table("classic").models
     for case in cases:
         assert models.loc[case.smallest, "family"] == models.loc[case.largest, "family"]
         assert models.loc[case.smallest, "n_params"] < models.loc[case.largest, "n_params"]
 
 
 def test_a_table_without_two_sizes_is_refused():
-    table = load_table().select(benchmarks=["mmlu", "gsm8k"], models=["yi-6b", "llama-7b"])
+    table = load_table("classic").select(benchmarks=["mmlu", "gsm8k"], models=["yi-6b", "llama-7b"])
     with pytest.raises(SkillscaleError, match="no lineage"):
         run_advice(Refits(table, SPEC))
 
 
 def test_an_unknown_lineage_is_refused():
     with pytest.raises(UnknownNameError, match="Nearest: 'llama"):
-        run_advice(Refits(load_table(), SPEC), lineages=["lama"])
+        run_advice(Refits(load_table("classic"), SPEC), lineages=["lama"])

@@ -71,8 +71,8 @@ def test_v1_repeats_merges_flags_and_impossible_scores(read):
     said, doubts = "\n".join(report.said), "\n".join(report.doubts)
     assert table.wide().loc["org/ant-7b-v2", "mmlu"] == 0.47  # not that of the 4 bits
     assert "1 row of 1 model that has several is left out: org/ant-7b-v2" in said
-    assert "1 merges (--merges keeps them) are left out" in said
-    assert "1 rows flagged by the leaderboard (--flagged keeps them) are left out" in said
+    assert "1 row left out: merges (--merges keeps them)" in said
+    assert "1 row left out: flagged by the leaderboard (--flagged keeps them)" in said
     assert "hellaswag is far below guessing" in doubts
     assert "org/ant-13b-v2 = 0.02" in doubts
     assert "the size of org/secret is not known" in doubts

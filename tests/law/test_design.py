@@ -20,7 +20,7 @@ from skillscale.law.design import (
     token_prior,
 )
 
-SHIPPED = load_table()
+SHIPPED = load_table("classic")
 
 
 def test_leaderboard_benchmarks_are_the_default():

@@ -151,7 +151,7 @@ def test_skills_are_checked_as_they_are_read(sampled):
 
 @pytest.mark.slow
 def test_a_new_benchmark_may_read_exploratory_skills_with_a_minus(explored, approximate, table):
-    humaneval = load_table().wide()["humaneval"].reindex(table.models.index).dropna()
+    humaneval = load_table("classic").wide()["humaneval"].reindex(table.models.index).dropna()
     scores = humaneval.reset_index()
     found = [add_benchmark(f, scores, n_items=164, seed=1) for f in (explored, approximate)]
     loading = [f.tree.posterior["loading"].sel(benchmark="humaneval") for f in found]

@@ -39,12 +39,14 @@ def test_comments_name_no_key_that_is_not_there():
 
 
 def test_skills_are_kept_as_far_as_their_anchors_have_scores():
-    table = load_table().select(benchmarks=["mmlu", "ifeval", "bbh"])
+    table = load_table("classic").select(benchmarks=["mmlu", "ifeval", "bbh"])
     assert starter(table).skills == ("knowledge", "instruction_following")
 
 
 def test_a_table_of_other_benchmarks_gets_skills_of_its_own_that_can_be_fitted():
-    table = load_table().select(benchmarks=["bbh", "math_lvl_5", "musr", "gpqa", "mmlu_pro"])
+    table = load_table("classic").select(
+        benchmarks=["bbh", "math_lvl_5", "musr", "gpqa", "mmlu_pro"]
+    )
     spec = starter(table)
     assert len(spec.skills) == 3
     assert spec.skills == tuple(f"{anchor}_skill" for anchor in spec.anchors)
@@ -52,6 +54,6 @@ def test_a_table_of_other_benchmarks_gets_skills_of_its_own_that_can_be_fitted()
 
 
 def test_a_table_without_an_anchor_for_half_of_its_models_is_refused():
-    table = load_table().select(benchmarks=["humaneval"])
+    table = load_table("classic").select(benchmarks=["humaneval"])
     with pytest.raises(SpecError, match="none can anchor a skill"):
         starter(dataclasses.replace(table, scores=table.scores.iloc[:0]))

@@ -236,7 +236,7 @@ def test_figures_leave_the_style_alone_and_save_without_a_display(forecast, actu
 @pytest.fixture
 def flat_law(monkeypatch) -> SimpleNamespace:
     """What score curves need of a fit, and a forecast of 50 points for everything."""
-    table, spec = sk.load_table(), sk.Spec()
+    table, spec = sk.load_table("classic"), sk.Spec()
 
     def forecast(_, plan: pd.DataFrame, *, seed: int) -> xr.Dataset:
         values = (("model", "benchmark"), np.full((len(plan), 1), 0.5))

@@ -37,7 +37,7 @@ N_ITEMS = 164
 @pytest.fixture(scope="module")
 def humaneval(table) -> pd.DataFrame:
     """HumanEval of the models of the shared fits."""
-    scores = load_table().wide()["humaneval"].reindex(table.models.index)
+    scores = load_table("classic").wide()["humaneval"].reindex(table.models.index)
     return scores.dropna().reset_index()
 
 
@@ -266,7 +266,7 @@ def test_all_problems_are_listed_at_once(sampled):
 
 
 def test_what_the_table_lists_is_looked_up_and_can_be_overruled():
-    table = load_table()
+    table = load_table("classic")
     scores = table.wide()["humaneval"].dropna().reset_index()
     options = {"title": None, "chance": None, "n_items": None}
     models = list(table.models.index)

@@ -34,11 +34,11 @@ from skillscale.runs.best_sizes import (
     PARTED,
     optima,
 )
-from skillscale.runs.coefficients import coefficients, exponents
 from skillscale.runs.coupling import coupled_order, residual_correlation
 from skillscale.runs.estimation import isoflop
 from skillscale.runs.estimators import Estimator, IsoFlop
 from skillscale.runs.forecast import forecast_losses
+from skillscale.runs.laws import coefficients, exponents
 from skillscale.runs.mixes import mix_effects
 from skillscale.runs.size_ratios import ALL_GROUPS, ratios
 from skillscale.runs.skills import by_skill, load_skills

@@ -11,9 +11,9 @@ import pytest
 
 from skillscale.errors import FitFileError, RunsError, UnknownNameError
 from skillscale.runs.best_sizes import optima
-from skillscale.runs.coefficients import exponents
 from skillscale.runs.estimation import isoflop, load_isoflop
 from skillscale.runs.forecast import forecast_losses
+from skillscale.runs.laws import exponents
 from skillscale.runs.size_ratios import ratios
 from skillscale.runs.storage import SCHEMA
 

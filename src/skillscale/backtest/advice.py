@@ -51,7 +51,7 @@ def advice_cases(table: Table) -> list[Case]:
 
     Example:
         >>> from skillscale import load_table
-        >>> [case for case in advice_cases(load_table()) if case.lineage == "llama-2"]
+        >>> [case for case in advice_cases(load_table("classic")) if case.lineage == "llama-2"]
         [Case(lineage='llama-2', smallest='llama-2-7b', largest='llama-2-70b')]
     """
     scores = table.wide()[setting_benchmarks(table, "v1+v2")]

@@ -57,7 +57,7 @@ def flops(problem: Problem) -> Forecast:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.folds import sloth_folds
         >>> from skillscale.backtest.problem import make_problem
-        >>> table = load_table()
+        >>> table = load_table("classic")
         >>> problem = make_problem(sloth_folds(table, 1, "v1")[0], table, ["mmlu", "gsm8k"])
         >>> [law(problem).mean.shape for law in (flops, last_observed, pca_flops)]
         [(188, 2), (188, 2), (188, 2)]

@@ -53,7 +53,7 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
     nothing else of their lineage.
 
     Args:
-        table: the shipped table.
+        table: the classic table.
         n_seen: models seen per family, 1 or 2.
         setting: ``v1``, ``v2`` or ``v1+v2``.
 
@@ -65,7 +65,7 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
 
     Example:
         >>> from skillscale import load_table
-        >>> folds = sloth_folds(load_table(), 1, "v1+v2")
+        >>> folds = sloth_folds(load_table("classic"), 1, "v1+v2")
         >>> len(folds), folds[0].name, list(folds[0].seen.index), len(folds[0].test)
         (11, 'bloom', ['bloom-560m'], 3)
     """
@@ -74,7 +74,8 @@ def sloth_folds(table: Table, n_seen: int, setting: str) -> list[Fold]:
     size = published.covariates().dropna()["n_params"]
     benchmarks = setting_benchmarks(table, setting)
     complete = table.wide()[benchmarks].dropna()
-    complete = complete[complete.index.isin(size.index)]
+    had = size.index.intersection(published.evaluated_on(setting))
+    complete = complete[complete.index.isin(had)]
     families = table.models["family"]
     absent = sorted(set(rows["family"]) - set(families.loc[complete.index]))
     if absent:
@@ -111,7 +112,7 @@ def time_ordered_folds(table: Table, n_seen: int, cuts: Sequence[str] = CUTS) ->
 
     Example:
         >>> from skillscale import load_table
-        >>> [f.name for f in time_ordered_folds(load_table(), 2, ["2024-05"])]
+        >>> [f.name for f in time_ordered_folds(load_table("classic"), 2, ["2024-05"])]
         ['qwen2 from 2024-05', 'smollm from 2024-05', 'yi-1.5 from 2024-05']
     """
     wide = table.wide()[setting_benchmarks(table, "v1+v2")]
@@ -152,7 +153,7 @@ def leave_benchmarks_folds(table: Table, n_known: int, seed: int = 0) -> list[Fo
 
     Example:
         >>> from skillscale import load_table
-        >>> folds = leave_benchmarks_folds(load_table(), 3)
+        >>> folds = leave_benchmarks_folds(load_table("classic"), 3)
         >>> int(folds[0].seen.notna().sum().sum()), folds[0].n_test
         (3, 9)
     """
@@ -187,7 +188,7 @@ def setting_benchmarks(table: Table, setting: str) -> list[str]:
 
     Example:
         >>> from skillscale import load_table
-        >>> setting_benchmarks(load_table(), "v1")
+        >>> setting_benchmarks(load_table("classic"), "v1")
         ['mmlu', 'arc_challenge', 'hellaswag', 'winogrande', 'truthfulqa', 'gsm8k']
     """
     leaderboard = table.benchmarks["leaderboard"]

@@ -54,9 +54,9 @@ def new_benchmark_folds(
 
     Example:
         >>> from skillscale import load_table
-        >>> folds = new_benchmark_folds(load_table().wide()["musr"], 10)
+        >>> folds = new_benchmark_folds(load_table("classic").wide()["musr"], 10)
         >>> len(folds), folds[0].name, len(folds[0].seen), len(folds[0].test)
-        (5, 'musr from 10, 1', 10, 103)
+        (5, 'musr from 10, 1', 10, 120)
     """
     column = scores.dropna().to_frame()
     if not 0 < n_models < len(column):

@@ -53,7 +53,7 @@ def make_problem(fold: Fold, table: Table, benchmarks: list[str]) -> Problem:
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.folds import sloth_folds
-        >>> table = load_table()
+        >>> table = load_table("classic")
         >>> problem = make_problem(sloth_folds(table, 1, "v1")[0], table, ["mmlu", "gsm8k"])
         >>> problem.scores.shape, problem.chance.tolist()
         ((188, 2), [0.25, 0.0])

@@ -21,6 +21,7 @@ from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_bench
 from skillscale.backtest.refits import METHOD, Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.studies import Protocol, Study, run_studies
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.law.spec import Spec
@@ -59,12 +60,12 @@ def backtest(
             known ones; ``new-benchmark``, a benchmark left out of the fit by a few models' scores.
         n_seen: models seen of every new family (``sloth`` and ``time-ordered``).
         setting: benchmarks of the published comparison: ``v1``, ``v2`` or ``v1+v2``.
-        covariates: sizes and token counts as ``published`` with the comparison (the default for
-            ``sloth``) or ``corrected`` (the default otherwise).
+        covariates: sizes, token counts and scores as ``published`` with the comparison (the default
+            for ``sloth``) or ``corrected`` (the default otherwise).
         cuts: first months of the test period of ``time-ordered``.
         known: numbers of known scores of ``leave-benchmarks``.
         n_models: numbers of models with a score of ``new-benchmark``.
-        table: models and scores; the shipped table by default.
+        table: models and scores; the classic table by default.
         spec: the configuration; the declared one by default.
         method: how every posterior is found.
         baselines: names of baselines to run (``new-benchmark`` has two of its own).
@@ -85,7 +86,7 @@ def backtest(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -147,9 +148,9 @@ def backtest_published(
     """All six settings of the published comparison (arXiv:2412.06540); settings share posteriors.
 
     Args:
-        covariates: sizes and token counts as ``published`` with the comparison (the default) or
-            ``corrected``.
-        table: models and scores; the shipped table by default.
+        covariates: sizes, token counts and scores as ``published`` with the comparison (the
+            default) or ``corrected``.
+        table: models and scores; the classic table by default.
         spec: the configuration; the declared one by default.
         method: how every posterior is found.
         baselines: names of baselines to run.
@@ -212,7 +213,7 @@ def make_study(
         SkillscaleError: there is no such protocol or setting, or no fold.
 
     Example:
-        >>> len(make_study("sloth", load_table(), setting="v1").folds)
+        >>> len(make_study("sloth", load_table("classic"), setting="v1").folds)
         19
     """
     protocol = _member(Protocol, protocol)
@@ -245,9 +246,9 @@ def _member(kind: type[Kind], name: str) -> Kind:
 
 
 def _with_covariates(table: Table | None, covariates: Covariates | str) -> tuple[Table, Covariates]:
-    """The table, shipped if none is given, with the sizes and token counts asked for."""
+    """The table, the classic one if none is given, with the covariates asked for."""
     covariates = _member(Covariates, covariates)
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     if covariates is Covariates.PUBLISHED:
-        table = published.with_published_covariates(table)
+        table = published.as_published(table)
     return table, covariates

@@ -6,7 +6,8 @@ import dataclasses
 
 import pandas as pd
 
-from skillscale.data.table import Table, shipped_directory
+from skillscale.data.shipped import shipped_directory
+from skillscale.data.table import Table
 from skillscale.errors import SkillscaleError
 
 SETTINGS = ("v1", "v2", "v1+v2")
@@ -67,7 +68,28 @@ def covariates() -> pd.DataFrame:
         >>> f"{covariates().loc['bloom-1b1', 'n_params']:.2g}"
         '1e+09'
     """
-    return _read("published_covariates").set_index("model").drop(columns="source")
+    rows = _read("published_covariates").set_index("model")
+    return rows[["n_params", "n_tokens"]]
+
+
+def evaluated_on(setting: str) -> pd.Index:
+    """Models that the published experiment had all scores of.
+
+    The classic table has later scores of some others, which the comparison didn't know.
+
+    Args:
+        setting: leaderboards, joined by ``+``.
+
+    Returns:
+        Names of models.
+
+    Example:
+        >>> len(evaluated_on("v1")), len(evaluated_on("v2")), len(evaluated_on("v1+v2"))
+        (160, 113, 85)
+    """
+    had = _read("published_covariates").set_index("model")["leaderboards"].str.split("+")
+    asked = set(setting.split("+"))
+    return had.index[had.map(asked.issubset)]
 
 
 def optima() -> pd.DataFrame:
@@ -94,7 +116,7 @@ def with_published_covariates(table: Table) -> Table:
 
     Example:
         >>> from skillscale.data.table import load_table
-        >>> table = with_published_covariates(load_table())
+        >>> table = with_published_covariates(load_table("classic"))
         >>> f"{table.models.loc['bloom-1b1', 'n_params']:.2g}"
         '1e+09'
     """
@@ -105,6 +127,50 @@ def with_published_covariates(table: Table) -> Table:
     models.loc[known, "n_active_params"] = values.loc[known, "n_params"]
     models.loc[known, "n_tokens"] = values.loc[known, "n_tokens"]
     return dataclasses.replace(table, models=models)
+
+
+def with_published_scores(table: Table) -> Table:
+    """The same models, with the leaderboard scores that the published experiment had of them.
+
+    Args:
+        table: models and scores.
+
+    Returns:
+        The table without scores on leaderboards that a model had none on, and with those that were
+        corrected since as they were. Models that were no part of the experiment stay as they are.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> with_published_scores(load_table("classic"))
+        Table(188 models of 68 families, 15 benchmarks, 1816 scores)
+    """
+    leaderboard = table.scores["benchmark"].map(table.benchmarks["leaderboard"])
+    is_later = pd.Series(False, index=table.scores.index)
+    for name in ("v1", "v2"):
+        others = covariates().index.difference(evaluated_on(name))
+        is_later |= (leaderboard == name) & table.scores["model"].isin(others)
+    scores = table.scores[~is_later].reset_index(drop=True)
+    cell = ["model", "benchmark"]
+    before = scores[cell].merge(_read("published_scores"), on=cell, how="left")["score"]
+    scores = scores.assign(score=before.fillna(scores["score"]))
+    return dataclasses.replace(table, scores=scores)
+
+
+def as_published(table: Table) -> Table:
+    """The table as the published experiment had it: its sizes, token counts and scores.
+
+    Args:
+        table: models and scores.
+
+    Returns:
+        The table; models that were no part of the experiment stay as they are.
+
+    Example:
+        >>> from skillscale.data.table import load_table
+        >>> as_published(load_table("classic")).wide().loc["bloom-1b1", "mmlu"]
+        np.float64(0.267)
+    """
+    return with_published_covariates(with_published_scores(table))
 
 
 def _of_setting(rows: pd.DataFrame, n_seen: int, setting: str) -> pd.DataFrame:

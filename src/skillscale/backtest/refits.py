@@ -44,7 +44,7 @@ class Refits:
 
     Example:
         >>> from skillscale import load_table
-        >>> table = load_table().select(
+        >>> table = load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

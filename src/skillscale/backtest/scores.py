@@ -37,7 +37,7 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.folds import sloth_folds
-        >>> table = load_table()
+        >>> table = load_table("classic")
         >>> rows = cells(sloth_folds(table, 1, "v1")[0], table)
         >>> rows[["fold", "model", "benchmark", "n_known", "actual"]].head(2)
             fold  model      benchmark  n_known  actual

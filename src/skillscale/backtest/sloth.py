@@ -102,7 +102,7 @@ def evaluated(table: Table, benchmarks: list[str]) -> Evaluated:
 
     Example:
         >>> from skillscale import load_table
-        >>> evaluated(load_table(), ["mmlu", "gsm8k"]).score.shape
+        >>> evaluated(load_table("classic"), ["mmlu", "gsm8k"]).score.shape
         (152, 2)
     """
     wide = table.wide()[benchmarks].dropna()
@@ -143,7 +143,7 @@ def fit_published(
 
     Example:
         >>> from skillscale import load_table
-        >>> data = evaluated(load_table(), ["mmlu", "gsm8k", "hellaswag"])
+        >>> data = evaluated(load_table("classic"), ["mmlu", "gsm8k", "hellaswag"])
         >>> law = fit_published(data, 1)
         >>> law.slope.shape, law.loading.shape
         ((3, 1), (3, 1))
@@ -216,7 +216,7 @@ def sloth(problem: Problem, n_skills: int = 3) -> Forecast:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.folds import sloth_folds
         >>> from skillscale.backtest.problem import make_problem
-        >>> table = load_table()
+        >>> table = load_table("classic")
         >>> problem = make_problem(sloth_folds(table, 1, "v1")[0], table, ["mmlu", "gsm8k"])
         >>> sloth(problem, 1).mean.shape
         (188, 2)

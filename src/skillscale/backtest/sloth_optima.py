@@ -46,7 +46,7 @@ def whitened(law: PublishedLaw, data: Evaluated) -> PublishedLaw:
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.sloth import evaluated, fit_published
-        >>> data = evaluated(load_table(), ["mmlu", "gsm8k", "hellaswag"])
+        >>> data = evaluated(load_table("classic"), ["mmlu", "gsm8k", "hellaswag"])
         >>> law = fit_published(data, 2, steps=50)
         >>> white = whitened(law, data)
         >>> _, family = data.families()
@@ -75,7 +75,7 @@ def mixed(law: PublishedLaw, matrix: Float[np.ndarray, "skill new"]) -> Publishe
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.sloth import evaluated, fit_published
-        >>> data = evaluated(load_table(), ["mmlu", "gsm8k", "hellaswag"])
+        >>> data = evaluated(load_table("classic"), ["mmlu", "gsm8k", "hellaswag"])
         >>> law = fit_published(data, 2, steps=50)
         >>> new = mixed(law, np.array([[1.0, 0.5], [0.0, 1.0]]))
         >>> np.allclose(new.efficiency @ new.loading.T, law.efficiency @ law.loading.T)
@@ -108,7 +108,7 @@ def rotations(
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.sloth import evaluated, fit_published
-        >>> data = evaluated(load_table(), ["mmlu", "gsm8k", "hellaswag"])
+        >>> data = evaluated(load_table("classic"), ["mmlu", "gsm8k", "hellaswag"])
         >>> law = fit_published(data, 2, steps=50)
         >>> criteria = [criterion for _, criterion in rotations(law, data, starts=3)]
         >>> len(criteria), criteria == sorted(criteria)
@@ -140,7 +140,7 @@ def ordered(law: PublishedLaw, data: Evaluated, anchors: tuple[str, ...]) -> Pub
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.sloth import evaluated, fit_published
-        >>> data = evaluated(load_table(), ["mmlu", "gsm8k", "hellaswag"])
+        >>> data = evaluated(load_table("classic"), ["mmlu", "gsm8k", "hellaswag"])
         >>> law = fit_published(data, 2, steps=50)
         >>> bool((np.diag(ordered(law, data, ("mmlu", "gsm8k")).loading) > 0).all())
         True

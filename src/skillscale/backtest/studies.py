@@ -174,7 +174,7 @@ def plan_and_seen(fold: Fold, table: Table) -> tuple[pd.DataFrame, pd.DataFrame]
     Example:
         >>> from skillscale import load_table
         >>> from skillscale.backtest.folds import sloth_folds
-        >>> table = load_table()
+        >>> table = load_table("classic")
         >>> plan, seen = plan_and_seen(sloth_folds(table, 1, "v1")[0], table)
         >>> plan["model"].tolist(), seen[["model", "mmlu"]].to_numpy().tolist()
         (['bloom-1b1', 'bloom-3b', 'bloom-7b1', 'bloom'], [['bloom-560m', 0.2422]])

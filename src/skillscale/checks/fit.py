@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
-import arviz_stats as azs
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -18,6 +18,9 @@ from skillscale.intervals import tails
 from skillscale.law.slope_evidence import at_reference_budget
 from skillscale.posterior.result import Fit
 from skillscale.skills.reading import TURNED, read_skills
+
+if TYPE_CHECKING:
+    import arviz_stats as azs
 
 REPORTED = (*TURNED, "expected_score")
 PREDICTIVE_INTERVAL = 0.9
@@ -46,7 +49,7 @@ def check(fit: Fit) -> list[Check]:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -80,7 +83,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     Example:
         >>> import dataclasses
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -96,6 +99,8 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
             "a fit of one chain can't be diagnosed: chains are compared with each other. "
             "Fit with --method nuts, and --chains 2 or more."
         )
+    import arviz_stats as azs  # half a second
+
     draws = read_skills(fit).draws  # before they are read, exploratory skills have no orientation
     shape = draws.sizes["chain"], draws.sizes["draw"]
     scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
@@ -131,7 +136,7 @@ def predictive_coverage(fit: Fit) -> xr.DataArray:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -159,6 +164,8 @@ def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
 
 
 def _convergence(fit: Fit) -> list[Check]:
+    import arviz_stats as azs
+
     table = diagnostics(fit)
     rhat, bulk = float(table["rhat"].max()), float(table["ess_bulk"].min())
     worst = table.sort_values("rhat").iloc[-1]
@@ -268,7 +275,7 @@ def loo(fit: Fit) -> azs.ELPDData:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -277,6 +284,8 @@ def loo(fit: Fit) -> azs.ELPDData:
         >>> int(found.n_data_points), found.pareto_k.shape
         (46, (46,))
     """
+    import arviz_stats as azs
+
     values = fit.log_likelihood()
     posterior = fit.tree.posterior
     shape = posterior.sizes["chain"], posterior.sizes["draw"]

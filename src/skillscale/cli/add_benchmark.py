@@ -7,18 +7,17 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import FitFile, Force, Seed, Style, app
+from skillscale.cli.app import app
+from skillscale.cli.inputs import FitFile, Force, Seed, Style, read_fit
 from skillscale.cli.output import Format, Row, note, number, print_rows
 from skillscale.data.new_scores import FEWEST, read_benchmarks, read_new_scores
 from skillscale.files import require_writable
 from skillscale.formatting import format_points
 from skillscale.posterior.add_benchmark import add_benchmark, benchmark_rows
-from skillscale.posterior.result import Fit
 
 
 @app.command("add-benchmark")
 def add_benchmark_command(
-    fit_file: FitFile,
     scores: Annotated[
         Path,
         typer.Option(
@@ -28,6 +27,7 @@ def add_benchmark_command(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where to save the extended fit (.nc).")
     ],
+    fit_file: FitFile = None,
     title: Annotated[str | None, typer.Option(help="Name to print.")] = None,
     chance: Annotated[
         float | None,
@@ -50,7 +50,7 @@ def add_benchmark_command(
     require_writable(output, force=force)
     frame = read_new_scores(scores)
     extended = add_benchmark(
-        Fit.load(fit_file),
+        read_fit(fit_file),
         frame,
         title=title,
         chance=chance,

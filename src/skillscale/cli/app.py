@@ -1,73 +1,109 @@
-"""Commands of ``skillscale``: each reads its input, calls one verb of the API, and prints."""
+"""The application: its commands, and what it does where one fails.
+
+A command imports what it uses when it is asked for; until then, its name and a line are known.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Annotated, TypeVar
+from importlib import import_module
+from typing import Annotated, Any
 
-import jax
-import pandas as pd
 import typer
-import xarray as xr
+from typer.core import TyperCommand, TyperGroup
 
 from skillscale import __version__
-from skillscale.cli.output import Format, Row, messages, note, number
-from skillscale.data.observed import read_observed
-from skillscale.data.plan import read_plan
-from skillscale.data.table import Table, load_table
-from skillscale.errors import SkillscaleError, SpecError, TableError
-from skillscale.forecasts.doubts import Doubt
-from skillscale.forecasts.weights import RELIABLE_PARETO_K
-from skillscale.formatting import MISSING, format_points
-from skillscale.law.spec import Spec
-from skillscale.posterior.result import Fit
+from skillscale.errors import SkillscaleError
 
-T = TypeVar("T")
+COMMANDS = {
+    "demo": ("demo", "Hold out a lineage, fit the rest, forecast its large models, and compare."),
+    "data": ("data", "Tables of models, benchmarks and scores."),
+    "import": ("imports", "Files that others wrote, as tables: harnesses, leaderboards, tables."),
+    "fit": ("fit", "Fit the law to a table of scores: by default the shipped one."),
+    "check": ("fit", "Check convergence, fit and influence; exit code 1 if anything FAILs."),
+    "forecast": (
+        "forecast",
+        "Forecast scores: of a fitted family, of a new one, or of one never observed.",
+    ),
+    "next": (
+        "next_evaluations",
+        "Rank what to evaluate or train next by how much it is expected to narrow a forecast.",
+    ),
+    "optimum": (
+        "optimum",
+        "Best size and tokens for a skill, a benchmark or a target, and whether the data know it.",
+    ),
+    "pass-at-k": (
+        "pass_at_k",
+        "Forecast how much of a benchmark is solved by at least one of k attempts.",
+    ),
+    "isoflop": (
+        "isoflop",
+        "Best sizes and tokens by skill from controlled runs, with intervals.",
+    ),
+    "skills": (
+        "skills",
+        "What the skills are: which benchmarks read them, which families have them.",
+    ),
+    "families": (
+        "fit",
+        "List the families of a fit, with their lineage, tuning, release and sizes.",
+    ),
+    "priors": ("fit", "Print every prior with its numbers, before anything is sampled."),
+    "spec": ("fit", "Print a specification to start from: every key with its value and meaning."),
+    "add-benchmark": (
+        "add_benchmark",
+        "Add benchmarks to a fit from the scores of a few of its models, without fitting again.",
+    ),
+    "backtest": (
+        "backtest",
+        "Forecast what is known already from what would have been known before, and compare.",
+    ),
+    "backtest-next": (
+        "backtest_next",
+        "Does the advice of skillscale next pay? Reveal true scores as advised, and at random.",
+    ),
+}
+"""Module of every command, and the line about it: the first of its docstring."""
 
-N_DOUBTS = 5
-"""Scores of a table that are named."""
+
+class Commands(TyperGroup):
+    """Commands that are imported when they are called, in the order of `COMMANDS`.
+
+    Typer has Click inside, or beside itself, by its version; its types are left open here.
+    """
+
+    is_listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of all commands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A command; while help is printed, what stands for one that is not imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, line = COMMANDS[cmd_name]
+        if cmd_name not in self.commands:
+            if self.is_listing:
+                return TyperCommand(cmd_name, help=line)
+            import_module(f"skillscale.cli.{module}")
+            self.commands.update(typer.main.get_group(app).commands)
+        return self.commands[cmd_name]
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help of all commands."""
+        self.is_listing = True
+        super().format_help(ctx, formatter)
+        self.is_listing = False
+
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Tables of models, benchmarks and scores.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
-
-FitFile = Annotated[Path, typer.Argument(help="A fit, as written by skillscale fit.")]
-Style = Annotated[Format, typer.Option("--format", help="How results are printed.")]
-Seed = Annotated[int, typer.Option(help="The only source of randomness.")]
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data", help="Directory with models.csv, scores.csv, benchmarks.csv."),
-]
-PlanFile = Annotated[
-    Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
-]
-ObservedFile = Annotated[
-    Path | None,
-    typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
-]
-Refit = Annotated[bool, typer.Option(help="Fit again with observed scores that surprise the fit.")]
-KeepDoubted = Annotated[
-    bool, typer.Option("--keep-doubted", help="Let scores count that contradict the rest.")
-]
-Normalised = Annotated[
-    bool,
-    typer.Option("--normalised", help="Observed scores are leaderboard v2's: chance subtracted."),
-]
-Strict = Annotated[
-    bool, typer.Option("--strict", help="End in exit code 1 where anything observed is doubted.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
-SpecFile = Annotated[
-    Path | None,
-    typer.Option("--spec", help="Specification, TOML; `skillscale spec` writes one, explained."),
-]
 
 
 def _print_version(is_asked: bool) -> None:
@@ -88,104 +124,21 @@ def options(
     """Bayesian skill scaling laws: forecast benchmark scores, find compute optima."""
 
 
-def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
-    """Table and specification that a command was given, or the defaults."""
-    return load_table(data), Spec() if spec is None else Spec.read(spec)
-
-
-def read_models(
-    plan: Path, observed: Path | None, fit: Fit, *, normalised: bool
-) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Planned and observed models of a command, or an error with the problems of both files."""
-    problems: list[str] = []
-    planned = seen = None
-    try:
-        planned = read_plan(plan)
-    except TableError as error:
-        problems += error.problems
-    try:
-        if observed is not None:
-            seen = read_observed(observed, fit.table.benchmarks, is_normalised=normalised)
-    except TableError as error:
-        problems += error.problems
-    if planned is None or problems:
-        raise TableError(problems)
-    for sentence in [] if seen is None else seen.attrs["said"]:
-        note(f"Assumed: {sentence}")
-    return planned, seen
-
-
-@contextmanager
-def naming(
-    file: str | Path | None, kind: type[SkillscaleError], *others: type[SkillscaleError]
-) -> Iterator[None]:
-    """Errors that come of what a file holds, if one was given, begin with its name."""
-    try:
-        yield
-    except (kind, *others) as error:
-        if file is None or Path(file).name in str(error):
-            raise
-        raise kind(f"{file}: {error}") from error
-
-
-def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]:
-    """Parts of an option that lists values, or an error that says what is wanted."""
-    try:
-        return [kind(part) for part in text.split(",")]
-    except ValueError as error:
-        raise SpecError(f"{wanted}; found {text!r}.") from error
-
-
-def names(text: str | None) -> list[str] | None:
-    """Names of an option that lists them, separated by commas."""
-    return None if text is None else [name.strip() for name in text.split(",")]
-
-
-def note_doubts(doubts: Sequence[Doubt]) -> None:
-    """Name the worst scores of a table."""
-    for doubt in doubts[:N_DOUBTS]:
-        note(f"Doubt: {doubt}")
-    if len(doubts) > N_DOUBTS:
-        note(f"{len(doubts) - N_DOUBTS} more scores contradict the rest.")
-
-
-def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
-    """Say so where the observed scores surprise the fit."""
-    if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
-        outcome = (
-            "The law was fitted again with them."
-            if result.attrs["is_refit"]
-            else "Intervals are approximate; leave out --no-refit for the exact ones."
-        )
-        note(
-            f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
-            f"> {RELIABLE_PARETO_K}). {outcome}",
-        )
-
-
-def end(result: xr.Dataset | pd.DataFrame, *, strict: bool) -> None:
-    """End a command that printed a result: in exit code 1 where that is asked for and doubted."""
-    if strict and result.attrs.get("doubts"):
-        raise typer.Exit(1)
-
-
-def interval(level: int, row: Row) -> str:
-    """Both ends of an interval of a forecast, in points."""
-    lower, upper = (format_points(number(row, f"{end}_{level}")) for end in ("lower", "upper"))
-    return MISSING if lower == upper == MISSING else f"[{lower}, {upper}]"
-
-
 def main() -> None:
     """Run a command: errors about input end in one message and exit code 2."""
     try:
         app(standalone_mode=True)
     except SkillscaleError as error:
+        from skillscale.cli.output import messages
+
         messages.print(f"[bold red]Error:[/] {type(error).__name__}: ", end="", highlight=False)
         messages.print(str(error), markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
     except Exception:
         if _has_device():
             raise
+        from skillscale.cli.output import note
+
         asked = os.environ.get("JAX_PLATFORMS")
         note(
             f"Error: JAX finds no device for JAX_PLATFORMS={asked}. Unset it to use the processor."
@@ -195,6 +148,8 @@ def main() -> None:
 
 def _has_device() -> bool:
     """Whether JAX can compute at all: what it raises where it can't differs by version."""
+    import jax
+
     try:
         return bool(jax.devices())
     except Exception:

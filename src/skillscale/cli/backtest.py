@@ -18,13 +18,13 @@ from skillscale.backtest.protocols import Covariates, backtest, backtest_publish
 from skillscale.backtest.report import GROUPS, Report, joined, pooled
 from skillscale.backtest.scores import OURS
 from skillscale.backtest.studies import Protocol
-from skillscale.cli.app import (
+from skillscale.cli.app import app
+from skillscale.cli.inputs import (
     DataDir,
     Force,
     Seed,
     SpecFile,
     Style,
-    app,
     comma_separated,
     read_inputs,
 )
@@ -62,7 +62,7 @@ def backtest_command(
     ] = False,
     covariates: Annotated[
         Covariates | None,
-        typer.Option(help="Sizes and tokens; as published by default for the sloth protocol."),
+        typer.Option(help="Sizes, tokens, scores; as published by default for the sloth protocol."),
     ] = None,
     cuts: Annotated[
         str, typer.Option(help="First months of the time-ordered test periods, comma-separated.")

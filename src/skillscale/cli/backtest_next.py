@@ -10,7 +10,8 @@ import typer
 
 from skillscale.backtest.advice import run_advice, summarise
 from skillscale.backtest.refits import Refits
-from skillscale.cli.app import DataDir, Seed, SpecFile, Style, app, names, read_inputs
+from skillscale.cli.app import app
+from skillscale.cli.inputs import DataDir, Seed, SpecFile, Style, names, read_inputs
 from skillscale.cli.output import Format, Row, frame_rows, note, number, print_rows, progress
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.next_evaluations import INTERVAL

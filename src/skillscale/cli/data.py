@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from skillscale.checks.worst_scores import worst_scores
-from skillscale.cli.app import Strict, data_app, note_doubts
+from skillscale.cli.app import app
+from skillscale.cli.inputs import Strict, note_doubts
 from skillscale.cli.output import note, progress
 from skillscale.data.table import load_table, validate
 from skillscale.errors import SkillscaleError
@@ -16,10 +17,16 @@ from skillscale.law.starter import starter
 from skillscale.posterior.fit import fit
 from skillscale.posterior.svi import Svi
 
+data_app = typer.Typer(help="Tables of models, benchmarks and scores.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
 
 @data_app.command("validate")
 def validate_command(
-    directory: Annotated[Path, typer.Argument(help="Directory of the three CSV files.")],
+    directory: Annotated[
+        Path | None,
+        typer.Argument(help="Directory of the three CSV files; the shipped data by default."),
+    ] = None,
     doubts: Annotated[
         bool, typer.Option(help="Compare scores with each other as well, by a quick fit.")
     ] = True,
@@ -32,7 +39,8 @@ def validate_command(
     if problems:
         raise typer.Exit(1)
     table = load_table(directory)
-    typer.echo(f"{directory}: {table!r}, no problems.")
+    where = "shipped data" if directory is None else directory
+    typer.echo(f"{where}: {table!r}, no problems.")
     if not doubts:
         return
     try:

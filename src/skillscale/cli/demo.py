@@ -21,8 +21,10 @@ from rich.text import Text
 
 from skillscale.checks.fit import check
 from skillscale.checks.verdict import Check, Verdict
-from skillscale.cli.app import Force, Seed, app
+from skillscale.cli.app import app
+from skillscale.cli.inputs import Force, Seed
 from skillscale.cli.output import print_table, progress
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.files import require_empty
 from skillscale.forecasts.forecast import forecast
@@ -65,7 +67,7 @@ def run_demo(
         out: directory for ``forecast.png`` and ``fit.nc``, made if need be; they are replaced.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
-        table: models and scores, the held-out lineage among them; the shipped table by default.
+        table: models and scores, the held-out lineage among them; the classic table by default.
         method: how the posterior is found; NUTS with its defaults by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
 
@@ -83,7 +85,7 @@ def run_demo(
     require_empty(out, force=True)
     clock = _Clock()
 
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     rest = table.without_lineages([HELD_OUT_LINEAGE])
     n_held_out = len(table.models) - len(rest.models)
     _say(console, f"Held out: all {n_held_out} models of lineage {HELD_OUT_LINEAGE}.")

@@ -14,17 +14,19 @@ from skillscale.checks.fit import check
 from skillscale.checks.prior import check_prior
 from skillscale.checks.verdict import Verdict
 from skillscale.checks.worst_scores import worst_scores
-from skillscale.cli.app import (
+from skillscale.cli.app import app
+from skillscale.cli.inputs import (
     DataDir,
     FitFile,
     Force,
     Seed,
     SpecFile,
     Style,
-    app,
     naming,
     note_doubts,
+    read_fit,
     read_inputs,
+    read_table,
 )
 from skillscale.cli.output import (
     Format,
@@ -36,7 +38,6 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
-from skillscale.data.table import load_table
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_count, format_interval, format_points
@@ -47,7 +48,6 @@ from skillscale.law.starter import spec_toml, starter
 from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
-from skillscale.posterior.result import Fit
 from skillscale.posterior.svi import Svi
 
 
@@ -69,7 +69,10 @@ def fit_command(
     method: Annotated[MethodName, typer.Option(help="nuts, or svi for a quick look.")] = (
         MethodName.NUTS
     ),
-    draws: Annotated[int | None, typer.Option(min=4, help="Draws kept per chain.")] = None,
+    draws: Annotated[int | None, typer.Option(min=4, help="Draws sampled per chain.")] = None,
+    keep: Annotated[
+        int | None, typer.Option(min=4, help="Draws kept per chain: fewer make a small file.")
+    ] = None,
     chains: Annotated[int | None, typer.Option(min=1, help="Chains (nuts).")] = None,
     target_accept: Annotated[
         float | None,
@@ -103,14 +106,15 @@ def fit_command(
     except KeyboardInterrupt as interrupt:
         note(f"Interrupted: {output} was not written.")
         raise typer.Exit(130) from interrupt
+    result = result if keep is None else result.thin(keep)
     result.save(output)
     note(f"{result!r} saved to {output}")
 
 
 @app.command("check")
-def check_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
+def check_command(fit_file: FitFile = None, style: Style = Format.TABLE) -> None:
     """Check convergence, fit and influence; exit code 1 if anything FAILs."""
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     results = check(loaded)
     rows: list[Row] = [
         {
@@ -212,7 +216,7 @@ def spec_command(
     """Print a specification to start from: every key with its value and meaning."""
     if output is not None:
         require_writable(output, force=force)
-    table = load_table(data)
+    table = read_table(data)
     if skills is None:
         specification = starter(table)
     else:
@@ -226,9 +230,9 @@ def spec_command(
 
 
 @app.command("families")
-def families_command(fit_file: FitFile, style: Style = Format.TABLE) -> None:
+def families_command(fit_file: FitFile = None, style: Style = Format.TABLE) -> None:
     """List the families of a fit, with their lineage, tuning, release and sizes."""
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     rows: list[Row] = [
         {
             "family": str(family),

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import (
+from skillscale.cli.app import app
+from skillscale.cli.inputs import (
     FitFile,
     KeepDoubted,
     Normalised,
@@ -17,23 +18,22 @@ from skillscale.cli.app import (
     Seed,
     Strict,
     Style,
-    app,
     end,
     interval,
     note_surprise,
+    read_fit,
     read_models,
 )
 from skillscale.cli.output import Format, note, number, print_rows, progress
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
-from skillscale.posterior.result import Fit
 
 
 @app.command("forecast")
 def forecast_command(
-    fit_file: FitFile,
     plan: PlanFile,
+    fit_file: FitFile = None,
     observed: ObservedFile = None,
     draws: Annotated[int, typer.Option(min=100, help="Posterior draws to use.")] = 1000,
     refit: Refit = True,
@@ -44,7 +44,7 @@ def forecast_command(
     seed: Seed = 0,
 ) -> None:
     """Forecast scores: of a fitted family, of a new one, or of one never observed."""
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
         result = forecast(

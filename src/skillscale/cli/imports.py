@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import Force, Style, app
+from skillscale.cli.app import app
+from skillscale.cli.inputs import Force, Style
 from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
 from skillscale.data.table import load_table
 from skillscale.errors import SkillscaleError, SpecError
@@ -22,7 +23,7 @@ from skillscale.imports.wide import read_wide
 from skillscale.law.starter import spec_toml, starter
 
 import_app = typer.Typer(
-    help="Files that others wrote, as tables: results of harnesses, leaderboards, tables.",
+    help="Files that others wrote, as tables: harnesses, leaderboards, tables.",
     no_args_is_help=True,
 )
 app.add_typer(import_app, name="import")

@@ -13,7 +13,8 @@ import pandas as pd
 import typer
 
 from skillscale.cli import isoflop_tables as tables
-from skillscale.cli.app import Force, Seed, Style, app, comma_separated, names, naming
+from skillscale.cli.app import app
+from skillscale.cli.inputs import Force, Seed, Style, comma_separated, names, naming
 from skillscale.cli.output import Format, frame_rows, note, print_rows, progress, save_figures
 from skillscale.errors import RunsError, SpecError, UnknownNameError, known_names
 from skillscale.files import require_empty, require_writable, write_text
@@ -21,11 +22,11 @@ from skillscale.law.spec import Spec
 from skillscale.law.starter import evidence_toml
 from skillscale.runs.as_evidence import slope_evidence
 from skillscale.runs.best_sizes import OFF_LAW, optima
-from skillscale.runs.coefficients import coefficients, exponents
 from skillscale.runs.estimation import isoflop, load_isoflop
 from skillscale.runs.estimators import IsoFlop
 from skillscale.runs.forecast import forecast_losses, read_run_plan
 from skillscale.runs.grid import require_groups
+from skillscale.runs.laws import coefficients, exponents
 from skillscale.runs.mixes import load_mixes, mix_effects
 from skillscale.runs.sampling import POORLY_SAMPLED
 from skillscale.runs.size_ratios import AGGREGATE, ratios

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import (
+from skillscale.cli.app import app
+from skillscale.cli.inputs import (
     FitFile,
     KeepDoubted,
     Normalised,
@@ -16,24 +17,23 @@ from skillscale.cli.app import (
     Seed,
     Strict,
     Style,
-    app,
     comma_separated,
     end,
     names,
     note_surprise,
+    read_fit,
     read_models,
 )
 from skillscale.cli.output import Format, Row, frame_rows, note, number, print_rows, progress
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import format_points
-from skillscale.posterior.result import Fit
 
 
 @app.command("next")
 def next_command(
-    fit_file: FitFile,
     plan: PlanFile,
+    fit_file: FitFile = None,
     observed: ObservedFile = None,
     benchmark: Annotated[
         str | None,
@@ -61,7 +61,7 @@ def next_command(
 ) -> None:
     """Rank what to evaluate or train next by how much it is expected to narrow a forecast."""
     wanted = "--sizes takes numbers separated by commas, such as 3e9,8e9"
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
         ranked = next_evaluations(

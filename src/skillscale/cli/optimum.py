@@ -10,17 +10,18 @@ from typing import Annotated
 
 import typer
 
-from skillscale.cli.app import (
+from skillscale.cli.app import app
+from skillscale.cli.inputs import (
     FitFile,
     KeepDoubted,
     Normalised,
     ObservedFile,
     Strict,
     Style,
-    app,
     comma_separated,
     end,
     names,
+    read_fit,
 )
 from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
 from skillscale.data.observed import read_observed
@@ -40,7 +41,6 @@ from skillscale.optima.goal import Goal
 from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import SAFE_LOSS, regret
 from skillscale.optima.table import long_rows
-from skillscale.posterior.result import Fit
 
 Columns = dict[str, Callable[[Row], str]]
 
@@ -51,7 +51,7 @@ SHOWN_MANTISSAS = (1.0, 2.0, 5.0)
 
 @app.command("optimum")
 def optimum_command(
-    fit_file: FitFile,
+    fit_file: FitFile = None,
     flops: Annotated[
         str | None,
         typer.Option(help="Budgets in FLOP, comma-separated, for training and serving."),
@@ -115,7 +115,7 @@ def optimum_command(
         raise SpecError("give one of --flops (a budget) and --reach (a goal).")
     if with_regret and flops is None:
         raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     seen = None
     if observed is not None:
         seen = read_observed(observed, loaded.table.benchmarks, is_normalised=normalised)

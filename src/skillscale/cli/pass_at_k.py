@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 import xarray as xr
 
-from skillscale.cli.app import (
+from skillscale.cli.app import app
+from skillscale.cli.inputs import (
     FitFile,
     KeepDoubted,
     Normalised,
@@ -19,11 +20,11 @@ from skillscale.cli.app import (
     Seed,
     Strict,
     Style,
-    app,
     comma_separated,
     end,
     interval,
     note_surprise,
+    read_fit,
     read_models,
 )
 from skillscale.cli.output import Format, note, number, print_rows, progress
@@ -33,7 +34,6 @@ from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
-from skillscale.posterior.result import Fit
 
 MEANING = {
     Difficulty.BETA: "concentration",
@@ -43,9 +43,9 @@ MEANING = {
 
 @app.command("pass-at-k")
 def pass_at_k_command(
-    fit_file: FitFile,
     benchmark: Annotated[str, typer.Option(help="A benchmark with free-form answers.")],
     plan: PlanFile,
+    fit_file: FitFile = None,
     observed: ObservedFile = None,
     k: Annotated[str, typer.Option(help="Numbers of attempts, comma-separated.")] = ",".join(
         map(str, ATTEMPTS)
@@ -69,7 +69,7 @@ def pass_at_k_command(
     attempts = comma_separated(
         k, int, "--k takes whole numbers separated by commas, such as 1,10,100"
     )
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     sampled = None if items is None else read_items(items)
     with progress("Fitting again") as on_progress:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 import pandas as pd
 import typer
 
-from skillscale.cli.app import FitFile, Force, Style, app
+from skillscale.cli.app import app
+from skillscale.cli.inputs import FitFile, Force, Style, read_fit
 from skillscale.cli.output import (
     Format,
     Row,
@@ -86,7 +87,7 @@ TITLES = {
 
 @app.command("skills")
 def skills_command(
-    fit_file: FitFile,
+    fit_file: FitFile = None,
     show: Annotated[
         Show,
         typer.Option(
@@ -113,7 +114,7 @@ def skills_command(
     if style is Format.CSV and len(asked) > 1:
         names = ", ".join(TABLES)
         raise SpecError(f"csv holds one table: give --show with one of {names}; found {show}.")
-    loaded = Fit.load(fit_file)
+    loaded = read_fit(fit_file)
     reading = read_skills(loaded, rotation)
     needed = asked if out is None else TABLES
     tables = {name: TABLES[name](loaded, reading) for name in needed}

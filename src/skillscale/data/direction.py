@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 FEWEST = 8
 """Models that it takes to tell."""
@@ -58,5 +57,7 @@ def _correlation(one: pd.Series, other: pd.Series) -> tuple[float, float]:
     both = pd.DataFrame({"one": one, "other": other}).dropna()
     if len(both) < FEWEST or both.nunique().min() < 2:
         return float("nan"), 1.0
+    from scipy import stats  # half a second
+
     result = stats.spearmanr(both["one"], both["other"])
     return float(result.statistic), float(result.pvalue)

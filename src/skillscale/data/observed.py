@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 
+from skillscale.data.frames import model_frame
 from skillscale.data.guessing import raw_scores
 from skillscale.data.problems import find_problems, require_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import observed_schema
-from skillscale.data.table import model_frame
 from skillscale.errors import TableError
 
 
@@ -43,7 +43,7 @@ def read_observed(
         >>> from skillscale.data.table import load_table
         >>> path = Path(tempfile.mkdtemp()) / "obs.csv"
         >>> _ = path.write_text("model,n_params,n_tokens,mmlu,gsm8k\nnew-1b,1.2e9,2e12,0.41,\n")
-        >>> observed = read_observed(path, load_table().benchmarks)
+        >>> observed = read_observed(path, load_table("classic").benchmarks)
         >>> observed[["model", "n_active_params", "mmlu", "gsm8k"]]
             model  n_active_params  mmlu  gsm8k
         0  new-1b     1.200000e+09  0.41    NaN

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from skillscale.data.frames import model_frame
 from skillscale.data.problems import checked_cells
 from skillscale.data.rules import decimal_year
 from skillscale.data.schema import plan_schema
-from skillscale.data.table import model_frame
 
 NEW_FAMILY = "new"
 
@@ -37,7 +37,7 @@ def describe(models: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
         >>> from skillscale.data.table import load_table
         >>> sizes = {"n_params": 1e9, "n_tokens": 2e12}
         >>> plan = pd.DataFrame({"model": ["a", "b"], "family": ["llama-2", None], **sizes})
-        >>> describe(plan, load_table().models)[["family", "tuning", "n_active_params"]]
+        >>> describe(plan, load_table("classic").models)[["family", "tuning", "n_active_params"]]
                 family tuning  n_active_params
         model
         a      llama-2   base     1.000000e+09

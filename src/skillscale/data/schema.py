@@ -35,6 +35,7 @@ from skillscale.data.rules import (
 )
 
 TUNINGS = ("base", "instruct")
+RECIPES = ("trained", "continued", "pruned", "distilled", "upscaled", "upcycled", "reasoning")
 PARAMS_RANGE = (1e5, 1e14)
 TOKENS_RANGE = (1e8, 1e15)
 RUN_TOKENS_RANGE = (1e6, 1e15)
@@ -75,6 +76,11 @@ def _model_columns() -> dict[str, pa.Column]:
         lambda cells: cells.isin(TUNINGS),
         "Write base for a pretrained model, instruct for one tuned to follow instructions or chat.",
     )
+    recipe = rule(
+        "recipe is not known",
+        lambda cells: cells.isin(RECIPES),
+        f"Write one of {', '.join(RECIPES)}, or leave the cell empty for trained.",
+    )
 
     params = {1e3: "billions", 1e5: "millions"}
     tokens = {100: "trillions", 1e5: "billions", 1e8: "millions"}
@@ -83,6 +89,7 @@ def _model_columns() -> dict[str, pa.Column]:
         "family": _column("family names the models trained alike at several sizes."),
         "lineage": _optional("lineage is the base family that a family descends from."),
         "tuning": _column("tuning is base or instruct.", tuning),
+        "recipe": _optional("recipe says how the model came about.", recipe),
         "n_params": _count(
             "n_params is the total number of parameters, such as 7e9.", PARAMS_RANGE, params
         ),
@@ -101,6 +108,10 @@ def _model_columns() -> dict[str, pa.Column]:
             nullable=True,
         ),
         "release": _column("release is the month of release, such as 2024-07.", *release()),
+        "developer": _optional("developer is who trained the model."),
+        "hub_name": _optional(
+            "hub_name is the model's name on Hugging Face.", unique_name("hub_name")
+        ),
         "source": _optional("source says where the row is from."),
     }
 

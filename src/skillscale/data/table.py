@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,23 +12,13 @@ from pathlib import Path
 import pandas as pd
 
 from skillscale.data.direction import falling, told
+from skillscale.data.frames import benchmark_frame, model_frame, score_frame
 from skillscale.data.problems import find_problems, read_cells
-from skillscale.data.rules import decimal_year, numbers
 from skillscale.data.schema import benchmarks_schema, models_schema, scores_schema
+from skillscale.data.shipped import ALL, chosen, directory_of, shipped_directory
 from skillscale.errors import TableError, known_names
 
 FILES = ("models.csv", "scores.csv", "benchmarks.csv")
-MODEL_COLUMNS = (
-    "family",
-    "lineage",
-    "tuning",
-    "n_params",
-    "n_active_params",
-    "n_tokens",
-    "release",
-    "release_year",
-)
-BENCHMARK_COLUMNS = ("title", "leaderboard", "n_items", "chance", "metric")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,18 +27,19 @@ class Table:
 
     Attributes:
         models: one row per model, indexed by ``model``: ``family``, ``lineage``, ``tuning``
-            (``base`` or ``instruct``), ``n_params``, ``n_active_params`` and ``n_tokens`` (counts;
-            NaN tokens are not published), ``release`` (``YYYY-MM``), ``release_year`` (the middle
-            of that month as a decimal year), ``source``.
+            (``base`` or ``instruct``), ``recipe`` (``trained`` from scratch unless said otherwise),
+            ``n_params``, ``n_active_params`` and ``n_tokens`` (counts; NaN tokens are not
+            published), ``release`` (``YYYY-MM``), ``release_year`` (the middle of that month as a
+            decimal year), ``developer``, ``hub_name`` (on Hugging Face), ``source``.
         scores: one row per observed score: ``model``, ``benchmark``, ``score`` (a fraction),
             ``source``. A benchmark that a model was not evaluated on has no row.
         benchmarks: one row per benchmark, indexed by ``benchmark``: ``title``, ``leaderboard``,
             ``n_items`` (questions), ``chance`` (the score of guessing), ``metric``, ``source``.
 
     Example:
-        >>> table = load_table()
+        >>> table = load_table("classic")
         >>> table
-        Table(188 models of 68 families, 15 benchmarks, 1816 scores)
+        Table(188 models of 68 families, 15 benchmarks, 1918 scores)
         >>> table.select(benchmarks=["mmlu", "gsm8k"], models=["llama-2-7b", "yi-6b"]).wide()
         benchmark     mmlu   gsm8k
         model
@@ -87,9 +78,9 @@ class Table:
             UnknownNameError: a name is not in this table.
 
         Example:
-            >>> load_table().select(benchmarks=["eq_bench_v2"])
+            >>> load_table("classic").select(benchmarks=["eq_bench_v2"])
             Table(15 models of 6 families, 1 benchmarks, 15 scores)
-            >>> load_table().select(benchmarks=["mmlu"], families=["llama", "llama-2"])
+            >>> load_table("classic").select(benchmarks=["mmlu"], families=["llama", "llama-2"])
             Table(7 models of 2 families, 1 benchmarks, 7 scores)
         """
         of_model = self.models["family"]
@@ -120,7 +111,7 @@ class Table:
             UnknownNameError: a name is not in this table.
 
         Example:
-            >>> load_table().without_models(["gpt2", "gpt2-large"])
+            >>> load_table("classic").without_models(["gpt2", "gpt2-large"])
             Table(186 models of 66 families, 15 benchmarks, ... scores)
         """
         left_out = known_names("model", names, self.models.index, "this table")
@@ -143,7 +134,7 @@ class Table:
             UnknownNameError: a name is no lineage of this table.
 
         Example:
-            >>> load_table().without_lineages(["gpt-2"])
+            >>> load_table("classic").without_lineages(["gpt-2"])
             Table(186 models of 66 families, 15 benchmarks, ... scores)
         """
         lineages = self.models["lineage"]
@@ -162,7 +153,7 @@ class Table:
             benchmarks those of this table.
 
         Example:
-            >>> table = load_table()
+            >>> table = load_table("classic")
             >>> llama = table.select(benchmarks=["mmlu"], models=["llama-2-7b"])
             >>> rest = table.select(benchmarks=["mmlu"]).without_models(["llama-2-7b"])
             >>> rest.with_models(llama.models, llama.wide()).wide().loc["llama-2-7b", "mmlu"]
@@ -188,7 +179,7 @@ class Table:
             ValueError: a model has several scores on a benchmark, which no checked table has.
 
         Example:
-            >>> load_table().wide().shape
+            >>> load_table("classic").wide().shape
             (188, 15)
         """
         # pivot refuses repeated cells, which pivot_table would average.
@@ -206,7 +197,7 @@ class Table:
             64 hex digits.
 
         Example:
-            >>> table = load_table()
+            >>> table = load_table("classic")
             >>> table.hash == table.select().hash, table.hash == table.without_models(["gpt2"]).hash
             (True, False)
         """
@@ -225,76 +216,51 @@ def load_table(path: str | Path | None = None) -> Table:
     """Load a table and check it.
 
     Args:
-        path: directory with ``models.csv``, ``scores.csv`` and ``benchmarks.csv``; the data shipped
-            with the package by default.
+        path: directory with ``models.csv``, ``scores.csv`` and ``benchmarks.csv``, or the name of
+            shipped data: ``all`` (the default), or ``classic``, the models up to mid 2024 on the
+            benchmarks they share, which every default and every published figure rests on.
 
     Returns:
-        The table, with ``n_active_params`` (then ``n_params``), ``lineage`` (then ``family``) and
-        ``title`` (then the short name) filled in where the files leave them open.
+        The table, with ``n_active_params`` (then ``n_params``), ``lineage`` (then ``family``),
+        ``recipe`` (then ``trained``) and ``title`` (then the short name) filled in where the files
+        leave them open.
 
     Raises:
         TableError: the files hold problems; the error lists all of them.
+        UnknownNameError: there are no shipped data of this name.
 
     Example:
-        >>> load_table().models.loc[["gemma-2-9b"], ["n_params", "n_tokens", "release"]]
+        >>> load_table()
+        Table(406 models of 206 families, 16 benchmarks, 3531 scores)
+        >>> load_table("classic").models.loc[["gemma-2-9b"], ["n_params", "n_tokens", "release"]]
                         n_params      n_tokens  release
         model
         gemma-2-9b  9.240000e+09  8.000000e+12  2024-07
     """
-    cells, problems = _read(shipped_directory() if path is None else Path(path))
+    name = ALL if path is None else path
+    cells, problems = _read(directory_of(name))
     if problems:
         raise TableError(problems)
-    return _table(cells)
+    return _table(chosen(name, cells))
 
 
-def validate(path: str | Path) -> list[str]:
+def validate(path: str | Path | None = None) -> list[str]:
     """List every problem of a data directory: one sentence per kind, naming file, lines and cells.
 
     Args:
-        path: directory with ``models.csv``, ``scores.csv`` and ``benchmarks.csv``.
+        path: directory with ``models.csv``, ``scores.csv`` and ``benchmarks.csv``; the shipped data
+            by default.
 
     Returns:
         Sentences; none when the directory can be loaded.
 
     Example:
+        >>> validate()
+        []
         >>> validate("no-such-directory")
         ['no-such-directory: there is no such directory. Name one that holds models.csv, ...']
     """
-    return _read(Path(path))[1]
-
-
-def model_frame(cells: pd.DataFrame) -> pd.DataFrame:
-    """Turn the cells of a valid description of models into typed columns, defaults filled in."""
-    frame = _with_columns(cells, ("model", *MODEL_COLUMNS, "source"))
-    for name in ("n_params", "n_active_params", "n_tokens"):
-        frame[name] = numbers(frame[name])
-    frame["n_active_params"] = frame["n_active_params"].fillna(frame["n_params"])
-    frame["lineage"] = frame["lineage"].fillna(frame["family"])
-    frame["release_year"] = frame["release"].map(decimal_year, na_action="ignore").astype(float)
-    return _inferred(frame)
-
-
-def _benchmark_frame(cells: pd.DataFrame) -> pd.DataFrame:
-    frame = _with_columns(cells, ("benchmark", *BENCHMARK_COLUMNS, "source"))
-    frame["n_items"] = numbers(frame["n_items"]).astype(int)
-    frame["chance"] = numbers(frame["chance"])
-    frame["title"] = frame["title"].fillna(frame["benchmark"])
-    return _inferred(frame).set_index("benchmark")
-
-
-def _score_frame(cells: pd.DataFrame) -> pd.DataFrame:
-    frame = _with_columns(cells, ("model", "benchmark", "score", "source"))
-    return _inferred(frame.assign(score=numbers(frame["score"])))
-
-
-def _with_columns(cells: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    absent = {name: None for name in names if name not in cells.columns}
-    return cells.assign(**absent)[list(names)].reset_index(drop=True)
-
-
-def _inferred(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give text columns the dtype that this version of pandas gives to text."""
-    return pd.DataFrame({name: column.to_list() for name, column in frame.items()})
+    return _read(shipped_directory() if path is None else Path(path))[1]
 
 
 def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -334,14 +300,7 @@ def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
 def _table(cells: dict[str, pd.DataFrame]) -> Table:
     models, scores, benchmarks = (cells[file] for file in FILES)
     models = model_frame(models).set_index("model")
-    return Table(models, _score_frame(scores), _benchmark_frame(benchmarks))
-
-
-def shipped_directory() -> Path:
-    """Directory of the data that comes with the package."""
-    packaged = Path(__file__).parents[1] / "benchmarks_data"
-    # An editable install reads the repository's copy.
-    return packaged if packaged.is_dir() else Path(__file__).parents[3] / "benchmarks_data"
+    return Table(models, score_frame(scores), benchmark_frame(benchmarks))
 
 
 def _canonical(frame: pd.DataFrame, text: list[str], counts: Iterable[str] = ()) -> list[list[str]]:

@@ -32,7 +32,7 @@ def outside(fit: Fit, planned: pd.DataFrame) -> dict[str, str]:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.data.plan import describe
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -289,7 +289,7 @@ def usual_causes(benchmark: pd.Series, found: float, *, is_low: bool) -> list[st
 
     Example:
         >>> from skillscale.data.table import load_table
-        >>> usual_causes(load_table().benchmarks.loc["gsm8k"], 0.0, is_low=True)[0]
+        >>> usual_causes(load_table("classic").benchmarks.loc["gsm8k"], 0.0, is_low=True)[0]
         'the answer parser (nothing was counted as solved)'
     """
     metric = f" ({benchmark['metric']})" if isinstance(benchmark["metric"], str) else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from arviz_stats.base import array_stats
 from jaxtyping import Float
 from scipy.special import logsumexp
 
@@ -30,6 +29,8 @@ def resample(
     evidence = logsumexp(log_weight, axis=1) - np.log(n_inner)
     smoothed, pareto_k = evidence, 0.0
     if np.ptp(evidence) > EVEN_WEIGHTS:  # no tail to smooth otherwise
+        from arviz_stats.base import array_stats  # half a second
+
         smoothed, pareto_k = array_stats.psislw(-evidence)  # written for minus the log weight
     weight = np.exp(smoothed - logsumexp(smoothed))
     # Systematic resampling: the draws kept are as even as the weights allow.

@@ -125,7 +125,7 @@ def make_design(table: Table, spec: Spec) -> Design:
 
     Example:
         >>> from skillscale.data.table import load_table
-        >>> table = load_table().select(families=["llama", "llama-2"])
+        >>> table = load_table("classic").select(families=["llama", "llama-2"])
         >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu", "gsm8k"))
         >>> design = make_design(table, spec)
         >>> design.coords["family"], design.observations.score.shape
@@ -195,7 +195,7 @@ def model_inputs(models: pd.DataFrame, spec: Spec) -> ModelInputs:
 
     Example:
         >>> from skillscale.data.table import load_table
-        >>> models = load_table().models.loc[["llama-2-7b", "qwen1.5-110b"]]
+        >>> models = load_table("classic").models.loc[["llama-2-7b", "qwen1.5-110b"]]
         >>> inputs = model_inputs(models, Spec())
         >>> inputs.log_params.shape, (inputs.log_tokens_sd > 0).tolist()
         ((2,), [False, True])

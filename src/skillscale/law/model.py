@@ -71,7 +71,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         >>> from skillscale.data.table import load_table
         >>> from skillscale.law.design import make_design
         >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
-        >>> design = make_design(load_table().select(families=["llama", "llama-2"]), spec)
+        >>> design = make_design(load_table("classic").select(families=["llama", "llama-2"]), spec)
         >>> sites = trace(seed(make_model(design, spec), 0)).get_trace(design.observations)
         >>> sites["efficiency"]["value"].shape, sites["score"]["is_observed"]
         ((2, 1), True)

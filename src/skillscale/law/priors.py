@@ -52,7 +52,7 @@ def make_priors(
     Example:
         >>> from skillscale.data.table import load_table
         >>> from skillscale.law.design import make_design
-        >>> priors = make_priors(make_design(load_table(), Spec()), Spec())
+        >>> priors = make_priors(make_design(load_table("classic"), Spec()), Spec())
         >>> [prior.site.name for prior in priors][:3]
         ['free_loading', 'intercept', 'asymmetry']
     """
@@ -110,7 +110,7 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
     Example:
         >>> from skillscale.data.table import load_table
         >>> from skillscale.law.design import make_design
-        >>> described = describe_priors(make_design(load_table(), Spec()), Spec())
+        >>> described = describe_priors(make_design(load_table("classic"), Spec()), Spec())
         >>> described.loc[[0, 4], ["site", "dims", "size"]]
                         site          dims  size
         0       free_loading  free_loading    32

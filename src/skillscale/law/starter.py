@@ -41,9 +41,9 @@ def starter(table: Table) -> Spec:
 
     Example:
         >>> from skillscale.data.table import load_table
-        >>> starter(load_table()) == Spec()
+        >>> starter(load_table("classic")) == Spec()
         True
-        >>> starter(load_table().select(benchmarks=["bbh", "musr", "gpqa"])).anchors
+        >>> starter(load_table("classic").select(benchmarks=["bbh", "musr", "gpqa"])).anchors
         ('bbh', 'musr', 'gpqa')
     """
     declared = Spec()

@@ -6,7 +6,7 @@ what a model really scored. Nothing touches Matplotlib's global state; save with
 Example:
     >>> import pandas as pd
     >>> import skillscale as sk
-    >>> table = sk.load_table().select(
+    >>> table = sk.load_table("classic").select(
     ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
     ... )
     >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -109,39 +109,6 @@ hand, as `ratios` and `misspecification` make them):
     ('skill assumed', 'skill that matters')
 """
 
-from skillscale.plots.calibration import plot_calibration
-from skillscale.plots.canvas import ACTUAL
-from skillscale.plots.families import plot_efficiencies, plot_instruct_effect
-from skillscale.plots.forecasts import plot_forecast, plot_score_curves
-from skillscale.plots.item_curves import plot_item_curves
-from skillscale.plots.levels import plot_level_curves
-from skillscale.plots.loadings import plot_loadings, plot_skill_correlations
-from skillscale.plots.misspecification import plot_misspecification
-from skillscale.plots.model_skills import plot_model_skills
-from skillscale.plots.optima import plot_optimum
-from skillscale.plots.pass_at_k import plot_pass_at_k
-from skillscale.plots.ratios import plot_loss_forecast, plot_ratios
-from skillscale.plots.regret import plot_regret
-from skillscale.plots.runs import plot_isoflop, plot_runs_optimum
+import lazy_loader
 
-__all__ = [
-    "ACTUAL",
-    "plot_calibration",
-    "plot_efficiencies",
-    "plot_forecast",
-    "plot_instruct_effect",
-    "plot_isoflop",
-    "plot_item_curves",
-    "plot_level_curves",
-    "plot_loadings",
-    "plot_loss_forecast",
-    "plot_misspecification",
-    "plot_model_skills",
-    "plot_optimum",
-    "plot_pass_at_k",
-    "plot_ratios",
-    "plot_regret",
-    "plot_runs_optimum",
-    "plot_score_curves",
-    "plot_skill_correlations",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

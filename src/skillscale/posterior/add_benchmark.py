@@ -93,12 +93,12 @@ def add_benchmark(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
         >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
-        >>> humaneval = sk.load_table().wide()["humaneval"].dropna()
+        >>> humaneval = sk.load_table("classic").wide()["humaneval"].dropna()
         >>> shown = humaneval.reindex(table.models.index).dropna().reset_index()
         >>> add_benchmark(fit, shown, n_items=164)
         Fit(23 models of 4 families, 3 benchmarks, 2 skills, 200 draws by svi)
@@ -143,7 +143,7 @@ def benchmark_rows(fit: Fit, name: str) -> list[dict[str, str | float]]:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -199,7 +199,7 @@ def learn_prior(fit: Fit) -> IndependentNormals:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

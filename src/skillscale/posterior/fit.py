@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.metadata import version
 
-import arviz_base as az
 import jax
 import numpy as np
 import xarray as xr
 
+from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.law import equation
@@ -34,7 +35,7 @@ def fit(
     """Fit the law to a table of scores (its equations stand in `model`).
 
     Args:
-        table: models, scores and benchmarks; the shipped table by default.
+        table: models, scores and benchmarks; the classic table by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
         method: ``Nuts(...)`` by default, or ``Svi(...)`` for a quick approximation.
         seed: the only source of randomness; the same seed gives the same draws.
@@ -50,7 +51,7 @@ def fit(
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -58,7 +59,7 @@ def fit(
         >>> fit.expected_scores().shape
         (200, 2, 23)
     """
-    table = load_table() if table is None else table
+    table = load_table(CLASSIC) if table is None else table
     spec = Spec() if spec is None else spec
     method = Nuts() if method is None else method
     design = make_design(table, spec)
@@ -77,11 +78,11 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
         table: the data fitted.
 
     Returns:
-        Plain values: ``method, options, seed, data_hash, versions``.
+        Plain values: ``method, options, seed, data_hash, versions`` and the ``date``.
 
     Example:
         >>> from skillscale.posterior.svi import Svi
-        >>> provenance = provenance_of(Svi(draws=200), 0, load_table())
+        >>> provenance = provenance_of(Svi(draws=200), 0, load_table("classic"))
         >>> provenance["method"], provenance["options"]["draws"]
         ('svi', 200)
     """
@@ -90,6 +91,7 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
         "method": name,
         "options": options,
         "seed": seed,
+        "date": datetime.now(UTC).date().isoformat(),
         "data_hash": table.hash,
         "versions": {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")},
     }
@@ -112,7 +114,7 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
 
     Example:
         >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
-        >>> design = make_design(load_table().select(families=["llama", "llama-2"]), spec)
+        >>> design = make_design(load_table("classic").select(families=["llama", "llama-2"]), spec)
         >>> potential = make_potential(design, spec)
         >>> start = Chains(np.asarray(potential.start)[None, None], {})
         >>> name_draws(start, potential, design).posterior["efficiency"].dims
@@ -140,4 +142,6 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
     groups = {"posterior": posterior}
     if chains.stats:
         groups["sample_stats"] = dict(chains.stats)
+    import arviz_base as az  # half a second
+
     return az.from_dict(groups, coords=coords, dims=dims)

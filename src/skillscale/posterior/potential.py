@@ -90,7 +90,7 @@ def make_potential(design: Design, spec: Spec) -> Potential:
         >>> from skillscale.data.table import load_table
         >>> from skillscale.law.design import make_design
         >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
-        >>> design = make_design(load_table().select(families=["llama", "llama-2"]), spec)
+        >>> design = make_design(load_table("classic").select(families=["llama", "llama-2"]), spec)
         >>> potential = make_potential(design, spec)
         >>> potential.constrain(potential.start, design.observations)["skill"].shape
         (7, 1)

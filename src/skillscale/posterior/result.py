@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class Fit:
 
     Example:
         >>> import skillscale as sk
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -81,7 +81,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -91,6 +91,29 @@ class Fit:
         """
         values = {name: self._drawn(site, n) for name, site in sites_of(Draws).items()}
         return build(Draws, values)
+
+    def thin(self, n: int) -> Fit:
+        """Keep some draws of every chain, evenly spaced.
+
+        Args:
+            n: draws to keep per chain; all of them where there are fewer.
+
+        Returns:
+            A smaller fit of the same data.
+
+        Example:
+            >>> import skillscale as sk
+            >>> table = sk.load_table("classic").select(
+            ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
+            ... )
+            >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
+            >>> sk.fit(table, spec, method=sk.Svi(draws=200)).thin(50)
+            Fit(23 models of 4 families, 2 benchmarks, 2 skills, 50 draws by svi)
+        """
+        n_draws = self.tree["posterior"].sizes["draw"]
+        kept = np.linspace(0, n_draws - 1, min(n, n_draws)).round().astype(int)
+        groups = {k: v.to_dataset().isel(draw=kept) for k, v in self.tree.children.items()}
+        return replace(self, tree=xr.DataTree.from_dict(groups))
 
     def units(self, n: int | None = None) -> Float[Array, "draw skill"]:
         """Units of the skills in every draw: ones where skills are named (see `exploratory`).
@@ -103,7 +126,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -150,7 +173,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -173,7 +196,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -200,7 +223,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -222,7 +245,7 @@ class Fit:
 
         Example:
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -253,7 +276,7 @@ class Fit:
         Example:
             >>> import tempfile
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -281,7 +304,7 @@ class Fit:
         Example:
             >>> import tempfile
             >>> import skillscale as sk
-            >>> table = sk.load_table().select(
+            >>> table = sk.load_table("classic").select(
             ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
             ... )
             >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -17,7 +17,7 @@ import pandas as pd
 from skillscale.data.problems import checked_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import mixes_schema
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.errors import RunsError, known_names
 from skillscale.intervals import median_and_ends
 from skillscale.runs.estimators import INTERVAL, IsoFlop

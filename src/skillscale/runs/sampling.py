@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-import arviz_stats as azs
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -211,6 +210,8 @@ def worst_rhat(draws: Draws) -> Float[np.ndarray, " problem"]:
     Returns:
         One number each.
     """
+    import arviz_stats as azs  # half a second
+
     return np.asarray(azs.rhat(as_dataset(draws))["x"].max("parameter").to_numpy())
 
 

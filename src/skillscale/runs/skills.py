@@ -10,7 +10,7 @@ import pandas as pd
 
 from skillscale.data.problems import LISTED, checked_cells, read_cells
 from skillscale.data.schema import skills_schema
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.errors import RunsError, TableError
 from skillscale.runs.table import Runs
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import arviz_stats as azs
 import jax
 import numpy as np
 import pandas as pd
@@ -333,6 +332,8 @@ def _joint_order(
 
 def _diagnose(draws: Draws, keys: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """How well every surface was sampled."""
+    import arviz_stats as azs
+
     return pd.DataFrame(
         {
             "group": [group for group, _ in keys],

@@ -12,7 +12,7 @@ import pandas as pd
 from skillscale.data.problems import find_problems, read_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import runs_schema
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.errors import RunsError, TableError, UnknownNameError, known_names
 from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.runs.columns import RUN_COLUMNS, recognise

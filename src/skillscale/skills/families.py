@@ -35,7 +35,7 @@ def efficiencies(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -74,7 +74,7 @@ def instruct_effects(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -108,7 +108,7 @@ def instruct_pairs(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))

@@ -23,7 +23,6 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
-from arviz_stats import ess, rhat
 from jaxtyping import Float
 
 from skillscale.intervals import INTERVALS, central
@@ -57,7 +56,7 @@ def loadings(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -91,7 +90,7 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -136,7 +135,7 @@ def model_skills(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -167,7 +166,7 @@ def slopes(fit: Fit, reading: Reading) -> pd.DataFrame:
     Example:
         >>> import skillscale as sk
         >>> from skillscale.skills.reading import read_skills
-        >>> table = sk.load_table().select(
+        >>> table = sk.load_table("classic").select(
         ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
         ... )
         >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
@@ -195,6 +194,8 @@ def summarised(fit: Fit, draws: xr.DataArray) -> pd.DataFrame:
     frame[["rhat", "ess_bulk", "ess_tail"]] = np.nan
     varies = flat.std(axis=0) > 0
     if "sample_stats" in fit.tree.children and varies.any():
+        from arviz_stats import ess, rhat  # half a second
+
         moving = entries.reset_index("entry", drop=True)[..., varies]
         frame.loc[varies, "rhat"] = rhat(moving).to_numpy()
         frame.loc[varies, "ess_bulk"] = ess(moving, method="bulk").to_numpy()

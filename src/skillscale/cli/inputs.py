@@ -1,0 +1,178 @@
+"""What commands take: options that several share, and the files that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import pandas as pd
+import typer
+import xarray as xr
+
+from skillscale.cli.output import Format, Row, note, number
+from skillscale.data.observed import read_observed
+from skillscale.data.plan import read_plan
+from skillscale.data.shipped import CLASSIC
+from skillscale.data.table import Table, load_table
+from skillscale.errors import SkillscaleError, SpecError, TableError
+from skillscale.formatting import MISSING, format_points
+from skillscale.law.spec import Spec
+
+if TYPE_CHECKING:
+    from skillscale.forecasts.doubts import Doubt
+    from skillscale.posterior.result import Fit
+
+T = TypeVar("T")
+
+N_DOUBTS = 5
+"""Scores of a table that are named."""
+
+FitFile = Annotated[
+    Path | None,
+    typer.Argument(help="A fit, as written by skillscale fit; the shipped one if none."),
+]
+Style = Annotated[Format, typer.Option("--format", help="How results are printed.")]
+Seed = Annotated[int, typer.Option(help="The only source of randomness.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Directory with models.csv, scores.csv, benchmarks.csv; or shipped data: "
+        "classic (the default) or all.",
+    ),
+]
+PlanFile = Annotated[
+    Path, typer.Option(help="CSV of models to forecast: model,n_params,n_tokens[,family,...].")
+]
+ObservedFile = Annotated[
+    Path | None,
+    typer.Option(help="CSV of observed models: model,n_params,n_tokens,<benchmarks...>."),
+]
+Refit = Annotated[bool, typer.Option(help="Fit again with observed scores that surprise the fit.")]
+KeepDoubted = Annotated[
+    bool, typer.Option("--keep-doubted", help="Let scores count that contradict the rest.")
+]
+Normalised = Annotated[
+    bool,
+    typer.Option("--normalised", help="Observed scores are leaderboard v2's: chance subtracted."),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End in exit code 1 where anything observed is doubted.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+SpecFile = Annotated[
+    Path | None,
+    typer.Option("--spec", help="Specification, TOML; `skillscale spec` writes one, explained."),
+]
+
+
+def read_table(data: Path | None) -> Table:
+    """Table that a command was given, or the default."""
+    return load_table(CLASSIC if data is None else data)
+
+
+def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
+    """Table and specification that a command was given, or the defaults."""
+    return read_table(data), Spec() if spec is None else Spec.read(spec)
+
+
+def read_fit(path: Path | None) -> Fit:
+    """The fit that a command was given, or the shipped one, of which it says so."""
+    from skillscale.posterior.result import Fit
+    from skillscale.posterior.shipped import shipped_fit
+
+    if path is not None:
+        return Fit.load(path)
+    fit = shipped_fit()
+    note(
+        f"Note: the shipped fit, of {len(fit.models)} models released until "
+        f"{fit.models['release'].max()}, fitted {fit.provenance['date']}. "
+        "skillscale fit makes one of your own table."
+    )
+    return fit
+
+
+def read_models(
+    plan: Path, observed: Path | None, fit: Fit, *, normalised: bool
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Planned and observed models of a command, or an error with the problems of both files."""
+    problems: list[str] = []
+    planned = seen = None
+    try:
+        planned = read_plan(plan)
+    except TableError as error:
+        problems += error.problems
+    try:
+        if observed is not None:
+            seen = read_observed(observed, fit.table.benchmarks, is_normalised=normalised)
+    except TableError as error:
+        problems += error.problems
+    if planned is None or problems:
+        raise TableError(problems)
+    for sentence in [] if seen is None else seen.attrs["said"]:
+        note(f"Assumed: {sentence}")
+    return planned, seen
+
+
+@contextmanager
+def naming(
+    file: str | Path | None, kind: type[SkillscaleError], *others: type[SkillscaleError]
+) -> Iterator[None]:
+    """Errors that come of what a file holds, if one was given, begin with its name."""
+    try:
+        yield
+    except (kind, *others) as error:
+        if file is None or Path(file).name in str(error):
+            raise
+        raise kind(f"{file}: {error}") from error
+
+
+def comma_separated(text: str, kind: Callable[[str], T], wanted: str) -> list[T]:
+    """Parts of an option that lists values, or an error that says what is wanted."""
+    try:
+        return [kind(part) for part in text.split(",")]
+    except ValueError as error:
+        raise SpecError(f"{wanted}; found {text!r}.") from error
+
+
+def names(text: str | None) -> list[str] | None:
+    """Names of an option that lists them, separated by commas."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def note_doubts(doubts: Sequence[Doubt]) -> None:
+    """Name the worst scores of a table."""
+    for doubt in doubts[:N_DOUBTS]:
+        note(f"Doubt: {doubt}")
+    if len(doubts) > N_DOUBTS:
+        note(f"{len(doubts) - N_DOUBTS} more scores contradict the rest.")
+
+
+def note_surprise(result: xr.Dataset | pd.DataFrame) -> None:
+    """Say so where the observed scores surprise the fit."""
+    from skillscale.forecasts.weights import RELIABLE_PARETO_K  # half a second
+
+    if result.attrs["pareto_k"] > RELIABLE_PARETO_K:
+        outcome = (
+            "The law was fitted again with them."
+            if result.attrs["is_refit"]
+            else "Intervals are approximate; leave out --no-refit for the exact ones."
+        )
+        note(
+            f"Note: the observed scores surprise the fit (Pareto k {result.attrs['pareto_k']:.2f} "
+            f"> {RELIABLE_PARETO_K}). {outcome}",
+        )
+
+
+def end(result: xr.Dataset | pd.DataFrame, *, strict: bool) -> None:
+    """End a command that printed a result: in exit code 1 where that is asked for and doubted."""
+    if strict and result.attrs.get("doubts"):
+        raise typer.Exit(1)
+
+
+def interval(level: int, row: Row) -> str:
+    """Both ends of an interval of a forecast, in points."""
+    lower, upper = (format_points(number(row, f"{end}_{level}")) for end in ("lower", "upper"))
+    return MISSING if lower == upper == MISSING else f"[{lower}, {upper}]"

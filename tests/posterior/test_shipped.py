@@ -1,0 +1,44 @@
+"""The fit that ships is that of the shipped table by the law as it is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import skillscale as sk
+from skillscale.data.shipped import shipped_directory
+from skillscale.posterior.shipped import shipped_fit
+
+MOST_BYTES = 6_000_000
+
+
+def test_it_is_of_the_classic_table_and_the_default_specification():
+    fit = shipped_fit()
+    assert fit.table.hash == sk.load_table("classic").hash, "make shipped-fit"
+    assert fit.spec == sk.Spec(), "make shipped-fit"
+    assert fit.provenance["method"] == "nuts"
+    assert (shipped_directory() / "fit.nc").stat().st_size <= MOST_BYTES
+
+
+def test_thinning_keeps_draws_of_every_chain(sampled):
+    sizes = sampled.tree["posterior"].sizes
+    thin = sampled.thin(7)
+    assert thin.tree["posterior"].sizes["draw"] == 7
+    assert thin.tree["posterior"].sizes["chain"] == sizes["chain"]
+    np.testing.assert_array_equal(
+        thin.tree["posterior"]["slope"].isel(draw=[0, -1]),
+        sampled.tree["posterior"]["slope"].isel(draw=[0, -1]),
+    )
+    assert sampled.thin(10**6).tree["posterior"].equals(sampled.tree["posterior"])
+    assert thin.expected_scores().shape[0] == 7 * sizes["chain"]
+
+
+@pytest.mark.slow
+def test_made_again_it_says_the_same():
+    """Means of every expected score, within what as many effective draws leave."""
+    shipped, again = shipped_fit(), sk.fit(sk.load_table("classic"), seed=1)
+    ours, theirs = (np.asarray(fit.expected_scores(1000)) for fit in (shipped, again))
+    off = (ours.mean(axis=0) - theirs.mean(axis=0)) / theirs.std(axis=0)
+    assert np.abs(off).max() < 0.35
+    assert np.sqrt(np.mean(off**2)) < 0.08
+    assert np.median(np.abs(ours.std(axis=0) / theirs.std(axis=0) - 1)) < 0.05
