@@ -139,6 +139,28 @@ def test_names_on_the_hub_win_over_names(read, monkeypatch):
     assert known.owners() == {"org"}
 
 
+@pytest.mark.parametrize("leaderboard", ["v1", "v2"])
+def test_the_shipped_table_written_as_a_dump_comes_back(read, leaderboard):
+    table = load_table()
+    names = table.benchmarks.index[table.benchmarks["leaderboard"] == leaderboard]
+    wide = table.wide()[names].dropna(how="all")
+    models = table.models.loc[wide.index]
+    shown = {"v1": lambda scores: (100 * scores).round(6), "v2": lambda scores: scores}
+    renamed = {name: f"{name} Raw" for name in names if leaderboard == "v2"}
+    dump = shown[leaderboard](wide).rename(columns=renamed)
+    dump.insert(0, "Model", models["hub_name"])
+    dump["#Params (B)"] = models["n_params"] // 1e9
+    back, report = read(dump.to_csv(index=False))
+    assert set(back.models.index) == set(wide.index)
+    same = [name for name in names if name != "math_lvl_5"]
+    pd.testing.assert_frame_equal(
+        back.wide().loc[wide.index, same], wide[same], atol=1e-6, check_names=False
+    )
+    facts = ["family", "lineage", "tuning", "n_params", "n_tokens", "release", "hub_name"]
+    pd.testing.assert_frame_equal(back.models.loc[wide.index, facts], models[facts])
+    assert not [doubt for doubt in report.doubts if "left out" in doubt]
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
