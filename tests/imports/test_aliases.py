@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from skillscale.data.problems import require_cells
 from skillscale.data.rules import number
-from skillscale.data.table import load_table, shipped_directory
+from skillscale.data.shipped import shipped_directory
+from skillscale.data.table import load_table
 from skillscale.imports.aliases import key, load_aliases
 from skillscale.imports.benchmark_rows import described
 from skillscale.imports.quantities import count, is_tuned, plain, score, size_in_name, without_size

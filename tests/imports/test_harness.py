@@ -290,7 +290,7 @@ def test_scores_are_added_to_a_table(tmp_path):
     draft.write(tmp_path)
     table = load_table(tmp_path)
     assert table.wide().loc["org/ant-7b", "winogrande"] == 0.6
-    assert any("the release of 1 models is not known" in said for said in report.said)
+    assert any("the release of 1 model is not known" in said for said in report.said)
 
     tasks = {"winogrande": {"acc,none": 0.5}}
     content = version_3(tasks, name="EleutherAI/pythia-6.9b")

@@ -71,8 +71,8 @@ def test_v1_repeats_merges_flags_and_impossible_scores(read):
     said, doubts = "\n".join(report.said), "\n".join(report.doubts)
     assert table.wide().loc["org/ant-7b-v2", "mmlu"] == 0.47  # not that of the 4 bits
     assert "1 row of 1 model that has several is left out: org/ant-7b-v2" in said
-    assert "1 merges (--merges keeps them) are left out" in said
-    assert "1 rows flagged by the leaderboard (--flagged keeps them) are left out" in said
+    assert "1 row left out: merges (--merges keeps them)" in said
+    assert "1 row left out: flagged by the leaderboard (--flagged keeps them)" in said
     assert "hellaswag is far below guessing" in doubts
     assert "org/ant-13b-v2 = 0.02" in doubts
     assert "the size of org/secret is not known" in doubts
@@ -137,6 +137,28 @@ def test_names_on_the_hub_win_over_names(read, monkeypatch):
         "org/ant-7b-v2": "llama-2-7b"
     }
     assert known.owners() == {"org"}
+
+
+@pytest.mark.parametrize("leaderboard", ["v1", "v2"])
+def test_the_shipped_table_written_as_a_dump_comes_back(read, leaderboard):
+    table = load_table()
+    names = table.benchmarks.index[table.benchmarks["leaderboard"] == leaderboard]
+    wide = table.wide()[names].dropna(how="all")
+    models = table.models.loc[wide.index]
+    shown = {"v1": lambda scores: (100 * scores).round(6), "v2": lambda scores: scores}
+    renamed = {name: f"{name} Raw" for name in names if leaderboard == "v2"}
+    dump = shown[leaderboard](wide).rename(columns=renamed)
+    dump.insert(0, "Model", models["hub_name"])
+    dump["#Params (B)"] = models["n_params"] // 1e9
+    back, report = read(dump.to_csv(index=False))
+    assert set(back.models.index) == set(wide.index)
+    same = [name for name in names if name != "math_lvl_5"]
+    pd.testing.assert_frame_equal(
+        back.wide().loc[wide.index, same], wide[same], atol=1e-6, check_names=False
+    )
+    facts = ["family", "lineage", "tuning", "n_params", "n_tokens", "release", "hub_name"]
+    pd.testing.assert_frame_equal(back.models.loc[wide.index, facts], models[facts])
+    assert not [doubt for doubt in report.doubts if "left out" in doubt]
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ def test_what_can_not_be_read_is_named_and_left_out(read):
     assert "n_params is no count, and left empty, for bee = 'many'" in doubts
     assert "the size of bee is not known: left out" in doubts
     assert "gsm8k is no number, and left out, at line 3 = 'x'" in doubts
-    assert "gpqa at line 2 = 0.02 is far below guessing" in doubts
+    assert "gpqa at line 2 = 2 (percent) is far below guessing" in doubts
     assert "cat have no score" in doubts
 
 

@@ -19,10 +19,7 @@ from skillscale.errors import SkillscaleError
 COMMANDS = {
     "demo": ("demo", "Hold out a lineage, fit the rest, forecast its large models, and compare."),
     "data": ("data", "Tables of models, benchmarks and scores."),
-    "import": (
-        "imports",
-        "Files that others wrote, as tables: results of harnesses, leaderboards, tables.",
-    ),
+    "import": ("imports", "Files that others wrote, as tables: harnesses, leaderboards, tables."),
     "fit": ("fit", "Fit the law to a table of scores: by default the shipped one."),
     "check": ("fit", "Check convergence, fit and influence; exit code 1 if anything FAILs."),
     "forecast": (

@@ -23,7 +23,7 @@ from skillscale.imports.wide import read_wide
 from skillscale.law.starter import spec_toml, starter
 
 import_app = typer.Typer(
-    help="Files that others wrote, as tables: results of harnesses, leaderboards, tables.",
+    help="Files that others wrote, as tables: harnesses, leaderboards, tables.",
     no_args_is_help=True,
 )
 app.add_typer(import_app, name="import")

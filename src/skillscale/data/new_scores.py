@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.frames import BENCHMARK_COLUMNS
+from skillscale.data.frames import BENCHMARK_COLUMNS, benchmark_frame
 from skillscale.data.problems import checked_cells, find_problems, near, require_cells
 from skillscale.data.rules import numbers
 from skillscale.data.schema import benchmarks_schema, new_scores_schema
@@ -59,13 +59,7 @@ def read_benchmarks(path: str | Path) -> pd.DataFrame:
         Name: n_items, dtype: int64
     """
     cells = checked_cells(Path(path), lambda _: benchmarks_schema(), ["benchmark"])
-    frame = cells.set_index("benchmark").reindex(columns=list(BENCHMARK_COLUMNS)).astype(object)
-    frame = frame.where(frame.notna(), None)
-    return frame.assign(
-        title=frame["title"].where(frame["title"].notna(), frame.index.to_series()),
-        n_items=numbers(frame["n_items"]).astype(int),
-        chance=numbers(frame["chance"]),
-    )
+    return benchmark_frame(cells)
 
 
 def check_new_scores(

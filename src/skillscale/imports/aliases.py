@@ -10,7 +10,7 @@ from typing import Any
 
 from skillscale.data.problems import require_cells
 from skillscale.data.rules import number
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import pandas as pd
 from skillscale.data.guessing import NORMALISED, least_score, raw_score
 from skillscale.data.problems import require_cells
 from skillscale.data.rules import number
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.imports.report import Report
 
 COLUMNS = ("benchmark", "title", "leaderboard", "n_items", "chance", "metric", "source")

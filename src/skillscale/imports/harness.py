@@ -91,14 +91,18 @@ def read_harness(
     facts = ["model", "n_params", "n_tokens"]
     facts += ["tuning"] if any("tuning" in row for row in kept) else []
     frame = pd.DataFrame(kept).reindex(columns=[*facts, *order])
+    _doubt_absent(frame, report)
+    return frame, report
+
+
+def _doubt_absent(frame: pd.DataFrame, report: Report) -> None:
+    """Name the models of which size or tokens are not known."""
     for name in ("n_params", "n_tokens"):
-        absent = frame["model"][frame[name].isna()]
         option = f"--{name.replace('_', '-')}"
         report.doubt(
             f"{name} of {{}} is not known, and empty: fill it in, or give {option} with one model.",
-            absent,
+            frame["model"][frame[name].isna()],
         )
-    return frame, report
 
 
 def _by_model(read: list[Results], given: Given, report: Report) -> dict[str, list[Results]]:

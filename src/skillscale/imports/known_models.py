@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +10,7 @@ from functools import cache
 import pandas as pd
 
 from skillscale.data.problems import require_cells
-from skillscale.data.table import shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.imports.aliases import key
 
 
@@ -55,28 +54,18 @@ class KnownModels:
             names: on the hub, with owners.
 
         Returns:
-            A model by name; names that are of no known model are not in it. Where the table does
-            not say what a model is called on the hub, it is that of the owner who has most models.
+            A model by name; names that are of no known model are not in it. An owner may have
+            renamed a model: one that is called alike counts where no other is the model.
         """
         names = list(dict.fromkeys(names))
         found = {name: self.by_hub[name.lower()] for name in names if name.lower() in self.by_hub}
-        owners = {hub.split("/")[0] for hub in self.by_hub}
-        candidates: dict[str, list[str]] = {}
+        own = {(_owner(hub), model) for hub, model in self.by_hub.items()}
         for name in names:
             model = self.by_name.get(short_key(name))
-            if model is None or model in found.values():
-                continue
-            if self.is_on_hub(model) and _owner(name) not in owners:
-                continue
-            candidates.setdefault(model, []).append(name)
-        most = Counter(_owner(name) for several in candidates.values() for name in several)
-        for model, several in candidates.items():
-            found[max(several, key=lambda name: most[_owner(name)])] = model
+            is_own = not _owner(name) or (_owner(name), model) in own
+            if model is not None and is_own and model not in found.values():
+                found[name] = model
         return found
-
-    def is_on_hub(self, model: str) -> bool:
-        """Whether the table says what a model is called on the hub."""
-        return model in self.by_hub.values()
 
     def owners(self) -> set[str]:
         """Who has base models on the hub, in lower case."""
@@ -95,12 +84,7 @@ def known_models() -> KnownModels:
         TableError: the shipped file was damaged.
     """
     cells = require_cells(shipped_directory() / "models.csv").set_index("model")
-    if "hub_name" not in cells:
-        cells["hub_name"] = None
-    by_hub: dict[str, str] = {}
-    for model, hubs in cells["hub_name"].dropna().items():
-        for hub in re.split(r"[;|\s]+", hubs):
-            by_hub[hub.lower()] = str(model)
+    by_hub = {str(hub).lower(): str(model) for model, hub in cells["hub_name"].dropna().items()}
     by_name: dict[str, str] = {}
     for name, model in [*((str(m), str(m)) for m in cells.index), *by_hub.items()]:
         by_name.setdefault(short_key(name), model)

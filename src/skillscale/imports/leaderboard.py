@@ -18,7 +18,7 @@ from skillscale.imports.known_models import known_models
 from skillscale.imports.model_rows import model_rows
 from skillscale.imports.quantities import size_in_name
 from skillscale.imports.repeats import without_repeats
-from skillscale.imports.report import Report
+from skillscale.imports.report import Report, counted
 
 ROUNDED = 1.0
 """Billions by which a size in whole billions may be off."""
@@ -70,8 +70,6 @@ def read_leaderboard(path: str | Path, chosen: Chosen | None = None) -> tuple[Dr
     runs = read_dump(path, report)
     names = benchmarks_of(runs)
     known = known_models()
-    if not known.by_hub:
-        report.say("models are known by their names, for the shipped table has none of the hub.")
     matched = known.matched(runs["hub"])
     runs["known"] = runs["hub"].map(matched).astype(object)
     runs["model"] = runs["hub"].map(lambda hub: matched.get(hub, hub))
@@ -109,21 +107,21 @@ def _wanted(runs: pd.DataFrame, chosen: Chosen, report: Report) -> pd.DataFrame:
     )
     left_out = {
         "merges (--merges keeps them)": runs["is_merge"] & (not chosen.merges),
-        "rows flagged by the leaderboard (--flagged keeps them)": runs["is_flagged"]
+        "flagged by the leaderboard (--flagged keeps them)": runs["is_flagged"]
         & (not chosen.flagged),
-        "rows of the community": ~official & (chosen.is_official is True),
-        "official rows": official & (chosen.is_official is False),
+        "of the community": ~official & (chosen.is_official is True),
+        "official": official & (chosen.is_official is False),
     }
     kept = pd.Series(True, index=runs.index)
     for what, is_out in left_out.items():
         if count := int((kept & is_out).sum()):
-            report.say(f"{count} {what} are left out.")
+            report.say(f"{counted(count, 'row')} left out: {what}.")
         kept &= ~is_out
     untyped = int((runs["kind"].isna() & kept).sum())
     if untyped:
         report.doubt(
-            f"the type of {untyped} rows is not said: merges among them can't be told from others, "
-            "and those of the community are taken to be tuned (instruct)."
+            f"the type of {counted(untyped, 'row')} is not said: merges among them can't be told "
+            "from others, and those of the community are taken to be tuned (instruct)."
         )
     kind = runs["kind"].where(runs["kind"].notna() | official, "finetuned")
     kind = kind.where(~runs["is_merge"], "merge")
@@ -133,13 +131,12 @@ def _wanted(runs: pd.DataFrame, chosen: Chosen, report: Report) -> pd.DataFrame:
 def _is_official(runs: pd.DataFrame) -> pd.Series:
     """Rows whose owner on the hub trains base models: known ones, or typed as pretrained here."""
     owner = runs["hub"].str.lower().str.split("/").str[0].where(runs["hub"].str.contains("/"))
-    known = known_models()
-    is_base = runs["known"].map(known.cells["tuning"]).eq("base")
-    owners = known.owners() | set(owner[is_base].dropna())
     own = runs["base_model"].isna() | runs["base_model"].str.lower().eq(runs["hub"].str.lower())
     trained = runs["kind"].eq("pretrained") & own & ~runs["is_merge"]
     told = runs["official"].map(lambda cell: str(cell).lower() in ("true", "1", "1.0"))
-    return ((owner.isin(owners) | trained | told) & ~runs["is_merge"]) | runs["known"].notna()
+    return ((owner.isin(known_models().owners()) | trained | told) & ~runs["is_merge"]) | runs[
+        "known"
+    ].notna()
 
 
 def _sizes(runs: pd.DataFrame, report: Report) -> pd.Series:
@@ -153,7 +150,7 @@ def _sizes(runs: pd.DataFrame, report: Report) -> pd.Series:
         is_other = runs["known"].isna()
         report.say(
             "sizes are in whole billions; where a name says one no further than a billion off, "
-            f"that is taken ({int((finer & is_other).sum())} models)."
+            f"that is taken ({counted(int((finer & is_other).sum()), 'model')})."
         )
     sizes = billions.where(~finer, named)
     return sizes.map(lambda size: f"{size * 1e9:.6g}" if math.isfinite(size) else None)

@@ -12,7 +12,7 @@ from skillscale.data.rules import number, numbers
 from skillscale.formatting import format_count
 from skillscale.imports.known_models import KnownModels, known_models
 from skillscale.imports.quantities import is_tuned, size_in_name, without_size
-from skillscale.imports.report import Report
+from skillscale.imports.report import Report, counted
 
 COLUMNS = (
     "model", "family", "lineage", "tuning", "n_params", "n_active_params", "n_tokens", "release",
@@ -143,7 +143,7 @@ def _families(rows: pd.DataFrame, report: Report) -> pd.Series:
     family = family.where(~(is_split & is_free), rows["model"])
     shared = family[is_free & family.duplicated(keep=False)].unique()
     report.say(
-        f"{len(shared)} families are what names of several models share apart from size: {{}}.",
+        "families are what names of several models share apart from size: {}.",
         shared,
     )
     return family
@@ -155,8 +155,8 @@ def _releases(models: pd.Series, releases: pd.Series, report: Report) -> pd.Seri
     last = known.max() if len(known) else known_models().cells["release"].max()
     absent = releases.isna()
     report.say(
-        f"the release of {int(absent.sum())} models is not known, and taken to be {last}, the "
-        "last month there is: {}.",
+        f"the release of {counted(int(absent.sum()), 'model')} is not known, and taken to be "
+        f"{last}, the last month there is: {{}}.",
         models[absent],
     )
     return releases.where(~absent, last)
@@ -165,10 +165,10 @@ def _releases(models: pd.Series, releases: pd.Series, report: Report) -> pd.Seri
 def _say(rows: pd.DataFrame, report: Report) -> None:
     """What was assumed of how many models, and which."""
     said = {
-        "known lineage": "{} models have the lineage of what they descend from: ",
-        "tokens": "{} models have the tokens of what they descend from: ",
-        "tuning": "{} models are base or tuned (instruct) by their names: ",
-        "size": "{} models have the size that their names say: ",
+        "known lineage": "lineages are those of what models descend from, for ",
+        "tokens": "tokens are those of what models descend from, for ",
+        "tuning": "names say whether models are base or tuned (instruct), for ",
+        "size": "names say sizes, for ",
     }
     for how, sentence in said.items():
         chosen = rows[rows["how"].str.contains(rf"(?:^| ){how}(?:$| )", regex=True)]
@@ -179,7 +179,7 @@ def _say(rows: pd.DataFrame, report: Report) -> None:
             ]
         else:
             listed = list(chosen["model"])
-        report.say(sentence.format(len(chosen)) + "{}.", listed)
+        report.say(f"{sentence}{counted(len(chosen), 'model')}: {{}}.", listed)
     ratio = numbers(rows["n_params"]) / numbers(rows["ancestor_size"])
     far = ratio.notna() & ~ratio.between(1 / OTHER_SIZE, OTHER_SIZE)
     report.doubt(

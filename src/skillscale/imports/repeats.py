@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from skillscale.data.problems import and_more
-from skillscale.imports.report import Report
+from skillscale.imports.report import Report, counted
 
 FULL = ("bfloat16", "float16")
 """Precisions of weights that were not rounded for the run, the better one first."""
@@ -54,7 +54,7 @@ def without_repeats(runs: pd.DataFrame, report: Report) -> pd.DataFrame:
     ).sort_values(["model", "is_rounded", "is_plain", "submitted", "precision"], kind="stable")
     dropped = order.index[order.duplicated("model")]
     models = repeated["model"].unique()
-    rows = "1 row" if len(dropped) == 1 else f"{len(dropped)} rows"
+    rows = counted(len(dropped), "row")
     several = "1 model that has" if len(models) == 1 else f"{len(models)} models that have"
     verb = "is" if len(dropped) == 1 else "are"
     report.say(

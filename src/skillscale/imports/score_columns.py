@@ -166,6 +166,9 @@ def score_values(
         impossible = read[name][reasons.dropna().index]
         for line, value in impossible.items():
             why = why_impossible(name, float(value))
-            report.doubt(f"{file}: {column.name} at line {line} = {value:.4g} {why}. Left out.")
+            written = cells[column.name].to_dict()[line]
+            report.doubt(
+                f"{file}: {column.name} at line {line} = {written} ({unit}) {why}. Left out."
+            )
         read[name] = read[name].drop(impossible.index).reindex(cells.index)
     return pd.DataFrame(read, index=cells.index).round(6)

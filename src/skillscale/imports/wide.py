@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -186,9 +187,19 @@ def _tuning(cell: str) -> str | None:
     return "base" if any(word in words for word in ("base", "pretrain", "foundation")) else None
 
 
+def _month_in_words(cell: str) -> str:
+    """A date with the name of its month as year and month; others as they are."""
+    for form in ("%b %Y", "%B %Y", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y"):
+        try:
+            return datetime.strptime(cell, form).strftime("%Y-%m")
+        except ValueError:
+            continue
+    return cell
+
+
 def _releases(file: str, frame: pd.DataFrame, report: Report) -> pd.Series:
     """Months, whatever follows them; empty where there is none."""
-    cells = frame["release"]
+    cells = frame["release"].map(_month_in_words, na_action="ignore")
     found = cells.str.extract(r"^(\d{4})[-/.](\d{1,2})(?:\D|$)")
     is_month = found[0].astype(float).between(*RELEASE_YEARS) & found[1].astype(float).between(
         1, 12
