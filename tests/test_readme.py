@@ -42,12 +42,14 @@ FAMILIES = (
     *small.FAMILIES,
 )
 """Those of the models that it names are among them."""
-FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```csv\n(.*?)```", README, re.DOTALL))
+FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```(?:csv|json)\n(.*?)```", README, re.DOTALL))
 
 
 def test_the_readme_shows_commands_and_files():
     assert len(COMMANDS) >= 6
-    assert set(FILES) == {"obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv"}
+    assert set(FILES) == {
+        *("obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv", "results.json"),
+    }
 
 
 def test_its_comparison_says_what_the_study_found():

@@ -1,11 +1,13 @@
-"""Numbers as people read them: 70B parameters, 15T tokens, 45.3 points; and rows as tables."""
+"""Numbers as people read them: 70B parameters, 15T tokens, 45.3 points; and long lists."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 MISSING = "-"
+LISTED = 10
+"""How many items one sentence names before it says "and 37 more"."""
 UNITS = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "K"))
 
 
@@ -144,3 +146,20 @@ def format_size_interval(row: Mapping[str, object]) -> str:
 
 def _plain(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def and_more(items: Sequence[str]) -> str:
+    """Some items of a list, and how many more there are.
+
+    Args:
+        items: what is listed.
+
+    Returns:
+        The first `LISTED` of them, joined by commas.
+
+    Example:
+        >>> and_more(["a", "b"])
+        'a, b'
+    """
+    rest = len(items) - LISTED
+    return ", ".join(items[:LISTED]) + (f" and {rest} more" if rest > 0 else "")

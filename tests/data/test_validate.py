@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skillscale.data.problems import LISTED, near, read_cells
+from skillscale.data.problems import near, read_cells
 from skillscale.data.rules import number
 from skillscale.data.schema import RECIPES
 from skillscale.data.table import validate
+from skillscale.formatting import LISTED
 
 MODELS = """\
 model,family,tuning,n_params,n_tokens,release

@@ -17,13 +17,12 @@ import pandera.pandas as pa
 from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from skillscale.errors import TableError
+from skillscale.formatting import LISTED, and_more
 
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """What files of Excel begin with: zip archives, and documents older than these."""
 JSON_BEGINS = ("{", "[")
 MOST_COLUMNS = 1000
-LISTED = 10
-"""How many cells one sentence names before it says "and 37 more"."""
 
 
 def rule(
@@ -312,23 +311,6 @@ def _short(cell: str) -> str:
     except ValueError:
         return repr(cell if len(cell) <= 40 else cell[:37] + "...")
     return cell
-
-
-def and_more(items: Sequence[str]) -> str:
-    """Some items of a list, and how many more there are.
-
-    Args:
-        items: what is listed.
-
-    Returns:
-        The first `LISTED` of them, joined by commas.
-
-    Example:
-        >>> and_more(["a", "b"])
-        'a, b'
-    """
-    rest = len(items) - LISTED
-    return ", ".join(items[:LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _quoted(names: Sequence[str]) -> str:

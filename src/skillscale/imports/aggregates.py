@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skillscale.data.problems import and_more
+from skillscale.formatting import and_more
 from skillscale.imports.aliases import Alias, Aliases
 from skillscale.imports.benchmark_rows import is_shipped
 from skillscale.imports.report import Report

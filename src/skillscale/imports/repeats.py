@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from skillscale.data.problems import and_more
+from skillscale.formatting import and_more
 from skillscale.imports.report import Report, counted
 
 FULL = ("bfloat16", "float16")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from skillscale.data.problems import and_more
+from skillscale.formatting import and_more
 
 Row = dict[str, str | float | int | None]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from skillscale.data.problems import and_more
 from skillscale.errors import TableError
+from skillscale.formatting import and_more
 from skillscale.imports.aliases import Aliases, load_aliases
 from skillscale.imports.benchmark_rows import described, why_impossible
 from skillscale.imports.quantities import NO_SCORE, has_decimal_commas, is_absent, score

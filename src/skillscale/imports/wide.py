@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.problems import and_more
 from skillscale.data.rules import RELEASE_YEARS
 from skillscale.errors import TableError
+from skillscale.formatting import and_more
 from skillscale.imports.aliases import key
 from skillscale.imports.benchmark_rows import benchmark_rows
 from skillscale.imports.draft import Draft, long_scores

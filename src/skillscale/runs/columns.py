@@ -15,9 +15,9 @@ from difflib import get_close_matches
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import and_more
 from skillscale.data.rules import LOSS_LIMIT, number, numbers
 from skillscale.errors import TableError, known_names
+from skillscale.formatting import and_more
 from skillscale.law.compute import TRAINING_FLOPS
 
 COUNTS = ("n_params", "n_active_params", "n_tokens", "flops")

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from skillscale.data.problems import and_more
 from skillscale.errors import RunsError
+from skillscale.formatting import and_more
 from skillscale.runs.agreement import disputed
 from skillscale.runs.estimators import INTERVAL, N_DRAWS, IsoFlop
 from skillscale.runs.grid import (

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from skillscale.data.problems import and_more
 from skillscale.errors import RunsError
+from skillscale.formatting import and_more
 from skillscale.runs.table import Runs
 
 LEAST_RUNS = 8

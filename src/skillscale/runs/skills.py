@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.problems import LISTED, checked_cells, read_cells
+from skillscale.data.problems import checked_cells, read_cells
 from skillscale.data.schema import skills_schema
 from skillscale.data.shipped import shipped_directory
 from skillscale.errors import RunsError, TableError
+from skillscale.formatting import LISTED
 from skillscale.runs.table import Runs
 
 
