@@ -92,6 +92,6 @@ def item_curves(
         coords={
             "benchmark": names,
             "model": fit.design.coords["model"],
-            "tuning": ("model", fit.models["tuning"]),
+            "tuning": ("model", fit.models["tuning"].to_list()),
         },
     )
