@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import skillscale as sk
 from skillscale.checks.verdict import Check, Verdict
-from skillscale.cli.app import app, main, read_table
+from skillscale.cli.app import app, main
+from skillscale.cli.inputs import read_table
 from skillscale.errors import FitFileError, SkillscaleError, SpecError, TableError, UnknownNameError
 from small import write_table
 

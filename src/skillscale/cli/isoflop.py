@@ -18,9 +18,6 @@ from skillscale.cli.inputs import Force, Seed, Style, comma_separated, names, na
 from skillscale.cli.output import Format, frame_rows, note, print_rows, progress, save_figures
 from skillscale.errors import RunsError, SpecError, UnknownNameError, known_names
 from skillscale.files import require_empty, require_writable, write_text
-from skillscale.law.spec import Spec
-from skillscale.law.starter import evidence_toml
-from skillscale.runs.as_evidence import slope_evidence
 from skillscale.runs.best_sizes import OFF_LAW, optima
 from skillscale.runs.estimation import isoflop, load_isoflop
 from skillscale.runs.estimators import IsoFlop
@@ -182,7 +179,7 @@ def isoflop_command(
         if output is not None:
             found.save(output)
         if evidence is not None:
-            write_text(evidence, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
+            _write_evidence(evidence, found, seed)
         budgets = _budgets(flops, found.runs, style)
         with naming(mixes, RunsError, UnknownNameError):
             asked = Question(show, budgets, reference, seed, planned, mixed)
@@ -280,6 +277,15 @@ def _budgets(flops: str | None, runs: Runs, style: Format) -> list[float]:
         return comma_separated(flops, float, wanted)
     run = sorted(float(budget) for budget in runs.budgets().unique())
     return run[-1:] if style is Format.TABLE else run
+
+
+def _write_evidence(path: Path, found: IsoFlop, seed: int) -> None:
+    """What the runs say of skills, as a specification."""
+    from skillscale.law.spec import Spec  # half a second
+    from skillscale.law.starter import evidence_toml
+    from skillscale.runs.as_evidence import slope_evidence
+
+    write_text(path, evidence_toml(slope_evidence(found, Spec(), seed=seed)))
 
 
 def _figures(show: Show, found: IsoFlop, table: pd.DataFrame) -> dict[str, Figure]:

@@ -229,8 +229,18 @@ class IsoFlop:
         if self.own_budget(row, flops) is None:
             return False
         law = np.median(self.surfaces.optimum(flops, only=[row])[0])
-        lower, upper = np.quantile(self.surfaces.own_optimum(row, flops), tails(interval))
+        lower, upper = np.quantile(self._own_optimum(row, flops), tails(interval))
         return not lower <= law <= upper
+
+    def _own_optimum(self, row: int, flops: float) -> Float[np.ndarray, " draw"]:
+        """Draws of what is least at a budget, its discrepancy included, searched once."""
+        if (row, flops) not in self._own_optima:
+            self._own_optima[row, flops] = self.require_surfaces().own_optimum(row, flops)
+        return self._own_optima[row, flops]
+
+    @cached_property
+    def _own_optima(self) -> dict[tuple[int, float], Float[np.ndarray, " draw"]]:
+        return {}
 
     def optimum(
         self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE
@@ -256,7 +266,7 @@ class IsoFlop:
             if at is None:
                 return law
             is_law = np.arange(len(law)) % LAW_EVERY == 0
-            return np.where(is_law, law, self.surfaces.own_optimum(row, flops))
+            return np.where(is_law, law, self._own_optimum(row, flops))
         parabolas, law = self.parabolas[row], self.power_laws[row]
         if parabolas is not None and at is not None:
             return parabolas.optimum[:, at]

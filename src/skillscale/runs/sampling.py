@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Array, Bool, Float
-from numpyro.infer import MCMC, NUTS
 
 from skillscale.errors import require_at_least, require_probability
 
@@ -231,6 +230,8 @@ def as_dataset(draws: Draws) -> xr.Dataset:
 def _sample(
     energy: Energy, options: ManyNuts, data: Any, mode: Array, root: Array, keys: Array
 ) -> tuple[Array, Array]:
+    from numpyro.infer import MCMC, NUTS  # half a second
+
     def one_chain(key: Array, datum: Any, mode: Array, root: Array) -> tuple[Array, Array]:
         def whitened_energy(z: Array) -> Array:
             return energy(mode + root @ z, datum)

@@ -23,6 +23,7 @@ from the shipped runs were off by half as much again, all too high.)
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import NamedTuple
 
 import jax
@@ -48,7 +49,6 @@ class Surface(NamedTuple):
     """How far the valley turns, $\\zeta$: of the odds of $a$, as a logarithm."""
 
 
-@jax.jit
 def expected_loss(
     surface: Surface,
     log_params: Float[Array | np.ndarray, "*s"],
@@ -69,29 +69,35 @@ def expected_loss(
         >>> round(float(expected_loss(chinchilla, jnp.array(0.0), jnp.array(0.0))), 3)
         2.8
     """
+    xp = _library(surface, log_params)
     alpha, beta = surface.size_exponent, surface.tokens_exponent
     log_pairs = log_params + log_tokens
     off = log_params - optimal_log_params(surface, log_pairs)
-    sides = (beta * jnp.exp(-alpha * off) + alpha * jnp.exp(beta * off)) / (alpha + beta)
+    sides = (beta * xp.exp(-alpha * off) + alpha * xp.exp(beta * off)) / (alpha + beta)
     pace = alpha * beta / (alpha + beta)
-    return surface.floor + _reducible(surface) * jnp.exp(-pace * log_pairs) * sides
+    return surface.floor + _reducible(surface) * xp.exp(-pace * log_pairs) * sides
 
 
 def _reducible(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
     """Loss $R$ above the floor of the best size at the reference budget."""
-    best = _log_best(surface)
-    by_size = surface.size_term * jnp.exp(-surface.size_exponent * best)
-    return by_size + surface.tokens_term * jnp.exp(surface.tokens_exponent * best)
+    xp, best = _library(surface), _log_best(surface)
+    by_size = surface.size_term * xp.exp(-surface.size_exponent * best)
+    return by_size + surface.tokens_term * xp.exp(surface.tokens_exponent * best)
+
+
+def _library(surface: Surface, *others: object) -> ModuleType:
+    """JAX for what it has made or is tracing, NumPy for draws: it compiles nothing."""
+    is_jax = any(isinstance(part, jax.Array) for part in (*surface, *others))
+    return jnp if is_jax else np
 
 
 def _log_best(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
     """Log of the best size at the reference budget: both terms fall at the same rate there."""
     ratio = surface.size_exponent * surface.size_term
-    ratio /= surface.tokens_exponent * surface.tokens_term
-    return jnp.log(ratio) / (surface.size_exponent + surface.tokens_exponent)
+    ratio = ratio / (surface.tokens_exponent * surface.tokens_term)
+    return _library(surface).log(ratio) / (surface.size_exponent + surface.tokens_exponent)
 
 
-@jax.jit
 def optimal_log_params(
     surface: Surface,
     log_pairs: Float[Array | np.ndarray, "*s"],
@@ -118,12 +124,11 @@ def optimal_log_params(
         1.0
     """
     alpha, beta, a = surface.size_exponent, surface.tokens_exponent, params_exponent(surface)
-    q = tilt / ((alpha + beta) * (1 + a * tilt))
-    off = (jnp.log1p(-q * beta) - jnp.log1p(q * alpha)) / (alpha + beta)
+    xp, q = _library(surface, log_pairs), tilt / ((alpha + beta) * (1 + a * tilt))
+    off = (xp.log1p(-q * beta) - xp.log1p(q * alpha)) / (alpha + beta)
     return (_log_best(surface) + a * log_pairs + off) / (1 + a * tilt)
 
 
-@jax.jit
 def params_exponent(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
     r"""Exponent $a$ of $N^* \propto C^a$.
 
@@ -138,5 +143,5 @@ def params_exponent(surface: Surface) -> Float[Array | np.ndarray, "*s"]:
         >>> float(params_exponent(even))
         0.5
     """
-    odds = surface.tokens_exponent / surface.size_exponent
-    return jax.nn.sigmoid(jnp.log(odds) + surface.turn)
+    xp, odds = _library(surface), surface.tokens_exponent / surface.size_exponent
+    return 1 / (1 + xp.exp(-surface.turn) / odds)

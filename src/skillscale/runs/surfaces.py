@@ -34,7 +34,7 @@ from skillscale.runs.table import Runs
 LOOKS_AT_RATIO = 3
 """How often the line through the ratio of compute to 6 n_params n_tokens is laid at the optimum."""
 SEARCHED = 2.5
-SEARCH_STEPS = 161
+SEARCH_STEPS = 81
 """How far from the power law the best size of a budget is looked for, in e-folds, and in how many
 steps."""
 

@@ -95,13 +95,13 @@ def misspecification(
             continue
         for budget in flops:
             losses, sizes = _along_budget(found, positions, budget)
-            best_assumed = _argmin(losses, assumed)
-            best_true = _argmin(losses, true)
+            of_true = true.astype(np.float32) @ losses
+            best_assumed = (assumed.astype(np.float32) @ losses).argmin(axis=-1)
+            best_true = of_true.argmin(axis=-1)
             everyone = np.arange(len(losses))[:, None]
             for t, weights in enumerate(true):
-                mixed = np.einsum("dkn,k->dn", losses, weights)
-                least = mixed[everyone[:, 0], best_true[:, t]][:, None]
-                paid = mixed[everyone, best_assumed] / least - 1
+                least = of_true[everyone, t, best_true[:, [t]]]
+                paid = of_true[everyone, t, best_assumed] / least - 1
                 error = sizes[best_assumed] / sizes[best_true[:, [t]]] - 1
                 columns = {
                     "group": group,
@@ -169,14 +169,8 @@ def _along_budget(
     log_params, log_tokens = surfaces.centred(sizes, budget_tokens(ratio, sizes, budget))
     kept = np.linspace(0, surfaces.n_draws - 1, MOST_DRAWS).astype(int)
     of_draws = jax.tree.map(lambda part: part[positions][:, kept, None], surfaces.surface)
-    losses = np.asarray(expected_loss(of_draws, log_params, log_tokens))
+    losses = np.asarray(expected_loss(of_draws, log_params, log_tokens), np.float32)
     return losses.swapaxes(0, 1), sizes
-
-
-def _argmin(
-    losses: Float[np.ndarray, "draw skill size"], mixes: Float[np.ndarray, "mix skill"]
-) -> np.ndarray:
-    return np.stack([np.einsum("dkn,k->dn", losses, mix).argmin(axis=1) for mix in mixes], axis=1)
 
 
 def _mixes(weights: Sequence[Sequence[float]], n: int) -> Float[np.ndarray, "mix skill"]:
