@@ -217,6 +217,23 @@ def test_answers_are_drawn(folder, saved, tmp_path, show):
     assert all(content.startswith(b"\x89PNG") for content in files.values())
 
 
+def test_a_group_without_budgets_of_three_sizes_is_told_and_not_drawn(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = ["n_params,n_tokens,loss"]
+    for n, d in np.exp(rng.uniform(np.log([1e8, 2e9]), np.log([2e9, 8e10]), (14, 2))):
+        rows.append(f"{n:.5g},{d:.5g},{1.7 + 400 / n**0.34 + 410 / d**0.28:.5f}")
+    (tmp_path / "ladder.csv").write_text("\n".join(rows) + "\n")
+    answer = run(tmp_path / "ladder.csv", "--out", tmp_path / "figures")
+    assert answer.exit_code == 0
+    assert "no curves of all" in answer.stderr
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["optima.png"]
+
+
+def test_a_fit_of_runs_is_saved_under_a_name_that_is_known_again(folder, tmp_path):
+    with pytest.raises(SpecError, match=r"runs\.fit\.nc"):
+        run(folder / "runs.csv", "-o", tmp_path / "runs.fit")
+
+
 def test_questions_without_a_figure_say_so_before_anything_is_fitted(folder, tmp_path):
     with pytest.raises(SpecError, match="--show coefficients has no figure"):
         run(folder / "runs.csv", "--show", "coefficients", "--out", tmp_path / "figures")

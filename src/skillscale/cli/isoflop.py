@@ -144,6 +144,8 @@ def isoflop_command(
         raise SpecError("give one of --loss (single losses) and --skills (losses joined).")
     if out is not None and show in WITHOUT_FIGURE:
         raise SpecError(f"--show {show} has no figure: leave out --out.")
+    if output is not None and output.suffix != SAVED:
+        raise SpecError(f"a fit of runs is saved as {SAVED}: --output {output.name}{SAVED}.")
     for path in (evidence, output):
         if path is not None:
             require_writable(path, force=force)
@@ -304,9 +306,11 @@ def _figures(show: Show, found: IsoFlop, table: pd.DataFrame) -> dict[str, Figur
             for group in table["group"].unique()
         }
     figures = {} if found.surfaces is None else {"optima": plots.plot_runs_optimum(found)}
-    if show is Show.OPTIMA:
-        for group in dict.fromkeys(group for group, _ in found.keys):
+    for group in dict.fromkeys(group for group, _ in found.keys) if show is Show.OPTIMA else ():
+        try:
             figures[f"isoflop-{_file_name(group)}"] = plots.plot_isoflop(found, group)
+        except RunsError as error:
+            note(f"Note: no curves of {group}. {error}")
     return figures
 
 
