@@ -64,7 +64,8 @@ def test_the_narrowing_promised_is_that_of_scores_then_observed(sampled, ranked,
     possible = forecast(sampled, ONE, ONE, n_draws=400)["draws"].sel(
         model="new-1b", benchmark=benchmark
     )
-    drawn = np.random.default_rng(0).choice(possible.to_numpy(), 60)
+    chance = float(sampled.table.benchmarks.loc[benchmark, "chance"])
+    drawn = np.random.default_rng(0).choice(possible.to_numpy(), 60).clip(min=chance)
     widths = []
     for score in drawn:
         seen = ONE.assign(**{benchmark: score})

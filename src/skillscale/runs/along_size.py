@@ -21,6 +21,8 @@ from skillscale.runs.table import Runs
 
 BANDWIDTH = 0.5
 """Distance in e-folds of size at which a run counts for 0.6 of one at the place."""
+ROUNDING = 1e-3
+"""Logs of ratios that are no larger come of counts with few digits."""
 STEEPEST = 0.5
 """Slopes are no steeper: those of real files are below 0.2."""
 
@@ -122,7 +124,9 @@ def budget_tokens(
 
 
 def _by_group(frame: pd.DataFrame, ratio: pd.Series) -> dict[str, AlongSize]:
-    logs = pd.DataFrame({"size": np.log(frame["n_params"]), "ratio": np.log(ratio)})
+    log_ratio = np.log(ratio)
+    log_ratio = log_ratio.where(log_ratio.abs() > ROUNDING, 0.0)
+    logs = pd.DataFrame({"size": np.log(frame["n_params"]), "ratio": log_ratio})
     return {
         str(group): AlongSize(own["size"].to_numpy(), own["ratio"].to_numpy())
         for group, own in logs.groupby(frame["group"], sort=False)

@@ -52,13 +52,11 @@ def optima(
         >>> from skillscale.runs.sampling import ManyNuts
         >>> from skillscale.runs.table import load_runs
         >>> runs = load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"])
-        >>> table = optima(isoflop(runs, method=ManyNuts(warmup=50, draws=50)), [1e19, 1e21])
+        >>> table = optima(isoflop(runs, method=ManyNuts(warmup=50, draws=50)), [1e21])
         >>> table[["flops", "estimator", "place"]]
                   flops estimator                place
-        0  1.000000e+19   surface               inside
-        1  1.000000e+19  parabola               inside
-        2  1.000000e+21   surface  at a budget not run
-        3  1.000000e+21  parabola  at a budget not run
+        0  1.000000e+21   surface  at a budget not run
+        1  1.000000e+21  parabola  at a budget not run
     """
     budgets = found.runs.budgets()
     chosen = sorted(budgets.unique()) if flops is None else list(flops)

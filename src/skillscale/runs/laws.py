@@ -94,7 +94,7 @@ def coefficients(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
         >>> table[["estimator", "floor"]].round(1)
           estimator  floor
         0   surface    3.0
-        1     huber    2.9
+        1     huber    3.0
     """
     surfaces = found.require_surfaces()
     surface, (size, tokens) = surfaces.surface, surfaces.reference
