@@ -324,7 +324,9 @@ def test_a_noisy_loss_borrows_from_clear_ones(odd):
     row = odd.keys.index(NOISY)
     draws, draws_alone = log_optima(odd, 1e20), log_optima(alone, 1e20)
     narrower = draws.std(axis=1) / draws_alone.std(axis=1)
-    assert narrower[row] < 0.85
+    # Of 600 draws each, the ratio has an error of 0.03 to 0.04.
+    assert narrower[row] < 0.9
+    assert narrower[row] < np.median(narrower) - 0.04
     assert np.median(narrower) > 0.8, "clear losses speak for themselves"
     assert abs(draws[row].mean() - true_log_optima(odd, 1e20)[row]) < 3 * draws[row].std()
 
