@@ -12,7 +12,7 @@ from skillscale.formatting import format_count, format_flops
 from skillscale.runs.best_sizes import optima
 from skillscale.runs.estimation import isoflop
 from skillscale.runs.forecast import forecast_losses
-from skillscale.runs.huber_fit import huber_fit
+from skillscale.runs.huber_fit import huber_fit_of
 from skillscale.runs.laws import coefficients, exponents
 from skillscale.runs.surfaces import fit_surfaces
 from skillscale.runs.table import load_runs
@@ -34,12 +34,7 @@ def beyond(cut: str) -> dict[str, Any]:
     cells = cells.merge(actual.dropna(), on=["run", "loss"])
     cells["huber"] = np.nan
     for (group, loss), own in cells.groupby(["group", "loss"]):
-        at = (small.runs["group"] == group).to_numpy()
-        found = huber_fit(
-            small.runs.loc[at, "n_params"].to_numpy(float),
-            small.runs.loc[at, "n_tokens"].to_numpy(float),
-            small.losses.loc[at, loss].to_numpy(),
-        )
+        found = huber_fit_of(small, group, loss)
         cells.loc[own.index, "huber"] = found.loss(own["n_params"], own["n_tokens"])
     budgets = sorted(large.budgets().unique())
     nearest = np.abs(np.log(cells["flops"].to_numpy()[:, None] / budgets)).argmin(axis=1)
@@ -132,15 +127,10 @@ def grid(name: str) -> dict[str, Any]:
             "size": [size["n_params"], size["n_params_lower"], size["n_params_upper"]],
             "place": size["place"],
         }
-    robust = coefficients(one).set_index("estimator").loc["huber"]
-    own = runs.select(groups=[known.group])
-    plain = huber_fit(
-        own.runs["n_params"].to_numpy(float),
-        own.runs["n_tokens"].to_numpy(float),
-        own.losses[known.loss].to_numpy(),
-    )
-    assert plain.floor == robust["floor"]
-    rows["huber"] = {"a": plain.params_exponent, "size": plain.optimum(known.flops)}
+    robust = huber_fit_of(runs, known.group, known.loss)
+    printed = coefficients(one).set_index("estimator").loc["huber"]
+    assert robust.floor == printed["floor"]
+    rows["huber"] = {"a": robust.params_exponent, "size": robust.optimum(known.flops)}
     return {"grid": name, "flops": known.flops, "rows": rows}
 
 

@@ -222,20 +222,18 @@ def coverage_of_optima(kind: str, n: int, *, seed: int) -> dict[str, np.ndarray]
     budgets = budgets[np.unique(np.linspace(0, len(budgets) - 1, MOST_BUDGETS).round().astype(int))]
     best = np.array([truth.optimum(budgets) for truth in grid.truths]).T
     exponent = np.array([truth.exponent for truth in grid.truths])
-    own = [[found.surfaces.own_optimum(row, b) for row in range(n)] for b in budgets]
-    rates = {
-        "power law": is_covered(best, np.stack([found.surfaces.optimum(b) for b in budgets])),
-        "budget alone": is_covered(best, np.array(own)),
-        "surface exponent": is_covered(
-            exponent, np.asarray(params_exponent(found.surfaces.surface))
-        ),
+    by_surface = [[found.surface_optimum(row, b) for row in range(n)] for b in budgets]
+    by_parabola = [[found.optimum(row, b, Estimator.PARABOLA) for row in range(n)] for b in budgets]
+    drawn = {
+        "power law": [[one.law for one in of_budget] for of_budget in by_surface],
+        "budget alone": [[one.own for one in of_budget] for of_budget in by_surface],
+        "surface": [[one.draws for one in of_budget] for of_budget in by_surface],
+        "parabola": by_parabola,
     }
-    for name, estimator in (
-        ("surface", Estimator.SURFACE),
-        ("parabola", Estimator.PARABOLA),
-    ):
-        draws = [[found.optimum(row, b, estimator) for row in range(n)] for b in budgets]
-        rates[name] = is_covered(best, np.array(draws))
+    rates = {name: is_covered(best, np.array(draws)) for name, draws in drawn.items()}
+    rates["surface exponent"] = is_covered(
+        exponent, np.asarray(params_exponent(found.surfaces.surface))
+    )
     has_law = [row for row, law in enumerate(found.power_laws) if law is not None]
     laws = np.array([found.power_laws[row].exponent for row in has_law])
     rates["parabola exponent"] = is_covered(exponent[has_law], laws)

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import h5py
@@ -155,6 +156,42 @@ def read_netcdf(path: Path, command: str) -> xr.DataTree:
             f"{path} can't be read as netCDF ({type(error).__name__}): it is truncated, "
             f"or was not written by {command}. Fit again."
         ) from error
+
+
+def require_schema(path: Path, found: object, wanted: int) -> None:
+    """Require that a file is of the schema that this version reads.
+
+    Args:
+        path: the file, for sentences.
+        found: its schema.
+        wanted: the schema that is read.
+
+    Raises:
+        FitFileError: it is another one.
+
+    Example:
+        >>> require_schema(Path("fit.nc"), 3, 4)
+        Traceback (most recent call last):
+        skillscale.errors.FitFileError: fit.nc has schema 3, this version ... reads schema 4. ...
+    """
+    if str(found) != str(wanted):
+        raise FitFileError(
+            f"{path} has schema {found}, this version of skillscale reads schema {wanted}. "
+            "Fit again, or install the version that wrote it."
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what made a fit, to be stored with it.
+
+    Returns:
+        A version by package.
+
+    Example:
+        >>> sorted(versions())
+        ['jax', 'numpy', 'numpyro', 'skillscale']
+    """
+    return {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")}
 
 
 def _look_through(path: Path) -> None:

@@ -6,23 +6,13 @@ import numpy as np
 import pytest
 
 from simulated_runs import BUDGETS, Truth, isoflop_grid
-from skillscale.runs.huber_fit import huber_fit
+from skillscale.runs.huber_fit import huber_fit, huber_fit_of
 from skillscale.runs.table import load_runs
-
-
-def of_shipped(name, group=None):
-    runs = load_runs(name)
-    loss = runs.losses.iloc[:, 0]
-    at = (loss.notna() & ((runs.runs["group"] == group) | (group is None))).to_numpy()
-    own = runs.runs[at]
-    return huber_fit(
-        own["n_params"].to_numpy(float), own["n_tokens"].to_numpy(float), loss.to_numpy()[at]
-    )
 
 
 def test_the_published_fit_of_chinchillas_runs_is_reproduced():
     """Besiroglu et al. 2024, arXiv:2404.10102: E 1.817, exponents 0.348 and 0.366."""
-    found = of_shipped("chinchilla")
+    found = huber_fit_of(load_runs("chinchilla"), "massivetext", "loss")
     assert found.floor == pytest.approx(1.817, abs=0.002)
     assert found.size_exponent == pytest.approx(0.348, abs=0.003)
     assert found.tokens_exponent == pytest.approx(0.366, abs=0.003)
@@ -34,7 +24,7 @@ def test_the_published_fit_of_chinchillas_runs_is_reproduced():
     [("comma", 0.345, 1.65e9), ("dclm", 0.371, 1.95e9), ("nemotron", 0.385, 1.98e9)],
 )
 def test_the_ladders_of_marin_have_low_exponents(group, exponent, size):
-    found = of_shipped("marin", group)
+    found = huber_fit_of(load_runs("marin"), group, "val_paloma_macro")
     assert found.params_exponent == pytest.approx(exponent, abs=0.002)
     assert found.optimum(3e20) == pytest.approx(size, rel=0.01)
 

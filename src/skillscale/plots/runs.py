@@ -183,8 +183,8 @@ def _curves(
     found: IsoFlop, row: int, budget: float, sizes: Float[np.ndarray, " size"]
 ) -> Float[np.ndarray, "draw size"]:
     """Draws of a loss along a budget: of the surface, or of the parabola where there is none."""
-    surfaces, parabolas = found.surfaces, found.parabolas[row]
-    if surfaces is not None and row < len(surfaces.keys):
+    surfaces, parabolas = found.surfaces_of(row), found.parabolas[row]
+    if surfaces is not None:
         tokens = budget_tokens(found.compute_ratio[found.keys[row][0]], sizes, budget)
         return surfaces.losses(sizes, tokens, only=[row])[0]
     at = found.own_budget(row, budget)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import jax
 import numpy as np
@@ -13,6 +12,7 @@ import xarray as xr
 from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
+from skillscale.files import versions
 from skillscale.law import equation
 from skillscale.law.design import COVARIATES, Design, make_design
 from skillscale.law.sites import SITES
@@ -93,7 +93,7 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
         "seed": seed,
         "date": datetime.now(UTC).date().isoformat(),
         "data_hash": table.hash,
-        "versions": {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")},
+        "versions": versions(),
     }
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from skillscale.data.table import Table
 from skillscale.errors import FitFileError, SkillscaleError
-from skillscale.files import read_netcdf, whole_or_absent
+from skillscale.files import read_netcdf, require_schema, whole_or_absent
 from skillscale.law.design import Design
 from skillscale.law.sites import Draws, sites_of
 from skillscale.law.spec import Spec
@@ -71,11 +71,7 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     schema = tree.attrs.get("skillscale_schema")
     if schema is None:
         raise FitFileError(f"{path} is a netCDF file, but no skillscale fit.")
-    if str(schema) != str(SCHEMA):
-        raise FitFileError(
-            f"{path} has schema {schema}, this version of skillscale reads schema {SCHEMA}. "
-            "Fit again, or install the version that wrote it."
-        )
+    require_schema(path, schema, SCHEMA)
     try:
         spec = Spec.from_dict(json.loads(tree.attrs["spec"]))
         provenance = json.loads(tree.attrs["provenance"])

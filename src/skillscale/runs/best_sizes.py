@@ -67,15 +67,17 @@ def optima(
     rows = []
     for position, (group, loss) in enumerate(found.keys):
         noise, compute = found.noise(position), found.compute_ratio[group]
-        measured = (found.runs.runs["group"] == group) & found.runs.losses[loss].notna()
+        measured = found.runs.is_measured(group, loss)
         for budget in chosen:
             at = measured & np.isclose(budgets, budget, rtol=0.01)
             tried = found.runs.runs.loc[at, "n_params"].to_numpy(dtype=float)
             losses = found.runs.losses.loc[at, loss].to_numpy()
-            draws = {by: found.optimum(position, budget, by) for by in Estimator}
-            surface, parabola = draws[Estimator.SURFACE], draws[Estimator.PARABOLA]
+            by_surface = found.surface_optimum(position, budget)
+            parabola = found.optimum(position, budget, Estimator.PARABOLA)
+            surface = np.full_like(parabola, np.nan) if by_surface is None else by_surface.draws
+            draws = {Estimator.SURFACE: surface, Estimator.PARABOLA: parabola}
             known = [by for by in Estimator if not np.isnan(draws[by]).all()]
-            is_off = found.is_off_law(position, budget, interval)
+            is_off = by_surface is not None and by_surface.is_off_law(interval)
             is_parted = len(known) > 1 and not overlap(surface, parabola, interval)
             for estimator in known:
                 row = _optimum_row(draws[estimator], budget, tried, compute, interval)

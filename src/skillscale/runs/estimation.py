@@ -171,9 +171,8 @@ def _parabolas_of(
     rng: np.random.Generator,
 ) -> Parabolas | None:
     """Parabolas of one loss of one group."""
-    values = runs.losses[loss].to_numpy()
-    kept = (runs.runs["group"] == group).to_numpy() & ~np.isnan(values)
-    sizes = runs.runs["n_params"].to_numpy()
+    kept = runs.is_measured(group, loss)
+    values, sizes = runs.losses[loss].to_numpy(), runs.runs["n_params"].to_numpy()
     return fit_parabolas(budgets[kept], sizes[kept], values[kept], n_draws, rng)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -40,6 +41,36 @@ class Estimator(StrEnum):
 
     SURFACE = "surface"
     PARABOLA = "parabola"
+
+
+class SurfaceOptimum(NamedTuple):
+    """Draws of the size of least loss at a budget, by a surface."""
+
+    law: Float[np.ndarray, " draw"]
+    """Of the power law over all budgets."""
+    own: Float[np.ndarray, " draw"] | None
+    """Of the budget itself, its discrepancy included; None where it was not run."""
+
+    @property
+    def draws(self) -> Float[np.ndarray, " draw"]:
+        """Of both, by turns, or of the power law alone."""
+        if self.own is None:
+            return self.law
+        return np.where(np.arange(len(self.law)) % LAW_EVERY == 0, self.law, self.own)
+
+    def is_off_law(self, interval: float) -> bool:
+        """Whether the runs of the budget put the best size off the power law.
+
+        Args:
+            interval: probability inside the interval of the budget.
+
+        Returns:
+            True where the median of the power law is outside that interval.
+        """
+        if self.own is None:
+            return False
+        lower, upper = np.quantile(self.own, tails(interval))
+        return not lower <= np.median(self.law) <= upper
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,6 +141,18 @@ class IsoFlop:
                 "recipe."
             )
         return self.surfaces
+
+    def surfaces_of(self, row: int) -> Surfaces | None:
+        """The surfaces, where a group's loss has one.
+
+        Args:
+            row: position of the group's loss.
+
+        Returns:
+            All surfaces, its own at the same position; None where it has parabolas alone.
+        """
+        has_one = self.surfaces is not None and row < len(self.surfaces.keys)
+        return self.surfaces if has_one else None
 
     def save(self, path: str | Path) -> None:
         """Write the draws and the runs to one netCDF file.
@@ -192,8 +235,8 @@ class IsoFlop:
         Returns:
             Its standard deviation, in logs of the loss.
         """
-        if self.surfaces is not None and row < len(self.surfaces.keys):
-            return float(np.median(self.surfaces.numbers["noise"][row]))
+        if (surfaces := self.surfaces_of(row)) is not None:
+            return float(np.median(surfaces.numbers["noise"][row]))
         parabolas = self.parabolas[row]
         return 0.0 if parabolas is None else float(np.median(parabolas.noise))
 
@@ -213,34 +256,22 @@ class IsoFlop:
         at = np.flatnonzero(np.isclose(parabolas.budgets, flops, rtol=0.01))
         return int(at[0]) if len(at) else None
 
-    def is_off_law(self, row: int, flops: float, interval: float = INTERVAL) -> bool:
-        """Whether the runs of a budget put the best size of a surface off its power law.
+    def surface_optimum(self, row: int, flops: float) -> SurfaceOptimum | None:
+        """The size of least loss at a budget by the surface.
 
         Args:
             row: position of a group's loss.
             flops: the budget in FLOP.
-            interval: probability inside the interval.
 
         Returns:
-            True where the median of the power law is outside the interval of the budget itself.
+            What its power law says, and its budget where that was run; None without a surface.
         """
-        if self.surfaces is None or row >= len(self.surfaces.keys):
-            return False
-        if self.own_budget(row, flops) is None:
-            return False
-        law = np.median(self.surfaces.optimum(flops, only=[row])[0])
-        lower, upper = np.quantile(self._own_optimum(row, flops), tails(interval))
-        return not lower <= law <= upper
-
-    def _own_optimum(self, row: int, flops: float) -> Float[np.ndarray, " draw"]:
-        """Draws of what is least at a budget, its discrepancy included, searched once."""
-        if (row, flops) not in self._own_optima:
-            self._own_optima[row, flops] = self.require_surfaces().own_optimum(row, flops)
-        return self._own_optima[row, flops]
-
-    @cached_property
-    def _own_optima(self) -> dict[tuple[int, float], Float[np.ndarray, " draw"]]:
-        return {}
+        surfaces = self.surfaces_of(row)
+        if surfaces is None:
+            return None
+        law = surfaces.optimum(flops, only=[row])[0]
+        is_run = self.own_budget(row, flops) is not None
+        return SurfaceOptimum(law, surfaces.own_optimum(row, flops) if is_run else None)
 
     def optimum(
         self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE
@@ -258,15 +289,10 @@ class IsoFlop:
             Sizes, counts of parameters; NaN where there are no parabolas, or no surface.
         """
         unknown = np.full(self.n_draws, np.nan)
-        at = self.own_budget(row, flops)
         if estimator is Estimator.SURFACE:
-            if self.surfaces is None or row >= len(self.surfaces.keys):
-                return unknown
-            law = self.surfaces.optimum(flops, only=[row])[0]
-            if at is None:
-                return law
-            is_law = np.arange(len(law)) % LAW_EVERY == 0
-            return np.where(is_law, law, self._own_optimum(row, flops))
+            by_surface = self.surface_optimum(row, flops)
+            return unknown if by_surface is None else by_surface.draws
+        at = self.own_budget(row, flops)
         parabolas, law = self.parabolas[row], self.power_laws[row]
         if parabolas is not None and at is not None:
             return parabolas.optimum[:, at]

@@ -97,9 +97,8 @@ def runs_by_loss(runs: Runs) -> dict[tuple[str, str], int]:
         >>> runs_by_loss(load_runs("isoflop").select(losses=["val_c4"], groups=["starcoder"]))
         {('starcoder', 'val_c4'): 84}
     """
-    is_measured = runs.losses.notna()
     return {
-        (group, loss): int(is_measured.loc[runs.runs["group"] == group, loss].sum())
+        (group, loss): int(runs.is_measured(group, loss).sum())
         for group in runs.groups
         for loss in runs.loss_names
     }

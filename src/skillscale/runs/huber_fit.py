@@ -17,6 +17,7 @@ from jaxtyping import Float
 from scipy.optimize import least_squares
 
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.table import Runs
 
 DELTA = 1e-3
 """Residuals of the log of the loss beyond which a run counts as an outlier."""
@@ -66,6 +67,27 @@ class HuberFit(NamedTuple):
         ratio = alpha * self.size_coefficient / (beta * self.tokens_coefficient)
         pairs = flops / TRAINING_FLOPS
         return float(ratio ** (1 / (alpha + beta)) * pairs**self.params_exponent)
+
+
+def huber_fit_of(runs: Runs, group: str, loss: str) -> HuberFit:
+    """Fit the surface of one loss in one group of some runs.
+
+    Args:
+        runs: controlled runs.
+        group: name of the group.
+        loss: name of the loss.
+
+    Returns:
+        As of `huber_fit`.
+
+    Example:
+        >>> from skillscale.runs.table import load_runs
+        >>> round(huber_fit_of(load_runs("llama3"), "llama-3", "loss").params_exponent, 3)
+        0.527
+    """
+    at = runs.is_measured(group, loss)
+    n_params, n_tokens = runs.runs.loc[at, ["n_params", "n_tokens"]].to_numpy(dtype=float).T
+    return huber_fit(n_params, n_tokens, runs.losses.loc[at, loss].to_numpy())
 
 
 def huber_fit(

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from skillscale.intervals import median_and_ends
 from skillscale.runs.along_size import budget_tokens
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
-from skillscale.runs.huber_fit import huber_fit
+from skillscale.runs.huber_fit import huber_fit_of
 from skillscale.runs.surface import params_exponent
 
 HUBER = "huber"
@@ -113,13 +113,7 @@ def coefficients(found: IsoFlop, *, interval: float = INTERVAL) -> pd.DataFrame:
         for name, values in draws.items():
             of |= median_and_ends(name, np.asarray(values)[row], interval)
         rows.append(of)
-        at = ((found.runs.runs["group"] == group) & found.runs.losses[loss].notna()).to_numpy()
-        own = found.runs.runs[at]
-        robust = huber_fit(
-            own["n_params"].to_numpy(dtype=float),
-            own["n_tokens"].to_numpy(dtype=float),
-            found.runs.losses[loss].to_numpy()[at],
-        )
+        robust = huber_fit_of(found.runs, group, loss)
         rows.append({**key, "estimator": HUBER, **robust._asdict()})
     return pd.DataFrame(rows)
 
@@ -129,8 +123,8 @@ def _laws(
 ) -> dict[Estimator, tuple[Float[np.ndarray, " draw"], Float[np.ndarray, " draw"]]]:
     """Exponent and size at a budget of the power laws of a loss, by estimator."""
     laws = {}
-    surfaces, law = found.surfaces, found.power_laws[row]
-    if surfaces is not None and row < len(surfaces.keys):
+    surfaces, law = found.surfaces_of(row), found.power_laws[row]
+    if surfaces is not None:
         exponent = np.asarray(params_exponent(surfaces.surface))[row]
         laws[Estimator.SURFACE] = exponent, surfaces.optimum(flops, only=[row])[0]
     if law is not None:

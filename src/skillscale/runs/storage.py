@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ import pandas as pd
 import xarray as xr
 
 from skillscale.errors import FitFileError
-from skillscale.files import read_netcdf, whole_or_absent
+from skillscale.files import read_netcdf, require_schema, versions, whole_or_absent
 from skillscale.runs.discrepancy import Basis, Usual
 from skillscale.runs.posterior import NUMBERS
 from skillscale.runs.surfaces import Surfaces
@@ -65,7 +64,7 @@ def write(path: Path, stored: Stored) -> None:
         "disputed": stored.disputed,
         "warnings": stored.warnings,
         "seed": stored.seed,
-        "versions": {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")},
+        "versions": versions(),
     }
     arrays = xr.Dataset()
     if surfaces is not None:
@@ -115,11 +114,7 @@ def read(path: Path) -> Stored:
             f"{path} is a netCDF file, but no fit of controlled runs. Make one with: "
             f"{COMMAND} -o {path.name}"
         )
-    if str(schema) != str(SCHEMA):
-        raise FitFileError(
-            f"{path} has schema {schema}, this version of skillscale reads schema {SCHEMA}. "
-            "Fit again, or install the version that wrote it."
-        )
+    require_schema(path, schema, SCHEMA)
     try:
         text = {str(name): json.loads(value.item()) for name, value in tree["text"].items()}
         runs = Runs(_frame(text["runs"]), _frame(text["losses"]), tuple(text["warnings_of_runs"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
 from skillscale.data.problems import find_problems, read_cells
 from skillscale.data.rules import numbers
@@ -73,6 +74,18 @@ class Runs:
         """Whether sizes are those of active parameters, all of them being more."""
         total = self.runs.get("n_total_params", self.runs["n_params"])
         return bool((total > self.runs["n_params"]).any())
+
+    def is_measured(self, group: str, loss: str) -> Bool[np.ndarray, " run"]:
+        """Which runs of a group have a loss.
+
+        Args:
+            group: name of the group.
+            loss: name of the loss.
+
+        Returns:
+            Truth values, in the order of the runs.
+        """
+        return ((self.runs["group"] == group) & self.losses[loss].notna()).to_numpy()
 
     def select(
         self,
