@@ -76,11 +76,11 @@ def test_arrays_hold_every_score_and_nothing_else(table, design):
 
 def test_models_point_at_their_family_and_lineage(table, design):
     observations, coords = design.observations, design.coords
-    assert_array_equal(observations.in_family.sum(axis=1), 1)
-    families = np.array(coords["family"])[np.argmax(observations.in_family, axis=1)]
+    assert observations.in_family.size.sum() == len(observations.log_params)
+    families = np.array(coords["family"])[observations.in_family.group]
     assert_array_equal(families, table.models["family"])
     lineages = np.array(coords["lineage"])[
-        np.argmax(observations.in_family @ observations.in_lineage, axis=1)
+        observations.in_lineage.group[observations.in_family.group]
     ]
     assert_array_equal(lineages, table.models["lineage"])
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from numpyro.handlers import seed, trace
+from numpyro.handlers import block, seed, trace
 from numpyro.infer.util import log_density
 from scipy import stats
 
@@ -28,6 +28,7 @@ class Compiled:
     def __init__(self, table: Table, spec: Spec):
         self.design = make_design(table, spec)
         model = make_model(self.design, spec)
+        sampled = block(seed(model, jax.random.key(0)), hide=["efficiency"])
 
         @jax.jit
         def draw(key, observations):
@@ -35,14 +36,14 @@ class Compiled:
             return {
                 name: site["value"]
                 for name, site in sites.items()
-                if site["type"] == "sample" and not site["is_observed"]
+                if site["type"] == "sample" and not site["is_observed"] and name != "efficiency"
             }
 
         self._draw = draw
-        self._density = jax.jit(lambda o, at: log_density(model, (o,), {}, at)[0])
+        self._density = jax.jit(lambda o, at: log_density(sampled, (o,), {}, at)[0])
 
     def prior_point(self, key: int) -> dict[str, np.ndarray]:
-        """Values of all latent sites, drawn from the prior, as doubles."""
+        """Values of all sampled sites, drawn from the prior, as doubles."""
         drawn = self._draw(jax.random.key(key), self.design.observations)
         return {name: np.asarray(value, dtype=np.float64) for name, value in drawn.items()}
 
@@ -114,7 +115,7 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         total += stats.norm.logpdf(value, mean, sd)
         log_tokens[name] = value
 
-    # Efficiencies of families: covariates are the family's mean, lineages are shared.
+    # What the date and tuning of families and models add.
     own = np.column_stack(
         [models["tuning"] == "instruct", models["release_year"] - spec.reference_year]
     ).astype(float)
@@ -123,24 +124,19 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
     for i, year in enumerate(models["release_year"]):
         own_mean[i] += trend(year, steps, spec) - trend(spec.reference_year, steps, spec)
     member = np.array([[f == g for g in families] for f in models["family"]])
-    of_family_mean = np.array([own_mean[column].mean(axis=0) for column in member.T])
-    lineage = models.groupby("family")["lineage"].first()[families].to_numpy()
-    for k in range(n_skill):
-        covariance = at["lineage_scale"][k] ** 2 * (lineage[:, None] == lineage)
-        covariance = covariance + at["family_scale"][k] ** 2 * np.eye(len(families))
-        mean = of_family_mean[:, k]
-        total += stats.multivariate_normal(mean, covariance).logpdf(at["efficiency"][:, k])
 
-    # Skills of models.
+    # Skills of models: effects of families and lineages, and families' own slopes, are shared.
+    lineage = models["lineage"].to_numpy()
     n = np.log(models["n_active_params"].to_numpy() / spec.reference_params)
     d = log_tokens.to_numpy()
     f = member.argmax(axis=1)
     for k in range(n_skill):
         a, b, c = at["slope"][:, k]
-        mean = at["efficiency"][f, k] + a * n + b * d + c * n * d
-        mean = mean + own_mean[:, k] - of_family_mean[f, k]
-        own_slope = at["slope_scale"][k] ** 2 * np.outer(n, n) * (f[:, None] == f)
-        covariance = own_slope + at["model_scale"][k] ** 2 * np.eye(len(n))
+        mean = own_mean[:, k] + a * n + b * d + c * n * d
+        own_slope = at["slope_scale"][k] ** 2 * np.outer(n, n)
+        covariance = at["lineage_scale"][k] ** 2 * (lineage[:, None] == lineage)
+        covariance = covariance + (own_slope + at["family_scale"][k] ** 2) * (f[:, None] == f)
+        covariance = covariance + at["model_scale"][k] ** 2 * np.eye(len(n))
         total += stats.multivariate_normal(mean, covariance).logpdf(at["skill"][:, k])
 
     # Scores, family by family: jointly Student-t, for they share an affinity.
@@ -227,7 +223,7 @@ def test_a_missing_score_leaves_the_density_of_the_others(compiled, table, spec,
 
 
 def test_a_masked_family_leaves_finite_gradients(potential, design):
-    member = np.asarray(design.observations.in_family[:, 0], dtype=bool)
+    member = np.asarray(design.observations.in_family.group) == 0
     observations = design.observations._replace(
         is_observed=design.observations.is_observed & ~member[None, :]
     )
@@ -237,7 +233,7 @@ def test_a_masked_family_leaves_finite_gradients(potential, design):
 
 def test_constrained_draws_satisfy_what_the_model_declares(potential, design):
     flat = potential.start + 0.5 * jax.random.normal(jax.random.key(0), potential.start.shape)
-    sites = jax.jit(potential.constrain)(flat, design.observations)
+    sites = jax.jit(potential.constrain)(flat, design.observations, jax.random.key(1))
     assert_allclose(np.asarray(sites["loading"])[:2], np.eye(2))
     assert (np.asarray(sites["loading"][2]) > 0).all()
     assert 0 < float(sites["ceiling_gap"].min()) <= float(sites["ceiling_gap"].max()) < 1

@@ -71,11 +71,11 @@ def test_a_fitted_model_scores_what_its_family_would(approximate):
 def test_the_own_slope_of_a_family_is_that_of_its_models(approximate):
     """Models on a line in log size, and hardly any other scatter: the line's slope is found."""
     fit, own = approximate, 0.4
-    in_family = np.asarray(fit.design.observations.in_family)
+    of_family = np.asarray(fit.design.observations.in_family.group)
     log_params = np.asarray(fit.design.observations.log_params)
     draws = by_name(fit)
     x = equation.inputs(*np.broadcast_arrays(log_params, fit.design.log_tokens(fit.draws().fitted)))
-    skill = in_family @ np.asarray(draws["efficiency"]) + np.asarray(x) @ np.asarray(draws["slope"])
+    skill = np.asarray(draws["efficiency"])[:, of_family] + np.asarray(x) @ np.asarray(draws["slope"])
     skill += own * log_params[:, None]
     exact = with_posterior(
         fit,

@@ -97,12 +97,13 @@ def replicates(world, n: int, key: int, truth: Spec | None = None):
     """
     spec, design, potential = world
     truths = simulate(design, truth or spec, jax.random.split(jax.random.key(key), n))
-    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
+    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None, 0)))
     for i in range(n):
         observations = design.observations._replace(score=truths["score"][i])
         chains = METHOD.run(potential, observations, jax.random.key(1000 + i), lambda *_: None)
         flat = chains.flat.reshape(-1, chains.flat.shape[-1])
-        draws = {k: np.asarray(v) for k, v in constrain(flat, observations).items()}
+        keys = jax.random.split(jax.random.key(2000 + i), len(flat))
+        draws = {k: np.asarray(v) for k, v in constrain(flat, observations, keys).items()}
         ranks = {}
         for name in SITES:
             spread = draws[name].std(axis=0) > 0  # anchors are constants

@@ -170,7 +170,7 @@ class Refits:
         )
         key = jax.random.key(self.seed + 1)
         chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
-        tree = name_draws(chains, self.potential, self.design)
+        tree = name_draws(chains, self.potential, self.design, self.seed)
         unpublished = [kept.coords["model"][i] for i in kept.unpublished]
         posterior = tree.posterior.to_dataset().sel(
             {name: kept.coords[name] for name in ("model", "family", "benchmark")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 from skillscale.data.table import Table
 from skillscale.errors import SpecError, known_names
 from skillscale.law.exploratory import is_below_diagonal
+from skillscale.law.membership import OneHot
 from skillscale.law.sites import Fitted
 from skillscale.law.spec import Spec
 
@@ -39,10 +39,10 @@ class Observations(NamedTuple):
     covariates: Float[Array, "model covariate"]
     """Instruct (0 or 1), release date (years from the reference) and, relative to the reference,
     the share of every period of the trend that has passed; per model."""
-    in_family: Float[Array, "model family"]
-    """One-hot: the family of every model."""
-    in_lineage: Float[Array, "family lineage"]
-    """One-hot: the lineage of every family."""
+    in_family: OneHot
+    """The family of every model."""
+    in_lineage: OneHot
+    """The lineage of every family."""
     chance: Float[Array, " benchmark"]
     n_items: Float[Array, " benchmark"]
 
@@ -155,8 +155,8 @@ def make_design(table: Table, spec: Spec) -> Design:
         log_tokens=jnp.asarray(inputs.log_tokens),
         log_tokens_sd=jnp.asarray(inputs.log_tokens_sd),
         covariates=inputs.covariates,
-        in_family=_one_hot(models["family"], families.index),
-        in_lineage=_one_hot(families, lineages),
+        in_family=OneHot.of(models["family"], families.index),
+        in_lineage=OneHot.of(families, lineages),
         chance=_floats(benchmarks["chance"]),
         n_items=_floats(benchmarks["n_items"]),
     )
@@ -243,10 +243,6 @@ def token_prior(
         mean.to_numpy(dtype=np.float32),
         np.where(log_tokens.notna(), 0.0, sd).astype(np.float32),
     )
-
-
-def _one_hot(names: pd.Series, groups: pd.Index) -> Float[Array, "member group"]:
-    return jax.nn.one_hot(groups.get_indexer(pd.Index(names)), len(groups))
 
 
 def _floats(values: pd.Series) -> Float[Array, " n"]:

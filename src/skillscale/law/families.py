@@ -1,16 +1,24 @@
-r"""Efficiencies of families that share lineages, and skills of models that share a family.
+r"""Skills of models that share families and lineages, and the efficiencies of families given them.
 
-$$\alpha_f = \text{loc}_f + L_{\ell(f)} + F_f, \qquad
-L_\ell \sim \mathcal N(0, s_L^2), \quad F_f \sim \mathcal N(0, s_F^2)$$
+$$\theta_i = \text{loc}_i + L_{\ell(i)} + F_{f(i)} + w_{f(i)} \log\tfrac{N_i}{N_0} + \varepsilon_i,$$
 
-$$\theta_i = \text{loc}_i + w_{f(i)} \log\tfrac{N_i}{N_0} + \varepsilon_i, \qquad
+$$L_\ell \sim \mathcal N(0, s_L^2), \quad F_f \sim \mathcal N(0, s_F^2), \quad
 w_f \sim \mathcal N(0, s_S^2), \quad \varepsilon_i \sim \mathcal N(0, \tau^2)$$
 
-The lineage effects $L$ and the families' own slopes $w$ are integrated out: given the rest they are
-Gaussian, so sampling them would only add directions that are hard to explore.
+Effects of lineages and families and the families' own slopes are integrated out: given the skills
+they are Gaussian, so sampling them would only add directions that are hard to explore. Where most
+families are a single model, a sampler could not tell their scales from the model's at all.
+
+With $\Sigma = \tau^2 I$ at first, slopes, families and lineages each add $s^2 u u^\top$, by
+
+$$v^\top (\Sigma + s^2 u u^\top)^{-1} r = v^\top\Sigma^{-1}r
+- \frac{s^2\, (v^\top\Sigma^{-1}u)(u^\top\Sigma^{-1}r)}{1 + s^2\, u^\top\Sigma^{-1}u}, \qquad
+|\Sigma + s^2 u u^\top| = |\Sigma| (1 + s^2\, u^\top\Sigma^{-1}u).$$
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,107 +26,79 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 
+from skillscale.law.membership import OneHot
 
-class LineageNormal(dist.Distribution):
-    """Joint density of all families' efficiencies with lineage effects integrated out.
 
-    Args:
-        loc: mean of every family's efficiency.
-        lineage_scale: standard deviation of lineage effects, per skill.
-        family_scale: standard deviation of families within a lineage, per skill.
-        membership: one-hot matrix of the lineage that each family descends from.
+class Tree(NamedTuple):
+    """How models descend: each from a family, each family from a lineage."""
 
-    >>> one = LineageNormal(jnp.zeros((2, 1)), jnp.ones(1), jnp.ones(1), jnp.ones((2, 1)))
-    >>> round(float(one.log_prob(jnp.array([[0.5], [-0.5]]))), 4)
-    -2.6372
+    in_family: OneHot
+    in_lineage: OneHot
+    log_params: Float[Array, " model"]
+    """Centred log size of every model."""
+
+
+class Scales(NamedTuple):
+    """Standard deviations of what models share, and of what is their own."""
+
+    lineage: Float[Array, " skill"]
+    family: Float[Array, " skill"]
+    slope: Float[Array, " skill"]
+    model: Float[Array, " skill"]
+
+
+class Pull(NamedTuple):
+    r"""What residuals $r$ of a group's models say of an effect $u$ that they share.
+
+    Attributes:
+        information: $u^\top\Sigma^{-1}u$.
+        pull: $u^\top\Sigma^{-1}r$.
     """
 
-    support = constraints.real_matrix
-    pytree_data_fields = ("loc", "lineage_scale", "family_scale", "membership")
+    information: Float[Array, "group skill"]
+    pull: Float[Array, "group skill"]
 
-    def __init__(
-        self,
-        loc: Float[Array, "family skill"],
-        lineage_scale: Float[Array, " skill"],
-        family_scale: Float[Array, " skill"],
-        membership: Float[Array, "family lineage"],
-    ):
-        self.loc = loc
-        self.lineage_scale = lineage_scale
-        self.family_scale = family_scale
-        self.membership = membership
-        super().__init__(batch_shape=(), event_shape=jnp.shape(loc))
+    def shrinkage(self, scale: Float[Array, " skill"]) -> Float[Array, "group skill"]:
+        r"""$1 + s^2\,u^\top\Sigma^{-1}u$: by how much the effect's variance falls."""
+        return 1 + scale**2 * self.information
 
-    @property
-    def mean(self) -> Float[Array, "family skill"]:
-        """The location."""
-        return self.loc
+    def after(self, scale: Float[Array, " skill"]) -> Pull:
+        """The same, where the effect itself has been integrated out."""
+        shrinkage = self.shrinkage(scale)
+        return Pull(self.information / shrinkage, self.pull / shrinkage)
 
-    def sample(
-        self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
-    ) -> Float[Array, "*s family skill"]:
-        """Draw lineage effects, then families around them."""
-        if key is None:
-            raise ValueError("LineageNormal.sample needs a key.")
-        key_lineage, key_family = jax.random.split(key)
-        n_family, n_skill = self.event_shape
-        n_lineage = self.membership.shape[-1]
-        lineage = jax.random.normal(key_lineage, (*sample_shape, n_lineage, n_skill))
-        family = jax.random.normal(key_family, (*sample_shape, n_family, n_skill))
-        return (
-            self.loc + self.membership @ (self.lineage_scale * lineage) + self.family_scale * family
-        )
+    def explained(self, scale: Float[Array, " skill"]) -> Float[Array, ""]:
+        """What integrating the effect out adds to the log density."""
+        shrinkage = self.shrinkage(scale)
+        return jnp.sum(scale**2 * self.pull**2 / shrinkage - jnp.log(shrinkage)) / 2
 
-    def log_prob(self, value: Float[Array, "family skill"], intermediates: None = None) -> Array:
-        """Log density, by splitting each lineage into its mean and the deviations from it."""
-        size = self.membership.sum(axis=0)[:, None]
-        residual = value - self.loc
-        lineage_mean = self.membership.T @ residual / size
-        deviation = residual - self.membership @ lineage_mean
-        mean_variance = self.lineage_scale**2 + self.family_scale**2 / size
-        n_family, n_lineage = self.membership.shape
-        within = -0.5 * jnp.sum((deviation / self.family_scale) ** 2) - (
-            n_family - n_lineage
-        ) * jnp.sum(jnp.log(self.family_scale))
-        between = -0.5 * jnp.sum(
-            lineage_mean**2 / mean_variance + jnp.log(mean_variance) + jnp.log(size)
-        )
-        constant = -0.5 * jnp.log(2 * jnp.pi) * residual.size
-        return within + between + constant
+    def draw(self, scale: Float[Array, " skill"], key: Array) -> Float[Array, "group skill"]:
+        """The effect, given the residuals."""
+        variance = scale**2 / self.shrinkage(scale)
+        return variance * self.pull + jnp.sqrt(variance) * jax.random.normal(key, variance.shape)
 
 
-class FamilySlopeNormal(dist.Distribution):
-    """Joint density of all models' skills with the families' own slopes in size integrated out.
+class SkillNormal(dist.Distribution):
+    """Joint density of all models' skills, with everything that they share integrated out.
 
     Args:
         loc: mean of every model's skill.
-        model_scale: standard deviation of models within a family, per skill.
-        slope_scale: standard deviation of families' slopes, per skill.
-        log_params: centred log size of every model.
-        membership: one-hot matrix of the family of every model.
+        scales: of lineages, families, slopes and models.
+        tree: how the models descend.
 
-    >>> half, one = jnp.array([0.6]), jnp.ones((1, 1))
-    >>> alone = FamilySlopeNormal(0 * one, half, jnp.array([0.4]), jnp.array([2.0]), one)
+    >>> half, of = jnp.full((1, 1), 0.5), OneHot.of(["a"], ["a"])
+    >>> alone = SkillNormal(0 * half, Scales(*[half[0]] * 4), Tree(of, of, jnp.ones(1)))
     >>> bool(jnp.isclose(alone.log_prob(0.5 * one), dist.Normal().log_prob(0.5)))
     True
     """
 
     support = constraints.real_matrix
-    pytree_data_fields = ("loc", "model_scale", "slope_scale", "log_params", "membership")
+    pytree_data_fields = ("loc", "scales", "tree")
 
-    def __init__(
-        self,
-        loc: Float[Array, "model skill"],
-        model_scale: Float[Array, " skill"],
-        slope_scale: Float[Array, " skill"],
-        log_params: Float[Array, " model"],
-        membership: Float[Array, "model family"],
-    ):
+    def __init__(self, loc: Float[Array, "model skill"], scales: Scales, tree: Tree):
         self.loc = loc
-        self.model_scale = model_scale
-        self.slope_scale = slope_scale
-        self.log_params = log_params
-        self.membership = membership
+        self.scales = scales
+        self.tree = tree
         super().__init__(batch_shape=(), event_shape=jnp.shape(loc))
 
     @property
@@ -129,24 +109,94 @@ class FamilySlopeNormal(dist.Distribution):
     def sample(
         self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
     ) -> Float[Array, "*s model skill"]:
-        """Draw slopes, then models around them."""
+        """Draw lineages, families around them, their slopes, and models."""
         if key is None:
-            raise ValueError("FamilySlopeNormal.sample needs a key.")
-        key_slope, key_model = jax.random.split(key)
+            raise ValueError("SkillNormal.sample needs a key.")
+        scales, (in_family, in_lineage, log_params) = self.scales, self.tree
         n_model, n_skill = self.event_shape
-        n_family = self.membership.shape[1]
-        slope = self.slope_scale * jax.random.normal(key_slope, (*sample_shape, n_family, n_skill))
-        own = self.model_scale * jax.random.normal(key_model, (*sample_shape, n_model, n_skill))
-        return self.loc + self.log_params[:, None] * (self.membership @ slope) + own
+        n_family, n_lineage = in_lineage.shape
+        sizes = (n_lineage, n_family, n_family, n_model)
+        lineage, family, slope, own = (
+            jax.random.normal(key, (*sample_shape, size, n_skill))
+            for key, size in zip(jax.random.split(key, 4), sizes, strict=True)
+        )
+        efficiency = in_lineage @ (scales.lineage * lineage) + scales.family * family
+        slopes = log_params[:, None] * (in_family @ (scales.slope * slope))
+        return self.loc + in_family @ efficiency + slopes + scales.model * own
 
     def log_prob(
         self, value: Float[Array, "model skill"], intermediates: None = None
     ) -> Float[Array, ""]:
-        """Log density, by the matrix inversion lemma within every family."""
-        residual = (value - self.loc) / self.model_scale
-        ratio = (self.slope_scale / self.model_scale) ** 2
-        pull = self.membership.T @ (self.log_params[:, None] * residual)
-        spread = 1 + ratio * (self.membership.T @ self.log_params**2)[:, None]
-        distance = jnp.sum(residual**2) - jnp.sum(ratio * pull**2 / spread)
-        log_scale = len(value) * jnp.sum(jnp.log(self.model_scale)) + jnp.sum(jnp.log(spread)) / 2
-        return -0.5 * distance - log_scale - 0.5 * jnp.log(2 * jnp.pi) * residual.size
+        """Log density, by the equations at the top of this module."""
+        scales = self.scales
+        residual = value - self.loc
+        slope, family = self.of_families(residual)
+        lineage = self.of_lineages(family)
+        alone = dist.Normal(0, scales.model).log_prob(residual).sum()
+        return (
+            alone
+            + slope.explained(scales.slope)
+            + family.explained(scales.family)
+            + lineage.explained(scales.lineage)
+        )
+
+    def of_families(self, residual: Float[Array, "model skill"]) -> tuple[Pull, Pull]:
+        """What residuals say of families' slopes, and then of their effects."""
+        scales, (in_family, _, log_params) = self.scales, self.tree
+        precision = scales.model**-2
+        size = in_family.size[:, None]
+        total = (in_family.T @ log_params)[:, None]
+        square = (in_family.T @ log_params**2)[:, None]
+        slope = Pull(
+            precision * square, precision * (in_family.T @ (log_params[:, None] * residual))
+        )
+        shared = scales.slope**2 / slope.shrinkage(scales.slope) * precision * total
+        family = Pull(
+            precision * (size - shared * total),
+            precision * (in_family.T @ residual) - shared * slope.pull,
+        )
+        return slope, family
+
+    def of_lineages(self, family: Pull) -> Pull:
+        """What residuals say of lineages' effects."""
+        alone = family.after(self.scales.family)
+        in_lineage = self.tree.in_lineage
+        return Pull(in_lineage.T @ alone.information, in_lineage.T @ alone.pull)
+
+
+class EfficiencyNormal(dist.Distribution):
+    """Efficiencies of all families, given the skills of their models.
+
+    Args:
+        loc: what the law expects of every family.
+        skills: the density of the skills.
+        skill: the skills.
+    """
+
+    support = constraints.real_matrix
+    pytree_data_fields = ("loc", "skills", "skill")
+
+    def __init__(
+        self,
+        loc: Float[Array, "family skill"],
+        skills: SkillNormal,
+        skill: Float[Array, "model skill"],
+    ):
+        self.loc = loc
+        self.skills = skills
+        self.skill = skill
+        super().__init__(batch_shape=(), event_shape=jnp.shape(loc))
+
+    def sample(
+        self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
+    ) -> Float[Array, "family skill"]:
+        """Draw lineages given all their models, then families given their own."""
+        if key is None or sample_shape:
+            raise ValueError("EfficiencyNormal.sample needs a key, and draws once.")
+        scales, in_lineage = self.skills.scales, self.skills.tree.in_lineage
+        key_lineage, key_family = jax.random.split(key)
+        _, family = self.skills.of_families(self.skill - self.skills.loc)
+        lineage = self.skills.of_lineages(family).draw(scales.lineage, key_lineage)
+        known = in_lineage @ lineage
+        rest = family._replace(pull=family.pull - family.information * known)
+        return self.loc + known + rest.draw(scales.family, key_family)

@@ -11,7 +11,8 @@ $$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, 
 \operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
 + \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
-with Student-t tails (see `scores`). Progress is a random walk around its mean rate, with a step
+with Student-t tails (see `scores`). Efficiencies are integrated out, and drawn given the skills
+once these are known (see `families`). Progress is a random walk around its mean rate, with a step
 $z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep their prior, so later
 families are as uncertain as the pace of progress. A missing score is masked: it is simply absent.
 What controlled runs say of slopes is data too, if the specification has any (`slope_evidence`).
@@ -45,7 +46,7 @@ from jaxtyping import Array, Float
 from skillscale.law import equation
 from skillscale.law.design import Design, Observations
 from skillscale.law.exploratory import squared_units, units
-from skillscale.law.families import FamilySlopeNormal, LineageNormal
+from skillscale.law.families import EfficiencyNormal, Scales, SkillNormal, Tree
 from skillscale.law.priors import make_priors
 from skillscale.law.scores import FamilyStudentT, scatter
 from skillscale.law.sites import SCALES, Benchmarks, Growth, Noise, build
@@ -96,29 +97,18 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         growth = build(Growth, drawn)
         effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
         family_covariates, own_covariates = split_covariates(observations)
-        efficiency = numpyro.sample(
-            "efficiency",
-            LineageNormal(
-                family_covariates @ effects,
-                growth.lineage_scale,
-                growth.family_scale,
-                observations.in_lineage,
-            ),
-        )
+        of_family = family_covariates @ effects
         x = equation.inputs(
             observations.log_params, observations.log_tokens.at[unpublished].set(log_tokens)
         )
-        expected = equation.expected_skill(observations.in_family @ efficiency, growth.slope, x)
-        skill = numpyro.sample(
-            "skill",
-            FamilySlopeNormal(
-                expected + own_covariates @ effects,
-                growth.model_scale,
-                growth.slope_scale,
-                observations.log_params,
-                observations.in_family,
-            ),
+        expected = equation.expected_skill(observations.in_family @ of_family, growth.slope, x)
+        skills = SkillNormal(
+            expected + own_covariates @ effects,
+            Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields)),
+            Tree(observations.in_family, observations.in_lineage, observations.log_params),
         )
+        skill = numpyro.sample("skill", skills)
+        numpyro.sample("efficiency", EfficiencyNormal(of_family, skills, skill))
         loading = loading_matrix(drawn["free_loading"], own_loading, design)
         drawn["loading"] = numpyro.deterministic("loading", loading)
         benchmarks = build(Benchmarks, drawn)
@@ -151,7 +141,7 @@ def split_covariates(
 ) -> tuple[Float[Array, "family covariate"], Float[Array, "model covariate"]]:
     """Covariates of a family (the mean of its models') and what each model differs from them."""
     member = observations.in_family
-    of_family = member.T @ observations.covariates / member.sum(axis=0)[:, None]
+    of_family = member.T @ observations.covariates / member.size[:, None]
     return of_family, observations.covariates - member @ of_family
 
 

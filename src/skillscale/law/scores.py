@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float
 from numpyro.distributions import constraints
 
 from skillscale.law import equation
+from skillscale.law.membership import OneHot
 from skillscale.law.sites import Benchmarks, Noise
 
 
@@ -85,7 +86,7 @@ def pool(
     expected: Scatter,
     score: Float[Array, "benchmark model"],
     is_observed: Bool[Array, "benchmark model"],
-    belongs: Float[Array, "model family"],
+    belongs: OneHot | Float[Array, "model family"],
 ) -> Pooled:
     """Gather the observed scores of every family.
 
@@ -98,14 +99,23 @@ def pool(
     Returns:
         Sums over the models of every family.
     """
+    return Pooled(*(term @ belongs for term in terms(expected, score, is_observed)))
+
+
+def terms(
+    expected: Scatter,
+    score: Float[Array, "benchmark model"],
+    is_observed: Bool[Array, "benchmark model"],
+) -> tuple[Float[Array, "benchmark model"], ...]:
+    """What every score adds to the sums of its family, in the order of `Pooled`."""
     residual = score - expected.mean
     weight = is_observed / expected.own
-    return Pooled(
-        (weight * residual**2) @ belongs,
-        (weight * expected.affinity * residual) @ belongs,
-        (weight * expected.affinity**2) @ belongs,
-        (is_observed * jnp.log(expected.own)) @ belongs,
-        is_observed.astype(expected.mean.dtype) @ belongs,
+    return (
+        weight * residual**2,
+        weight * expected.affinity * residual,
+        weight * expected.affinity**2,
+        is_observed * jnp.log(expected.own),
+        is_observed.astype(expected.mean.dtype),
     )
 
 
@@ -146,12 +156,13 @@ def given_siblings(
     expected: Scatter,
     score: Float[Array, "benchmark model"],
     is_observed: Bool[Array, "benchmark model"],
-    in_family: Float[Array, "model family"],
+    in_family: OneHot,
     tail: Float[Array, ""],
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"], Array]:
     """Location, scale and degrees of freedom of every score given the others of its family."""
-    siblings = in_family @ in_family.T - jnp.eye(len(in_family))
-    return given(expected, pool(expected, score, is_observed, siblings), tail)
+    own = terms(expected, score, is_observed)
+    siblings = [(term @ in_family) @ in_family.T - term for term in own]
+    return given(expected, Pooled(*siblings), tail)
 
 
 class FamilyStudentT(dist.Distribution):
@@ -161,7 +172,7 @@ class FamilyStudentT(dist.Distribution):
         tail: degrees of freedom.
         expected: scatter of the models.
         is_observed: which scores count in the density.
-        in_family: one-hot matrix of the family of every model.
+        in_family: the family of every model.
 
     >>> one = Scatter(*(jnp.full((1, 1), value) for value in (0.5, 0.01, 0.0, 0.0)))
     >>> alone = FamilyStudentT(jnp.array(3.0), one, jnp.ones((1, 1), bool), jnp.ones((1, 1)))
@@ -177,7 +188,7 @@ class FamilyStudentT(dist.Distribution):
         tail: Float[Array, ""],
         expected: Scatter,
         is_observed: Bool[Array, "benchmark model"],
-        in_family: Float[Array, "model family"],
+        in_family: OneHot | Float[Array, "model family"],
     ):
         self.tail = tail
         self.expected = expected

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 import jax
 import numpy as np
 import xarray as xr
+from jaxtyping import Array
 
 from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.files import versions
 from skillscale.law import equation
-from skillscale.law.design import COVARIATES, Design, make_design
+from skillscale.law.design import COVARIATES, Design, Observations, make_design
 from skillscale.law.sites import SITES
 from skillscale.law.spec import Spec
 from skillscale.posterior.chains import Chains
@@ -22,6 +23,9 @@ from skillscale.posterior.method import Method, name_and_options
 from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.potential import Potential, make_potential
 from skillscale.posterior.result import Fit
+
+DRAWS_AT_ONCE = 64
+"""Draws named in one pass: with thousands of models all of them would not fit into memory."""
 
 
 def fit(
@@ -65,7 +69,7 @@ def fit(
     design = make_design(table, spec)
     potential = make_potential(design, spec)
     chains = method.run(potential, design.observations, jax.random.key(seed), on_progress)
-    tree = name_draws(chains, potential, design)
+    tree = name_draws(chains, potential, design, seed)
     return Fit(tree, table, spec, provenance_of(method, seed, table))
 
 
@@ -97,13 +101,16 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
     }
 
 
-def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataTree:
+def name_draws(
+    chains: Chains, potential: Potential, design: Design, seed: int = 0
+) -> xr.DataTree:
     """Name the draws of all chains.
 
     Args:
         chains: draws of flat parameters, and the sampler's statistics.
         potential: the posterior they are of.
         design: arrays and names of the table fitted.
+        seed: source of randomness of what is drawn given the other parameters.
 
     Returns:
         ArviZ tree with the group ``posterior``, of dims ``chain, draw`` and those that `Draws`
@@ -125,8 +132,17 @@ def name_draws(chains: Chains, potential: Potential, design: Design) -> xr.DataT
             "the posterior could not be sampled: draws are not finite. "
             "Check the table for extreme values, or try another seed."
         )
-    constrain = jax.jit(jax.vmap(potential.constrain, in_axes=(0, None)))
     n_chain, n_draw, size = chains.flat.shape
+    keys = jax.random.split(jax.random.key(seed), n_chain * n_draw)
+
+    @jax.jit
+    def constrain(flat: Array, observations: Observations) -> dict[str, Array]:
+        return jax.lax.map(
+            lambda draw: potential.constrain(draw[0], observations, draw[1]),
+            (flat, keys),
+            batch_size=DRAWS_AT_ONCE,
+        )
+
     sites = constrain(chains.flat.reshape(-1, size), design.observations)
     posterior = {
         SITES[name].stored: np.asarray(value).reshape(n_chain, n_draw, *value.shape[1:])

@@ -13,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from skillscale.law.design import Observations
-from skillscale.posterior.arrow import Root, inverse_root
+from skillscale.posterior.arrow import Arrow, Root, inverse_root
 from skillscale.posterior.potential import Energy, Flat, Potential
 
 POINTS = 4
@@ -43,13 +43,7 @@ class Gaussian(NamedTuple):
         self, points: Float[np.ndarray, "point parameter"]
     ) -> Float[np.ndarray, "point parameter"]:
         """The independent standard coordinates of points."""
-        centred = np.asarray(points, np.float64) - np.asarray(self.mean, np.float64)
-        return np.linalg.solve(self.root.dense(), centred.T).T
-
-    def precision(self) -> Float[np.ndarray, "parameter parameter"]:
-        """The inverse of the covariance."""
-        inverse = np.linalg.inv(self.root.dense())
-        return np.asarray(inverse.T @ inverse)
+        return self.root.whiten(np.asarray(points, np.float64) - np.asarray(self.mean, np.float64))
 
     def draw(self, key: Array, n: int) -> Float[Array, "draw parameter"]:
         """Draw ``n`` points."""
@@ -78,28 +72,27 @@ def fit_gaussian(
     Returns:
         The Gaussian; its mean is that of the later half of the full-covariance steps.
     """
-    size = potential.start.size
+    size, sparsity = potential.start.size, potential.sparsity
     if near is None:
         key, key_field = jax.random.split(key)
         mean_field = potential.program(_mean_field, steps=gradient_steps)
         mean, scale = mean_field(potential.start, observations, key_field)
-        precision = np.diag(np.asarray(scale, np.float64) ** -2)
-        gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
+        precision = sparsity.diagonal(np.asarray(scale, np.float64) ** -2)
+        gaussian = Gaussian(mean, inverse_root(precision, sparsity.groups))
     else:
         gaussian = near
-        precision = near.precision()
-    curvature = potential.program(_curvature)
+        precision = near.root.precision()
     mean_energy = potential.program(_mean_energy)
     means = []
     for step, key_step in enumerate(jax.random.split(key, newton_steps)):
         half = gaussian.draw(key_step, POINTS // 2)
         points = jnp.concatenate([half, 2 * gaussian.mean - half])
-        gradient, hessian = curvature(observations, points)
+        gradient, hessian = curvature(potential, observations, points)
         highest = mean_energy(observations, points) + size
         # Curvature of a few points may be of no use far from the mode: then it is believed less.
         for rate in max(0.25, 1 / (step + 1)) * BELIEF:
-            mixed = (1 - rate) * precision + rate * np.asarray(hessian, np.float64)
-            root = inverse_root(mixed, potential.groups)
+            mixed = precision.mixed(hessian, rate)
+            root = inverse_root(mixed, sparsity.groups)
             (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
             shortened = whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max())
             moved = Gaussian(gaussian.mean - root @ shortened, root)
@@ -134,11 +127,11 @@ def gaussian_around(
     """
     some = draws[:, :: draws.shape[1] // POINTS_PER_CHAIN][:, :POINTS_PER_CHAIN]
     batches = jnp.asarray(some).reshape(-1, POINTS, draws.shape[-1])
-    curvature = potential.program(_curvature)
-    hessians = [curvature(observations, batch)[1] for batch in batches]
-    precision = np.mean([np.asarray(h, np.float64) for h in hessians], axis=0)
+    precision = curvature(potential, observations, batches[0])[1]
+    for n, batch in enumerate(batches[1:], 2):
+        precision = precision.mixed(curvature(potential, observations, batch)[1], 1 / n)
     mean = jnp.asarray(draws.mean(axis=(0, 1)))
-    gaussian = Gaussian(mean, inverse_root(precision, potential.groups))
+    gaussian = Gaussian(mean, inverse_root(precision, potential.sparsity.groups))
     whitened = gaussian.whiten(draws.reshape(-1, draws.shape[-1]))
     n = len(whitened)
     scale = np.sqrt((n * whitened.var(axis=0) + SHRINKAGE) / (n + SHRINKAGE))
@@ -176,17 +169,50 @@ def _mean_energy(
     return jnp.nan_to_num(energies, nan=jnp.inf).mean()
 
 
-def _curvature(
-    energy: Energy, observations: Observations, points: Float[Array, "draw parameter"]
-) -> tuple[Flat, Float[Array, "parameter parameter"]]:
-    """Gradient and Hessian of the potential, averaged over points."""
+def curvature(
+    potential: Potential, observations: Observations, points: Float[Array, "draw parameter"]
+) -> tuple[Flat, Arrow]:
+    """Gradient and Hessian of the potential, averaged over points.
+
+    Args:
+        potential: the posterior.
+        observations: what it is conditioned on.
+        points: where.
+
+    Returns:
+        Both means.
+    """
+    sparsity = potential.sparsity
+    rows = -(-sparsity.n_colors // BATCH) * BATCH  # whole batches: a rest would be compiled apart
+    gradient, products = potential.program(_products, rows=rows)(
+        observations, points, jnp.asarray(sparsity.color)
+    )
+    return gradient, sparsity.matrix(np.asarray(products))
+
+
+def _products(
+    energy: Energy,
+    observations: Observations,
+    points: Float[Array, "draw parameter"],
+    color: Int[Array, " parameter"],
+    *,
+    rows: int,
+) -> tuple[Flat, Float[Array, "color parameter"]]:
+    """Gradient, and products of the Hessian with the columns of each color, means over points."""
     gradient = jax.grad(energy)
 
-    def at_point(point: Flat) -> tuple[Flat, Float[Array, "parameter parameter"]]:
+    def at_point(point: Flat) -> tuple[Flat, Float[Array, "color parameter"]]:
         value, push = jax.linearize(lambda p: gradient(p, observations), point)
-        rows = -(-point.size // BATCH) * BATCH  # whole batches: a rest would be compiled apart
-        hessian = jax.lax.map(push, jnp.eye(rows, point.size), batch_size=BATCH)
-        return value, hessian[: point.size]
 
-    gradients, hessians = jax.lax.map(at_point, points)
-    return gradients.mean(axis=0), hessians.mean(axis=0)
+        def of_color(number: Int[Array, ""]) -> Flat:
+            return push((color == number).astype(point.dtype))
+
+        return value, jax.lax.map(of_color, jnp.arange(rows), batch_size=BATCH)
+
+    def add(total: tuple, point: Flat) -> tuple[tuple, None]:
+        return jax.tree.map(jnp.add, total, at_point(point)), None
+
+    size = points.shape[1]
+    nothing = jnp.zeros(size), jnp.zeros((rows, size))
+    total, _ = jax.lax.scan(add, nothing, points)
+    return jax.tree.map(lambda sum_: sum_ / len(points), total)

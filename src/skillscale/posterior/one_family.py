@@ -172,7 +172,7 @@ def _own_slope(
 ) -> Float[np.ndarray, "draw skill"]:
     """Draw how much more the family gains from size than others, given its models' skills."""
     observations = fit.design.observations
-    is_member = np.asarray(observations.in_family)[:, family]
+    is_member = np.asarray(observations.in_family.group) == family
     log_params = is_member * np.asarray(observations.log_params, np.float64)
     log_tokens = fit.design.log_tokens(draws.fitted)
     residual = np.asarray(_residuals(draws, log_tokens, observations), np.float64)

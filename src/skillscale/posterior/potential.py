@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 from numpyro.distributions import biject_to
-from numpyro.handlers import seed, substitute, trace
+from numpyro.handlers import block, seed, substitute, trace
 from numpyro.infer import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy
 
+from skillscale.law import equation
 from skillscale.law.design import Design, Observations
 from skillscale.law.exploratory import units
-from skillscale.law.model import make_model, per_skill
+from skillscale.law.model import loading_matrix, make_model, per_skill
+from skillscale.law.sites import Growth, build
 from skillscale.law.spec import Spec
-from skillscale.posterior.arrow import Groups
+from skillscale.posterior.sparsity import Sparsity
 
 Flat = Float[Array, " parameter"]
 Energy = Callable[[Flat, Observations], Float[Array, ""]]
 
-GROUP_SIZE = 128
-"""Lineages share a group up to this many parameters: a few larger products are the fastest."""
-SHARED = -1
+GIVEN_SKILLS = ("efficiency",)
+"""Sites that are not sampled but drawn afterwards, given the others."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,12 +39,13 @@ class Potential:
     Attributes:
         start: the mean of the prior.
         energy: from a flat vector and observations to the potential energy.
-        constrain: from a flat vector and observations to the sites of the model.
-        groups: positions of the parameters of some lineages each; the others are shared by all.
+        constrain: from a flat vector, observations and a source of randomness (of what is drawn
+            given the others) to the sites of the model.
+        sparsity: which parameters depend on each other.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> square = Potential(jnp.zeros(3), lambda z, _: z @ z / 2, lambda z, _: {"z": z})
+        >>> square = Potential(jnp.zeros(3), lambda z, _: z @ z / 2, lambda z, *_: {"z": z})
         >>> gradient = square.program(lambda energy, z: jax.grad(energy)(z, None))
         >>> gradient(jnp.ones(3)).tolist()
         [1.0, 1.0, 1.0]
@@ -50,8 +53,8 @@ class Potential:
 
     start: Flat
     energy: Energy
-    constrain: Callable[[Flat, Observations], dict[str, Array]]
-    groups: Groups = ()
+    constrain: Callable[[Flat, Observations, Array], dict[str, Array]]
+    sparsity: Sparsity
     _programs: dict[tuple, Callable] = field(default_factory=dict, init=False, repr=False)
 
     def program(self, function: Callable, **options: Any) -> Callable:
@@ -74,10 +77,16 @@ class Potential:
 
 
 def make_potential(design: Design, spec: Spec) -> Potential:
-    """Flatten the model of a design; observations stay an argument, so folds share programs.
+    r"""Flatten the model of a design; observations stay an argument, so folds share programs.
 
     The density is that of `make_model`, on parameters mapped to the real line (logs of what is
-    positive, logits of shares), with the Jacobian of this map.
+    positive, logits of shares), with the Jacobian of this map. Skills are measured from what the
+    law expects of the average model, $m$, and intercepts are those of benchmarks there,
+
+    $$\theta' = \theta - m, \qquad b_j' = b_j + \lambda_j^\top m,$$
+
+    so that scores say nothing of $m$: else a common shift of intercepts and all skills, which
+    scores can't tell, would be a ridge across all parameters, the narrower the more models.
 
     Args:
         design: arrays and names of a table.
@@ -92,60 +101,81 @@ def make_potential(design: Design, spec: Spec) -> Potential:
         >>> spec = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
         >>> design = make_design(load_table("classic").select(families=["llama", "llama-2"]), spec)
         >>> potential = make_potential(design, spec)
-        >>> potential.constrain(potential.start, design.observations)["skill"].shape
+        >>> sites = potential.constrain(potential.start, design.observations, jax.random.key(0))
+        >>> sites["skill"].shape
         (7, 1)
     """
     model = make_model(design, spec)
+    sampled = block(seed(model, jax.random.key(0)), hide=list(GIVEN_SKILLS))
+    from_real_line = {}
 
     @jax.jit
     def prior_mean(observations: Observations) -> dict[str, Array]:
-        model_at_mean = substitute(seed(model, jax.random.key(0)), substitute_fn=init_to_mean)
-        return {
-            name: biject_to(site["fn"].support).inv(site["value"])
-            for name, site in trace(model_at_mean).get_trace(observations).items()
-            if site["type"] == "sample" and not site["is_observed"]
-        }
+        at_mean = trace(substitute(sampled, substitute_fn=init_to_mean)).get_trace(observations)
+        for name, site in at_mean.items():
+            if site["type"] == "sample" and not site["is_observed"]:
+                from_real_line[name] = biject_to(site["fn"].support)
+        return {name: map_.inv(at_mean[name]["value"]) for name, map_ in from_real_line.items()}
 
     at_start = prior_mean(design.observations)
-    start, unravel = ravel_pytree(at_start)
+
+    def shifted(sites: Mapping[str, Array], observations: Observations, sign: int) -> dict[str, Array]:
+        """Skills and intercepts measured from the law's average (-1), or as they are (1)."""
+        values = {name: from_real_line[name](value) for name, value in sites.items()}
+        level, read = _level(values, observations, design, spec)
+        return {
+            **sites,
+            "skill": sites["skill"] + sign * level,
+            "intercept": sites["intercept"] - sign * read,
+        }
+
+    start, unravel = ravel_pytree(jax.jit(shifted)(at_start, design.observations, -1))
 
     def energy(flat: Flat, observations: Observations) -> Float[Array, ""]:
-        return potential_energy(model, (observations,), {}, unravel(flat))
+        sites = shifted(unravel(flat), observations, 1)
+        return potential_energy(sampled, (observations,), {}, sites)
 
-    def constrain(flat: Flat, observations: Observations) -> dict[str, Array]:
-        sites = constrain_fn(model, (observations,), {}, unravel(flat), return_deterministic=True)
+    def constrain(flat: Flat, observations: Observations, key: Array) -> dict[str, Array]:
+        known = constrain_fn(
+            sampled, (observations,), {}, shifted(unravel(flat), observations, 1), True
+        )
+        drawn = trace(substitute(seed(model, key), data=known)).get_trace(observations)
+        sites = known | {name: drawn[name]["value"] for name in GIVEN_SKILLS}
         sites.pop("free_loading", None)  # its entries are in loading
         if spec.exploratory:
             sites["unit"] = units(sites.pop("squared_unit")).unit
             sites |= per_skill(sites, sites["unit"])
         return sites
 
-    return Potential(start, energy, constrain, _groups(at_start, design))
+    return Potential(start, energy, constrain, _sparsity(at_start, design))
 
 
-def _groups(sites: dict[str, Array], design: Design) -> Groups:
-    """Parameters of models and families by lineage, small lineages together."""
-    of_family = np.asarray(design.observations.in_lineage).argmax(axis=1)
-    of_model = of_family[np.asarray(design.observations.in_family).argmax(axis=1)]
-    of_rows = {
-        "efficiency": of_family,
-        "skill": of_model,
-        "unpublished_log_tokens": of_model[design.unpublished],
-    }
+def _level(
+    values: Mapping[str, Array], observations: Observations, design: Design, spec: Spec
+) -> tuple[Float[Array, " skill"], Float[Array, " benchmark"]]:
+    """Skills that the law expects of the average model with scores, and what benchmarks read."""
+    unit = own_loading = jnp.ones(len(spec.skills))
+    if spec.exploratory:
+        unit, own_loading = units(values["squared_unit"])
+    growth = build(Growth, {**values, **per_skill(values, unit)})
+    effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+    x = equation.inputs(observations.log_params, observations.log_tokens)
+    is_seen = observations.is_observed.any(axis=0)
+    share = is_seen / jnp.maximum(is_seen.sum(), 1)
+    level = share @ observations.covariates @ effects + share @ x @ growth.slope
+    free = values.get("free_loading", jnp.zeros(0))
+    return level, loading_matrix(free, own_loading, design) @ level
+
+
+def _sparsity(sites: Mapping[str, Array], design: Design) -> Sparsity:
+    """Parameters of models by lineage; the others are shared by all."""
+    observations = design.observations
+    of_model = np.asarray(observations.in_lineage.group)[np.asarray(observations.in_family.group)]
+    of_rows = {"skill": of_model, "unpublished_log_tokens": of_model[design.unpublished]}
     labels = {
         name: np.repeat(of_rows[name], value.size // len(value))
         if name in of_rows
-        else np.full(value.size, SHARED)
+        else np.full(value.size, Sparsity.SHARED)
         for name, value in sites.items()
     }
-    lineage = np.asarray(ravel_pytree(labels)[0])
-    members = [np.flatnonzero(lineage == label) for label in np.unique(lineage[lineage != SHARED])]
-    groups: list[list[np.ndarray]] = []
-    for member in sorted(members, key=len, reverse=True):
-        fits = (group for group in groups if sum(map(len, group)) + len(member) <= GROUP_SIZE)
-        room = next(fits, None)
-        if room is None:
-            groups.append([member])
-        else:
-            room.append(member)
-    return [np.concatenate(group) for group in groups]
+    return Sparsity(np.asarray(ravel_pytree(labels)[0], int))
