@@ -16,6 +16,7 @@ from skillscale.law.design import Observations
 from skillscale.law.sites import Draws, sites_of
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Potential
 
 FAMILIES = (
@@ -77,6 +78,7 @@ class AroundThePrior:
         key: Array,
         on_progress: Callable[[int, int], None],
         near: Gaussian | None = None,
+        journal: Journal = FORGETFUL,
     ) -> Chains:
         noise = jax.random.normal(key, (2, 50, potential.start.size))
         return Chains(np.asarray(potential.start + 0.1 * noise), {})

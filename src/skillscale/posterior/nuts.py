@@ -21,6 +21,7 @@ from skillscale.errors import require_at_least, require_probability
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
+from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Energy, Flat, Potential
 
 BLOCK = 25
@@ -31,7 +32,7 @@ FIRST_STEP_SIZE = 0.2
 Tuning = tuple[Array, ...]
 """State of dual averaging: the logarithm of a step size, that of its average, and more."""
 
-Block = tuple[Float[Array, "chain step parameter"], dict[str, Array]]
+Carry = tuple[HMCState, Tuning]
 
 
 @dataclass(frozen=True)
@@ -77,21 +78,37 @@ class Nuts:
         observations: Observations,
         key: Array,
         on_progress: Callable[[int], None] = lambda done: None,
+        journal: Journal = FORGETFUL,
     ) -> Gaussian:
         """The Gaussian in whose coordinates to sample, found in all stages but the last."""
         key_gaussian, *keys = jax.random.split(key, self.stages)
-        on_progress(0)
         gaussian = fit_gaussian(
-            potential, observations, key_gaussian, gradient_steps=1500, newton_steps=6
+            potential,
+            observations,
+            key_gaussian,
+            gradient_steps=1500,
+            newton_steps=6,
+            on_progress=lambda _: on_progress(0),
+            journal=journal,
         )
-        for stage, key_stage in enumerate(keys):
 
-            def told(steps: int, before: int = stage * self.warmup) -> None:
-                on_progress(before + steps)
-
-            warmup, _ = self._stage(potential, observations, gaussian, key_stage, 0, told)
+        def warmed_up(stage: int, near: Gaussian, parts: Journal) -> Gaussian:
+            before = stage * self.warmup
+            warmup, _ = self._stage(
+                potential,
+                observations,
+                near,
+                keys[stage],
+                0,
+                lambda done: on_progress(before + done),
+                parts,
+            )
             late = warmup.flat[:, self.warmup // 2 :]
-            gaussian = gaussian_around(potential, observations, late)
+            return gaussian_around(potential, observations, late)
+
+        for stage in range(len(keys)):
+            warm_up = partial(warmed_up, stage, gaussian)
+            gaussian = journal.once(f"warmup-{stage + 1}", warm_up, like=gaussian)
         return gaussian
 
     def run(
@@ -101,6 +118,7 @@ class Nuts:
         key: Array,
         on_progress: Callable[[int, int], None],
         near: Gaussian | None = None,
+        journal: Journal = FORGETFUL,
     ) -> Chains:
         """Draw from the posterior.
 
@@ -110,6 +128,7 @@ class Nuts:
             key: source of randomness.
             on_progress: told the steps done and all steps.
             near: approximation of a similar posterior, which spares all stages but the last.
+            journal: keeps the steps; those that it has are not taken again.
 
         Returns:
             Draws of flat parameters by chain, and the sampler's statistics, warm-up left out.
@@ -118,7 +137,7 @@ class Nuts:
         before = 0 if near else (self.stages - 1) * self.warmup
         total = before + self.warmup + self.draws
         gaussian = near or self.approximate(
-            potential, observations, key_near, lambda done: on_progress(done, total)
+            potential, observations, key_near, lambda done: on_progress(done, total), journal
         )
         _, chains = self._stage(
             potential,
@@ -127,6 +146,7 @@ class Nuts:
             key_main,
             self.draws,
             lambda done: on_progress(before + done, total),
+            journal,
         )
         return chains
 
@@ -138,30 +158,30 @@ class Nuts:
         key: Array,
         draws: int,
         on_progress: Callable[[int], None],
+        journal: Journal,
     ) -> tuple[Chains, Chains]:
         """Steps of a warm-up from fresh points, and draws with the step size it finds."""
         key_start, key_chains = jax.random.split(key)
         start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
         begin = potential.program(_begin, max_tree_depth=self.max_tree_depth)
-        states = begin(observations, gaussian, start, key_chains)
-        tuning = _first_tuning()
-        blocks = []
-        done = 0
-        for length in [*_blocks(self.warmup), *_blocks(draws)]:
+        first = begin(observations, gaussian, start, key_chains), _first_tuning()
+        lengths = [*_blocks(self.warmup), *_blocks(draws)]
+
+        def block(i: int, carry: Carry) -> tuple[Carry, dict[str, Array]]:
+            done = sum(lengths[:i])
             on_progress(done)
             advance = potential.program(
                 _advance,
                 target_accept=self.target_accept,
                 max_tree_depth=self.max_tree_depth,
-                length=length,
+                length=lengths[i],
             )
-            states, tuning, block = advance(
-                observations, gaussian, states, tuning, done < self.warmup
-            )
-            blocks.append(jax.tree.map(np.asarray, block))
-            done += length
-        on_progress(done)
-        steps = Chains(*jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *blocks))
+            return advance(observations, gaussian, *carry, done < self.warmup)
+
+        _, blocks = journal.series("steps", block, first, len(lengths))
+        on_progress(sum(lengths))
+        stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *blocks)
+        steps = Chains(stats.pop("flat"), stats)
         return (
             jax.tree.map(lambda values: values[:, : self.warmup], steps),
             jax.tree.map(lambda values: values[:, self.warmup :], steps),
@@ -229,8 +249,8 @@ def _advance(
     target_accept: float,
     max_tree_depth: int,
     length: int,
-) -> tuple[HMCState, Tuning, Block]:
-    """Run every chain ``length`` steps further.
+) -> tuple[Carry, dict[str, Array]]:
+    """Run every chain ``length`` steps further, from draws and statistics to those after.
 
     Chains advance together, so they share a step size: one with an unluckily small step would hold
     up the others. In the warm-up it follows their mean acceptance rate; then it is its average.
@@ -238,7 +258,7 @@ def _advance(
     begin, step = _kernel(energy, observations, gaussian, max_tree_depth)
     begin(states.z[0], jax.random.key(0))  # NumPyro's step reads what its init has set up
 
-    def one_step(carry: tuple[HMCState, Tuning], _: None) -> tuple[tuple[HMCState, Tuning], Block]:
+    def one_step(carry: Carry, _: None) -> tuple[Carry, dict[str, Array]]:
         states, tuning = carry
         log_step_size, log_average = tuning[:2]
         step_size = jnp.exp(jnp.where(is_warmup, log_step_size, log_average))
@@ -248,7 +268,8 @@ def _advance(
         states = jax.vmap(step)(states._replace(adapt_state=adapted))
         tuned = _tune(target_accept - states.accept_prob.mean(), tuning)
         tuning = jax.tree.map(partial(jnp.where, is_warmup), tuned, tuning)
-        stats = {
+        block = {
+            "flat": jax.vmap(gaussian.at)(states.z),
             "lp": -states.potential_energy,
             "energy": states.energy,
             "diverging": states.diverging,
@@ -256,7 +277,7 @@ def _advance(
             "acceptance_rate": states.accept_prob,
             "step_size": states.adapt_state.step_size,
         }
-        return (states, tuning), (jax.vmap(gaussian.at)(states.z), stats)
+        return (states, tuning), block
 
     carry, block = jax.lax.scan(one_step, (states, tuning), None, length=length)
-    return *carry, jax.tree.map(lambda values: jnp.swapaxes(values, 0, 1), block)
+    return carry, jax.tree.map(lambda values: jnp.swapaxes(values, 0, 1), block)
