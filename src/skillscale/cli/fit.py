@@ -38,6 +38,7 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
+from skillscale.cli.resumption import RESUME, Reached, begin, checkpoint_of
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_count, format_interval, format_points
@@ -45,6 +46,7 @@ from skillscale.law.design import chosen_benchmarks, make_design
 from skillscale.law.priors import describe_priors
 from skillscale.law.spec import Spec
 from skillscale.law.starter import spec_toml, starter
+from skillscale.posterior.checkpoint import discard
 from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
 from skillscale.posterior.nuts import Nuts
@@ -81,33 +83,39 @@ def fit_command(
     without_lineage: Annotated[
         list[str] | None, typer.Option(help="Hold out all models of a lineage; repeatable.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option(RESUME, help="Go on from where a fit to this file was stopped.")
+    ] = False,
     force: Force = False,
     seed: Seed = 0,
 ) -> None:
     """Fit the law to a table of scores: by default the shipped one."""
-    require_writable(output, force=force)
+    checkpoint = checkpoint_of(output, resume=resume, force=force)
     table, specification = read_inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)
     if skills is not None:
         specification = specification.explore(skills, chosen_benchmarks(table, specification))
-    try:
-        with (
-            naming(spec, SpecError, UnknownNameError),
-            progress(f"Fitting {len(table.scores)} scores") as on_progress,
-        ):
-            result = fit(
-                table,
-                specification,
-                method=_method(method, draws, chains, target_accept),
-                seed=seed,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt as interrupt:
-        note(f"Interrupted: {output} was not written.")
-        raise typer.Exit(130) from interrupt
+    asked = _method(method, draws, chains, target_accept)
+    begin(checkpoint, resume=resume)
+    with progress(f"Fitting {len(table.scores)} scores") as on_progress:
+        reached = Reached(on_progress)
+        try:
+            with naming(spec, SpecError, UnknownNameError):
+                result = fit(
+                    table,
+                    specification,
+                    method=asked,
+                    seed=seed,
+                    on_progress=reached,
+                    checkpoint=checkpoint,
+                )
+        except KeyboardInterrupt as interrupt:
+            note(reached.interrupted(output, checkpoint))
+            raise typer.Exit(130) from interrupt
     result = result if keep is None else result.thin(keep)
     result.save(output)
+    discard(checkpoint)
     note(f"{result!r} saved to {output}")
 
 

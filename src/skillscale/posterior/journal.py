@@ -150,7 +150,7 @@ def _read_like(path: Path, like: T) -> T | None:
 def _write_like(path: Path, tree: T, like: T) -> None:
     types = _types(tree)
     if types != _types(like) or any(is_weak for *_, is_weak in types[1]):
-        raise TypeError(f"{path.stem}: found {types}, wanted what is like {_types(like)}")
+        raise TypeError(f"{path.stem}: found {types}, wanted what is like {_types(like)}, not weak")
     _write(path, {str(i): _data(leaf) for i, leaf in enumerate(jax.tree.leaves(tree))})
 
 
@@ -179,7 +179,7 @@ def _as_before(data: Shaped[np.ndarray, "*shape"], example: Any) -> Any:
 
 def _read(path: Path) -> Output | None:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return dict(stored)
     except Exception:  # what NumPy raises depends on where a file was cut
         return None
