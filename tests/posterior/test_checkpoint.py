@@ -140,6 +140,12 @@ def keep(folder: Path, **identity: object) -> None:
         journal.once("zero", lambda parts: np.zeros(1), like=np.zeros(1))
 
 
+def test_a_checkpoint_without_steps_does_not_stay(tmp_path):
+    with opened(tmp_path / "made", {}) as journal:
+        assert journal.folder.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_version_is_named(tmp_path):
     keep(tmp_path, versions={"jax": "0.1"})
     with pytest.raises(FitFileError, match=r"versions\.jax is 0\.1 there, 0\.2 is wanted"):
@@ -147,9 +153,7 @@ def test_another_version_is_named(tmp_path):
 
 
 def test_a_checkpoint_without_steps_is_of_any_fit(tmp_path):
-    with opened(tmp_path, {"seed": 0}):
-        pass
-    assert last_kept(tmp_path) is None
+    (tmp_path / IDENTITY).write_text('{"seed": 0}')
     keep(tmp_path, seed=1)
     assert last_kept(tmp_path) is not None
     assert json.loads((tmp_path / IDENTITY).read_text())["seed"] == 1

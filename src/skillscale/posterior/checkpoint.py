@@ -33,7 +33,7 @@ def opened(folder: Path | None, identity: Mapping[str, object]) -> Iterator[Jour
     """The journal of a fit, for one process at a time.
 
     Args:
-        folder: where it is kept, made if need be; None to keep nothing.
+        folder: where it is kept, made if need be and gone if nothing is; None to keep nothing.
         identity: plain values that tell the fit from any other.
 
     Yields:
@@ -44,10 +44,10 @@ def opened(folder: Path | None, identity: Mapping[str, object]) -> Iterator[Jour
 
     Example:
         >>> import tempfile
-        >>> import jax.numpy as jnp
+        >>> import numpy as np
         >>> folder = Path(tempfile.mkdtemp()) / "fit.nc.checkpoint"
         >>> with opened(folder, {"seed": 0}) as journal:
-        ...     _ = journal.once("zero", lambda parts: jnp.zeros(2), like=jnp.ones(2))
+        ...     _ = journal.once("zero", lambda parts: np.zeros(2), like=np.ones(2))
         >>> with opened(folder, {"seed": 1}) as journal:
         ...     pass
         Traceback (most recent call last):
@@ -68,7 +68,11 @@ def opened(folder: Path | None, identity: Mapping[str, object]) -> Iterator[Jour
         if last_kept(folder) is not None:
             _require_same(folder, plain)
         write_text(folder / IDENTITY, json.dumps(plain, indent=1))
-        yield Journal(folder)
+        try:
+            yield Journal(folder)
+        finally:
+            if last_kept(folder) is None:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def last_kept(folder: Path) -> datetime | None:
@@ -102,9 +106,12 @@ def discard(folder: Path) -> None:
 
     Example:
         >>> import tempfile
+        >>> import numpy as np
         >>> folder = Path(tempfile.mkdtemp()) / "fit.nc.checkpoint"
-        >>> with opened(folder, {"seed": 0}):
-        ...     pass
+        >>> with opened(folder, {"seed": 0}) as journal:
+        ...     _ = journal.once("zero", lambda parts: np.zeros(2), like=np.ones(2))
+        >>> folder.exists()
+        True
         >>> discard(folder)
         >>> folder.exists()
         False

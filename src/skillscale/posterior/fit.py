@@ -33,7 +33,7 @@ def fit(
     method: Method | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    checkpoint: Path | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Fit:
     """Fit the law to a table of scores (its equations stand in `model`).
 
@@ -73,7 +73,8 @@ def fit(
     provenance = provenance_of(method, seed, table)
     identity = {"spec": spec.to_dict(), **provenance}
     del identity["date"]
-    with opened(checkpoint, identity) as journal:
+    folder = None if checkpoint is None else Path(checkpoint)
+    with opened(folder, identity) as journal:
         key = jax.random.key(seed)
         chains = method.run(potential, design.observations, key, on_progress, journal=journal)
     return Fit(name_draws(chains, potential, design), table, spec, provenance)
