@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skillscale import Nuts, fit
+from skillscale import Hmc, fit
 from skillscale.backtest.folds import Fold, sloth_folds
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.studies import forecast_fold, plan_and_seen
@@ -15,7 +15,7 @@ from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.forecasts.question import ask
 
 LINEAGES = ("meta-llama-3", "opt", "qwen2")
-FULL = Nuts(draws=750)
+FULL = Hmc(draws=750)
 LEVELS = {"median": (0.5,), "ends": (0.25, 0.75, 0.1, 0.9, 0.025, 0.975)}
 MOST_APART = {"median": 0.5, "ends": 1.5}
 """Points between quantiles, on average."""

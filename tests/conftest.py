@@ -33,7 +33,7 @@ from skillscale.posterior.potential import Potential, make_potential
 from skillscale.runs import estimation, surfaces
 from skillscale.runs.estimation import isoflop
 from skillscale.runs.estimators import IsoFlop
-from small import FAMILIES, NUTS, SPEC, SVI
+from small import FAMILIES, HMC, SPEC, SVI
 
 T = TypeVar("T")
 
@@ -209,8 +209,8 @@ def potential(design: Design, spec: Spec) -> Potential:
 
 @pytest.fixture(scope="session")
 def sampled(table: Table, spec: Spec, once: Callable[..., Fit]) -> Fit:
-    """A fit by NUTS."""
-    return once("sampled", lambda: fit(table, spec, method=NUTS, seed=3))
+    """A fit by HMC."""
+    return once("sampled", lambda: fit(table, spec, method=HMC, seed=3))
 
 
 @pytest.fixture(scope="session")

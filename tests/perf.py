@@ -57,11 +57,11 @@ def main() -> None:
         report.add_row(
             f"gradient, {chains} chains", f"{ms / 1000:.5f}", f"{ms / chains:.3f} ms each"
         )
-    method = replace(sk.Nuts(), draws=int(sys.argv[1])) if len(sys.argv) > 1 else sk.Nuts()
+    method = replace(sk.Hmc(), draws=int(sys.argv[1])) if len(sys.argv) > 1 else sk.Hmc()
     _, seconds = timed(lambda: sk.fit(table, spec, method=sk.Svi()))
     report.add_row("fit, svi", f"{seconds:.1f}", "compilation included")
     fit, seconds = timed(lambda: sk.fit(table, spec, method=method))
-    report.add_row("fit, nuts", f"{seconds:.1f}", f"{method.chains} x {method.draws} draws")
+    report.add_row("fit, hmc", f"{seconds:.1f}", f"{method.chains} x {method.draws} draws")
     worst, seconds = timed(lambda: diagnostics(fit))
     report.add_row(
         "diagnostics",

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array
 
-from skillscale import Fit, Nuts, Spec, Svi, Table
+from skillscale import Fit, Hmc, Spec, Svi, Table
 from skillscale.law.design import Observations
 from skillscale.law.sites import Draws, sites_of
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Potential
 
 FAMILIES = (
@@ -29,7 +30,7 @@ FAMILIES = (
     "gpt2-large",
 )
 SPEC = Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-NUTS = Nuts(draws=750, target_accept=0.9)
+HMC = Hmc(draws=750, target_accept=0.9)
 SVI = Svi(draws=400, newton_steps=60)
 
 BACKTEST_FAMILIES = (
@@ -77,6 +78,7 @@ class AroundThePrior:
         key: Array,
         on_progress: Callable[[int, int], None],
         near: Gaussian | None = None,
+        journal: Journal = FORGETFUL,
     ) -> Chains:
         noise = jax.random.normal(key, (2, 50, potential.start.size))
         return Chains(np.asarray(potential.start + 0.1 * noise), {})

@@ -14,7 +14,7 @@ from .optima.optimum import optimum as optimum
 from .optima.regret import regret as regret
 from .posterior.add_benchmark import add_benchmark as add_benchmark
 from .posterior.fit import fit as fit
-from .posterior.nuts import Nuts as Nuts
+from .posterior.hmc import Hmc as Hmc
 from .posterior.result import Fit as Fit
 from .posterior.svi import Svi as Svi
 from .runs.estimation import isoflop as isoflop

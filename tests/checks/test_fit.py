@@ -11,10 +11,10 @@ from scipy import stats
 from skillscale import check
 from skillscale.checks.fit import _prediction, diagnostics, loo, predictive_coverage
 from skillscale.checks.verdict import Verdict, grade
-from small import NUTS
+from small import HMC
 from tampered import with_group, with_posterior
 
-N_DRAWS = NUTS.chains * NUTS.draws
+N_DRAWS = HMC.chains * HMC.draws
 
 
 def by_name(fit) -> dict:
@@ -161,12 +161,10 @@ def test_pointwise_log_likelihood_is_that_of_every_observed_score(sampled):
 
 
 def test_loo_is_arviz_on_the_same_array(sampled):
-    values = sampled.log_likelihood().reshape(NUTS.chains, NUTS.draws, -1)
+    values = sampled.log_likelihood().reshape(HMC.chains, HMC.draws, -1)
     tree = xr.DataTree.from_dict(
         {
-            "posterior": xr.Dataset(
-                {"x": (("chain", "draw"), np.zeros((NUTS.chains, NUTS.draws)))}
-            ),
+            "posterior": xr.Dataset({"x": (("chain", "draw"), np.zeros((HMC.chains, HMC.draws)))}),
             "log_likelihood": xr.Dataset({"y": (("chain", "draw", "row"), values)}),
         }
     )
@@ -197,7 +195,7 @@ def test_loo_of_scores_with_no_influence_is_their_average_likelihood(sampled):
 def test_a_fit_by_svi_has_its_sampler_reviewed(approximate):
     result = by_name(approximate)
     assert result["sampler"].verdict is Verdict.REVIEW
-    assert "nuts" in result["sampler"].advice
+    assert "hmc" in result["sampler"].advice
     assert "R-hat, worst" not in result
 
 

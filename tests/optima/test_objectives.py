@@ -75,7 +75,9 @@ def test_the_own_slope_of_a_family_is_that_of_its_models(approximate):
     log_params = np.asarray(fit.design.observations.log_params)
     draws = by_name(fit)
     x = equation.inputs(*np.broadcast_arrays(log_params, fit.design.log_tokens(fit.draws().fitted)))
-    skill = np.asarray(draws["efficiency"])[:, of_family] + np.asarray(x) @ np.asarray(draws["slope"])
+    skill = np.asarray(draws["efficiency"])[:, of_family] + np.asarray(x) @ np.asarray(
+        draws["slope"]
+    )
     skill += own * log_params[:, None]
     exact = with_posterior(
         fit,

@@ -61,7 +61,9 @@ def test_whitening_and_the_precision_undo_a_root():
     points = rng.normal(size=(4, N))
     assert_allclose(root.whiten(points) @ dense(root).T, points, atol=1e-5)
     expected = arrow(np.linalg.inv(dense(root) @ dense(root).T))
-    for found, wanted in zip(jax.tree.leaves(root.precision()), jax.tree.leaves(expected)):
+    for found, wanted in zip(
+        jax.tree.leaves(root.precision()), jax.tree.leaves(expected), strict=True
+    ):
         assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 

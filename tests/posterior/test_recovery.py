@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from simulated_scores import simulate
-from skillscale import Nuts, Spec, Table, fit
+from skillscale import Hmc, Spec, Table, fit
 from skillscale.law.design import Design, make_design
 from skillscale.law.spec import NormalPrior
 from skillscale.posterior.potential import Potential, make_potential
@@ -27,7 +27,7 @@ SITES = (
     "intercept",
     "model_scale",
 )
-METHOD = Nuts(chains=4, draws=250)
+METHOD = Hmc(chains=4, draws=250)
 LEVEL = 0.8
 SURPRISING = 4.0
 
@@ -186,9 +186,7 @@ def test_fixed_truths_are_recovered_from_forty_families():
     scores = table.scores.assign(
         score=[grid.loc[r.model, r.benchmark] for r in table.scores.itertuples()]
     )
-    found = fit(
-        Table(table.models, scores, table.benchmarks), spec, method=Nuts(draws=1000), seed=1
-    )
+    found = fit(Table(table.models, scores, table.benchmarks), spec, method=Hmc(draws=1000), seed=1)
     draws = by_name(found)
     draws["expected_score"] = np.asarray(found.expected_scores())
     # Interval ends of entries that share data move together, so bounds are wide of binomial's.

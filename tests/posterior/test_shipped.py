@@ -16,7 +16,7 @@ def test_it_is_of_the_classic_table_and_the_default_specification():
     fit = shipped_fit()
     assert fit.table.hash == sk.load_table("classic").hash, "make shipped-fit"
     assert fit.spec == sk.Spec(), "make shipped-fit"
-    assert fit.provenance["method"] == "nuts"
+    assert fit.provenance["method"] == "hmc"
     assert (shipped_directory() / "fit.nc").stat().st_size <= MOST_BYTES
 
 

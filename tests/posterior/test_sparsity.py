@@ -33,7 +33,7 @@ def test_columns_of_one_color_are_of_different_lineages():
 
 @pytest.mark.long
 def test_the_hessian_of_the_law_is_that_of_one_product_for_every_column(potential, design):
-    """And so its lineages meet through shared parameters only, or NUTS would slow down unseen."""
+    """And so its lineages meet through shared parameters only, or HMC would slow down unseen."""
     noise = 0.3 * jax.random.normal(jax.random.key(0), (2, potential.start.size))
     points = potential.start + noise
     gradient, found = curvature(potential, design.observations, points)

@@ -15,7 +15,7 @@ from skillscale.skills.families import efficiencies, instruct_effects, instruct_
 from skillscale.skills.item_curves import item_curves
 from skillscale.skills.reading import Reading, read_skills
 from skillscale.skills.tables import GIVEN, correlations, loadings, model_skills, slopes
-from small import NUTS, by_name
+from small import HMC, by_name
 from twin import link
 
 TABLES = (
@@ -196,7 +196,7 @@ def test_intervals_hold_the_truth_that_scores_were_drawn_from(table, spec, desig
     grid = pd.DataFrame(truth["score"].T, index=coords["model"], columns=coords["benchmark"])
     drawn = [grid.loc[r.model, r.benchmark] for r in table.scores.itertuples()]
     scores = table.scores.assign(score=np.clip(drawn, 0, 1))
-    found = fit(Table(table.models, scores, table.benchmarks), spec, method=NUTS, seed=0)
+    found = fit(Table(table.models, scores, table.benchmarks), spec, method=HMC, seed=0)
     reading = read_skills(found)
     known = {
         "efficiency": (efficiencies, ("family", "skill")),

@@ -22,13 +22,13 @@ from skillscale.law.design import Design, make_design
 from skillscale.law.spec import Spec
 from skillscale.posterior.fit import name_draws, provenance_of
 from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
-from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.potential import Potential, make_potential
 from skillscale.posterior.result import Fit
 
-METHOD = Nuts(chains=4, warmup=100, draws=250, max_tree_depth=5)
-"""Method of back-tests: NUTS as in a fit, with fewer draws and shorter trajectories."""
+METHOD = Hmc(chains=4, warmup=100, draws=250)
+"""Method of back-tests: HMC as in a fit, with fewer draws."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

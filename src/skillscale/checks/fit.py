@@ -60,8 +60,8 @@ def check(fit: Fit) -> list[Check]:
     if "sample_stats" in fit.tree.children:
         checks = _convergence(fit)
     else:
-        advice = "A Gaussian approximation can't be diagnosed by chains. Fit with --method nuts."
-        checks = [Check("sampler", Verdict.REVIEW, float("nan"), "NUTS", advice)]
+        advice = "A Gaussian approximation can't be diagnosed by chains. Fit with --method hmc."
+        checks = [Check("sampler", Verdict.REVIEW, float("nan"), "HMC", advice)]
     return [*checks, *_prediction(fit), _influence(fit), *_agreement(fit)]
 
 
@@ -97,7 +97,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     if fit.tree.posterior.sizes["chain"] < 2:
         raise SkillscaleError(
             "a fit of one chain can't be diagnosed: chains are compared with each other. "
-            "Fit with --method nuts, and --chains 2 or more."
+            "Fit with --method hmc, and --chains 2 or more."
         )
     import arviz_stats as azs  # half a second
 

@@ -68,7 +68,7 @@ def run_demo(
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
         table: models and scores, the held-out lineage among them; the classic table by default.
-        method: how the posterior is found; NUTS with its defaults by default.
+        method: how the posterior is found; HMC with its defaults by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
 
     Raises:

@@ -38,6 +38,7 @@ from skillscale.cli.output import (
     print_rows,
     progress,
 )
+from skillscale.cli.resumption import RESUME, Reached, begin, checkpoint_of
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_count, format_interval, format_points
@@ -45,16 +46,17 @@ from skillscale.law.design import chosen_benchmarks, make_design
 from skillscale.law.priors import describe_priors
 from skillscale.law.spec import Spec
 from skillscale.law.starter import spec_toml, starter
+from skillscale.posterior.checkpoint import discard
 from skillscale.posterior.fit import fit
+from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
-from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.svi import Svi
 
 
 class MethodName(StrEnum):
     """Inference methods by name."""
 
-    NUTS = "nuts"
+    HMC = "hmc"
     SVI = "svi"
 
 
@@ -66,48 +68,54 @@ def fit_command(
     skills: Annotated[
         int | None, typer.Option(min=1, help="Exploratory skills, so many, instead of named ones.")
     ] = None,
-    method: Annotated[MethodName, typer.Option(help="nuts, or svi for a quick look.")] = (
-        MethodName.NUTS
+    method: Annotated[MethodName, typer.Option(help="hmc, or svi for a quick look.")] = (
+        MethodName.HMC
     ),
     draws: Annotated[int | None, typer.Option(min=4, help="Draws sampled per chain.")] = None,
     keep: Annotated[
         int | None, typer.Option(min=4, help="Draws kept per chain: fewer make a small file.")
     ] = None,
-    chains: Annotated[int | None, typer.Option(min=1, help="Chains (nuts).")] = None,
+    chains: Annotated[int | None, typer.Option(min=1, help="Chains (hmc).")] = None,
     target_accept: Annotated[
         float | None,
-        typer.Option(help="Acceptance that steps are tuned for (nuts); more, smaller steps."),
+        typer.Option(help="Acceptance that steps are tuned for (hmc); more, smaller steps."),
     ] = None,
     without_lineage: Annotated[
         list[str] | None, typer.Option(help="Hold out all models of a lineage; repeatable.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option(RESUME, help="Go on from where a fit to this file was stopped.")
+    ] = False,
     force: Force = False,
     seed: Seed = 0,
 ) -> None:
     """Fit the law to a table of scores: by default the shipped one."""
-    require_writable(output, force=force)
+    checkpoint = checkpoint_of(output, resume=resume, force=force)
     table, specification = read_inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)
     if skills is not None:
         specification = specification.explore(skills, chosen_benchmarks(table, specification))
-    try:
-        with (
-            naming(spec, SpecError, UnknownNameError),
-            progress(f"Fitting {len(table.scores)} scores") as on_progress,
-        ):
-            result = fit(
-                table,
-                specification,
-                method=_method(method, draws, chains, target_accept),
-                seed=seed,
-                on_progress=on_progress,
-            )
-    except KeyboardInterrupt as interrupt:
-        note(f"Interrupted: {output} was not written.")
-        raise typer.Exit(130) from interrupt
+    asked = _method(method, draws, chains, target_accept)
+    begin(checkpoint, resume=resume)
+    with progress(f"Fitting {len(table.scores)} scores") as on_progress:
+        reached = Reached(on_progress)
+        try:
+            with naming(spec, SpecError, UnknownNameError):
+                result = fit(
+                    table,
+                    specification,
+                    method=asked,
+                    seed=seed,
+                    on_progress=reached,
+                    checkpoint=checkpoint,
+                )
+        except KeyboardInterrupt as interrupt:
+            note(reached.interrupted(output, checkpoint))
+            raise typer.Exit(130) from interrupt
     result = result if keep is None else result.thin(keep)
     result.save(output)
+    discard(checkpoint)
     note(f"{result!r} saved to {output}")
 
 
@@ -265,9 +273,9 @@ def _method(
 ) -> Method:
     given = {"draws": draws, "chains": chains, "target_accept": target_accept}
     named = {key: value for key, value in given.items() if value is not None}
-    if name is MethodName.NUTS:
-        return Nuts(**named)  # type: ignore[arg-type]
+    if name is MethodName.HMC:
+        return Hmc(**named)  # type: ignore[arg-type]
     if extra := [key for key in named if key != "draws"]:
         options = ", ".join(f"--{key.replace('_', '-')}" for key in extra)
-        raise SpecError(f"{options}: of --method nuts only.")
+        raise SpecError(f"{options}: of --method hmc only.")
     return Svi(**named)  # type: ignore[arg-type]

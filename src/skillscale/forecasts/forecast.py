@@ -14,12 +14,12 @@ from skillscale.forecasts.examination import Examined, examine, silent
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.fit import fit as fit_table
+from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
-from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.result import Fit
 
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
-REFIT = Nuts(draws=500)
+REFIT = Hmc(draws=500)
 """Method of the fit that takes in observed scores which the law did not expect."""
 
 

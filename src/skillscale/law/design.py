@@ -155,8 +155,8 @@ def make_design(table: Table, spec: Spec) -> Design:
         log_tokens=jnp.asarray(inputs.log_tokens),
         log_tokens_sd=jnp.asarray(inputs.log_tokens_sd),
         covariates=inputs.covariates,
-        in_family=OneHot.of(models["family"], families.index),
-        in_lineage=OneHot.of(families, lineages),
+        in_family=OneHot.of(list(models["family"]), list(families.index)),
+        in_lineage=OneHot.of(list(families), list(lineages)),
         chance=_floats(benchmarks["chance"]),
         n_items=_floats(benchmarks["n_items"]),
     )

@@ -1,6 +1,7 @@
 r"""Skills of models that share families and lineages, and the efficiencies of families given them.
 
-$$\theta_i = \text{loc}_i + L_{\ell(i)} + F_{f(i)} + w_{f(i)} \log\tfrac{N_i}{N_0} + \varepsilon_i,$$
+$$\theta_i = \text{loc}_i + L_{\ell(i)} + F_{f(i)} + w_{f(i)} \log\tfrac{N_i}{N_0}
++ \varepsilon_i,$$
 
 $$L_\ell \sim \mathcal N(0, s_L^2), \quad F_f \sim \mathcal N(0, s_F^2), \quad
 w_f \sim \mathcal N(0, s_S^2), \quad \varepsilon_i \sim \mathcal N(0, \tau^2)$$
@@ -88,7 +89,7 @@ class SkillNormal(dist.Distribution):
 
     >>> half, of = jnp.full((1, 1), 0.5), OneHot.of(["a"], ["a"])
     >>> alone = SkillNormal(0 * half, Scales(*[half[0]] * 4), Tree(of, of, jnp.ones(1)))
-    >>> bool(jnp.isclose(alone.log_prob(0.5 * one), dist.Normal().log_prob(0.5)))
+    >>> bool(jnp.isclose(alone.log_prob(half), dist.Normal().log_prob(0.5)))
     True
     """
 

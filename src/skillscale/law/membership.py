@@ -50,11 +50,13 @@ class OneHot:
         return len(self.group), len(self.size)
 
     @property
-    def T(self) -> Transposed:
+    def T(self) -> Transposed:  # noqa: N802
         """The transpose: a row per group."""
         return Transposed(self)
 
-    def __matmul__(self, values: Float[Array, "*s group column"]) -> Float[Array, "*s member column"]:
+    def __matmul__(
+        self, values: Float[Array, "*s group column"]
+    ) -> Float[Array, "*s member column"]:
         """Every member gets its group's row."""
         return jnp.take(jnp.asarray(values), self.group, axis=_of_rows(values))
 
@@ -73,7 +75,9 @@ class Transposed:
 
     __array_ufunc__ = None
 
-    def __matmul__(self, values: Float[Array, "*s member column"]) -> Float[Array, "*s group column"]:
+    def __matmul__(
+        self, values: Float[Array, "*s member column"]
+    ) -> Float[Array, "*s group column"]:
         """Sums of rows over the members of every group."""
         rows = _of_rows(values)
         return jnp.moveaxis(jnp.moveaxis(jnp.asarray(values), rows, -1) @ self.matrix, -1, rows)

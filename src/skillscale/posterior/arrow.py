@@ -95,7 +95,7 @@ class Root(NamedTuple):
         return np.concatenate([*own, last]).T
 
     def precision(self) -> Arrow:
-        """The inverse of the covariance $R R^\\top$."""
+        r"""The inverse of the covariance $R R^\top$."""
         blocks, borders, corner = self._parts()
         inverses = [np.linalg.inv(block) for block in blocks]
         last = np.linalg.inv(corner)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -19,8 +20,9 @@ from skillscale.law.design import COVARIATES, Design, Observations, make_design
 from skillscale.law.sites import SITES
 from skillscale.law.spec import Spec
 from skillscale.posterior.chains import Chains
+from skillscale.posterior.checkpoint import opened
+from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method, name_and_options
-from skillscale.posterior.nuts import Nuts
 from skillscale.posterior.potential import Potential, make_potential
 from skillscale.posterior.result import Fit
 
@@ -35,15 +37,18 @@ def fit(
     method: Method | None = None,
     seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: str | Path | None = None,
 ) -> Fit:
     """Fit the law to a table of scores (its equations stand in `model`).
 
     Args:
         table: models, scores and benchmarks; the classic table by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
-        method: ``Nuts(...)`` by default, or ``Svi(...)`` for a quick approximation.
+        method: ``Hmc(...)`` by default, or ``Svi(...)`` for a quick approximation.
         seed: the only source of randomness; the same seed gives the same draws.
         on_progress: called with the steps done and all steps, for a progress bar.
+        checkpoint: a directory for steps as they are done, made if need be. A fit that was stopped
+            goes on from what is there, to the same draws; delete it once the fit is saved.
 
     Returns:
         The posterior, as a frozen `Fit`.
@@ -51,6 +56,7 @@ def fit(
     Raises:
         SpecError: the specification does not fit the table.
         UnknownNameError: a benchmark of the specification is not in the table.
+        FitFileError: the checkpoint is of another fit, in use, or can't be written.
         SkillscaleError: draws are not finite.
 
     Example:
@@ -65,12 +71,17 @@ def fit(
     """
     table = load_table(CLASSIC) if table is None else table
     spec = Spec() if spec is None else spec
-    method = Nuts() if method is None else method
+    method = Hmc() if method is None else method
     design = make_design(table, spec)
     potential = make_potential(design, spec)
-    chains = method.run(potential, design.observations, jax.random.key(seed), on_progress)
-    tree = name_draws(chains, potential, design, seed)
-    return Fit(tree, table, spec, provenance_of(method, seed, table))
+    provenance = provenance_of(method, seed, table)
+    identity = {"spec": spec.to_dict(), **provenance}
+    del identity["date"]
+    folder = None if checkpoint is None else Path(checkpoint)
+    with opened(folder, identity) as journal:
+        key = jax.random.key(seed)
+        chains = method.run(potential, design.observations, key, on_progress, journal=journal)
+    return Fit(name_draws(chains, potential, design, seed), table, spec, provenance)
 
 
 def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
@@ -101,9 +112,7 @@ def provenance_of(method: Method, seed: int, table: Table) -> dict[str, object]:
     }
 
 
-def name_draws(
-    chains: Chains, potential: Potential, design: Design, seed: int = 0
-) -> xr.DataTree:
+def name_draws(chains: Chains, potential: Potential, design: Design, seed: int = 0) -> xr.DataTree:
     """Name the draws of all chains.
 
     Args:

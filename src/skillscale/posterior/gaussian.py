@@ -1,4 +1,4 @@
-r"""A Gaussian approximation of the posterior: cheap by itself, and what NUTS is preconditioned by.
+r"""A Gaussian approximation of the posterior: cheap by itself, and what HMC is preconditioned by.
 
 Mean-field gradient steps find the region; then Newton-like steps fit a full covariance. At the
 best Gaussian $q = \mathcal N(m, P^{-1})$ the expected gradient of the potential vanishes and the
@@ -7,6 +7,7 @@ expected Hessian is $P$ (Opper and Archambeau 2009), so each step averages both 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from skillscale.law.design import Observations
 from skillscale.posterior.arrow import Arrow, Root, inverse_root
+from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Energy, Flat, Potential
 
 POINTS = 4
@@ -58,6 +60,8 @@ def fit_gaussian(
     gradient_steps: int,
     newton_steps: int,
     near: Gaussian | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+    journal: Journal = FORGETFUL,
 ) -> Gaussian:
     """Fit a Gaussian with full covariance to the posterior.
 
@@ -68,6 +72,8 @@ def fit_gaussian(
         gradient_steps: mean-field steps.
         newton_steps: full-covariance steps; each averages over two antithetic pairs of draws.
         near: a Gaussian of a similar posterior to start from, instead of mean-field steps.
+        on_progress: told the steps done; all mean-field steps are one.
+        journal: keeps them.
 
     Returns:
         The Gaussian; its mean is that of the later half of the full-covariance steps.
@@ -75,16 +81,25 @@ def fit_gaussian(
     size, sparsity = potential.start.size, potential.sparsity
     if near is None:
         key, key_field = jax.random.split(key)
-        mean_field = potential.program(_mean_field, steps=gradient_steps)
-        mean, scale = mean_field(potential.start, observations, key_field)
+
+        def find_region(parts: Journal) -> tuple[Flat, Flat]:
+            on_progress(0)
+            mean_field = potential.program(_mean_field, steps=gradient_steps)
+            return mean_field(potential.start, observations, key_field)
+
+        mean, scale = journal.once("mean-field", find_region, like=(potential.start,) * 2)
         precision = sparsity.diagonal(np.asarray(scale, np.float64) ** -2)
         gaussian = Gaussian(mean, inverse_root(precision, sparsity.groups))
     else:
         gaussian = near
         precision = near.root.precision()
     mean_energy = potential.program(_mean_energy)
-    means = []
-    for step, key_step in enumerate(jax.random.split(key, newton_steps)):
+    keys = jax.random.split(key, newton_steps)
+
+    def newton(step: int, state: tuple[Gaussian, Arrow]) -> tuple[tuple, dict[str, Flat]]:
+        on_progress(1 + step)
+        gaussian, precision = state
+        key_step = keys[step]
         half = gaussian.draw(key_step, POINTS // 2)
         points = jnp.concatenate([half, 2 * gaussian.mean - half])
         gradient, hessian = curvature(potential, observations, points)
@@ -101,8 +116,11 @@ def fit_gaussian(
             if mean_energy(observations, ahead) < highest:
                 gaussian, precision = moved, mixed
                 break
-        means.append(gaussian.mean)
-    late = jnp.stack(means[newton_steps // 2 :])  # each has the noise of the few draws behind it
+        return (gaussian, precision), {"mean": gaussian.mean}
+
+    (gaussian, _), steps = journal.series("newton", newton, (gaussian, precision), newton_steps)
+    # Each has the noise of the few draws behind it.
+    late = jnp.stack([step["mean"] for step in steps[newton_steps // 2 :]])
     return Gaussian(late.mean(axis=0), gaussian.root)
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Array
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian
+from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Potential
 
 
@@ -40,6 +41,7 @@ class Method(Protocol):
         key: Array,
         on_progress: Callable[[int, int], None],
         near: Gaussian | None = None,
+        journal: Journal = FORGETFUL,
     ) -> Chains:
         """Draw from the posterior.
 
@@ -49,6 +51,7 @@ class Method(Protocol):
             key: source of randomness.
             on_progress: told the steps done and all steps.
             near: approximation of a similar posterior, as `approximate` gives it, to start from.
+            journal: keeps the steps; those that it has are not taken again.
 
         Returns:
             Draws of flat parameters by chain, and the sampler's statistics.

@@ -45,7 +45,8 @@ class Potential:
 
     Example:
         >>> import jax.numpy as jnp
-        >>> square = Potential(jnp.zeros(3), lambda z, _: z @ z / 2, lambda z, *_: {"z": z})
+        >>> none = Sparsity(np.full(3, Sparsity.SHARED))
+        >>> square = Potential(jnp.zeros(3), lambda z, _: z @ z / 2, lambda z, *_: {"z": z}, none)
         >>> gradient = square.program(lambda energy, z: jax.grad(energy)(z, None))
         >>> gradient(jnp.ones(3)).tolist()
         [1.0, 1.0, 1.0]
@@ -119,7 +120,9 @@ def make_potential(design: Design, spec: Spec) -> Potential:
 
     at_start = prior_mean(design.observations)
 
-    def shifted(sites: Mapping[str, Array], observations: Observations, sign: int) -> dict[str, Array]:
+    def shifted(
+        sites: Mapping[str, Array], observations: Observations, sign: int
+    ) -> dict[str, Array]:
         """Skills and intercepts measured from the law's average (-1), or as they are (1)."""
         values = {name: from_real_line[name](value) for name, value in sites.items()}
         level, read = _level(values, observations, design, spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ from skillscale.errors import require_at_least
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian, fit_gaussian
+from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Potential
 
 
@@ -45,7 +47,7 @@ class Svi:
 
     def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
         """Fit the Gaussian."""
-        return self._fitted(potential, observations, key, None)
+        return self._fitted(potential, observations, key)
 
     def run(
         self,
@@ -54,16 +56,24 @@ class Svi:
         key: Array,
         on_progress: Callable[[int, int], None],
         near: Gaussian | None = None,
+        journal: Journal = FORGETFUL,
     ) -> Chains:
         """Fit the Gaussian, from that of a similar posterior if there is one, and draw from it."""
-        on_progress(0, 1)
+        total = 1 + self.newton_steps
         key_fit, key_draw = jax.random.split(key)
-        gaussian = self._fitted(potential, observations, key_fit, near)
-        on_progress(1, 1)
+        gaussian = self._fitted(
+            potential,
+            observations,
+            key_fit,
+            near=near,
+            on_progress=lambda done: on_progress(done, total),
+            journal=journal,
+        )
+        on_progress(total, total)
         return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
 
     def _fitted(
-        self, potential: Potential, observations: Observations, key: Array, near: Gaussian | None
+        self, potential: Potential, observations: Observations, key: Array, **options: Any
     ) -> Gaussian:
         return fit_gaussian(
             potential,
@@ -71,5 +81,5 @@ class Svi:
             key,
             gradient_steps=self.gradient_steps,
             newton_steps=self.newton_steps,
-            near=near,
+            **options,
         )

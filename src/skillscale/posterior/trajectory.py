@@ -1,4 +1,4 @@
-r"""Hamiltonian Monte Carlo in whitened coordinates: trajectories of one random length for all chains.
+r"""Trajectories of Hamiltonian Monte Carlo, of one random length for all chains.
 
 A momentum $p \sim \mathcal N(0, I)$ carries a chain along level curves of the energy
 $U(z) + p^\top p / 2$, by leapfrog steps of size $\epsilon$,

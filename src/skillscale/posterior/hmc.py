@@ -1,0 +1,267 @@
+r"""Hamiltonian Monte Carlo in the coordinates that a Gaussian approximation makes nearly round.
+
+In such coordinates a trajectory of length $\pi/2$ ends where nothing is left of its beginning, and
+slower directions ask for a few times that. NUTS would find as much by itself: it took 31 steps in
+every draw of this posterior, for half of the effective draws per gradient, and its tree cost as
+much as the gradients.
+
+Chains are vectorised. One program serves warm-up and draws, whatever their numbers, and all
+observations of the same shape. Draws come in blocks, so that progress can be shown, and a run
+interrupted and taken up again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+from numpyro.infer.hmc_util import dual_averaging
+
+from skillscale.errors import require_at_least, require_probability
+from skillscale.law.design import Observations
+from skillscale.posterior.chains import Chains
+from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
+from skillscale.posterior.journal import FORGETFUL, Journal
+from skillscale.posterior.potential import Energy, Potential
+from skillscale.posterior.trajectory import EnergyAndGradient, State, begin, move
+
+BLOCK = 25
+"""Trajectories between reports of progress."""
+
+FIRST_STEP_SIZE = 0.2
+
+LENGTHS = (1.5, 4.0)
+"""Between these the length of a trajectory is drawn, in standard deviations of the Gaussian. On the
+classic table the worst effective size per gradient is a third smaller from 2 to 5, and half as
+large from 1 to 2.5."""
+
+LARGEST_STEP = 0.4
+"""With few parameters larger ones would be accepted, and few steps end where they began."""
+
+MOST_STEPS = 128
+"""Of a trajectory, however small they are."""
+
+Tuning = tuple[Array, ...]
+"""State of dual averaging: the logarithm of a step size, that of its average, and more."""
+
+Carry = tuple[State, Tuning]
+
+
+@dataclass(frozen=True)
+class Hmc:
+    """Sample the posterior by HMC, in coordinates taken from where the chains have been.
+
+    A Gaussian approximation places the chains and is their first coordinate system; the draws of
+    every stage of the warm-up give the next one. The last stage only finds the step size.
+
+    Attributes:
+        chains: number of chains, vectorised.
+        stages: stages of the warm-up, one at least.
+        warmup: trajectories per chain of every stage, eight at least.
+        draws: draws kept per chain.
+        target_accept: acceptance rate that the step size adapts to.
+
+    Raises:
+        SpecError: an option is smaller than it may be, or the acceptance rate is none.
+
+    Example:
+        >>> Hmc(draws=500).chains
+        4
+        >>> Hmc(warmup=4)
+        Traceback (most recent call last):
+        skillscale.errors.SpecError: Hmc: warmup must be at least 8, found 4.
+    """
+
+    chains: int = 4
+    stages: int = 3
+    warmup: int = 100
+    draws: int = 1000
+    target_accept: float = 0.8
+
+    def __post_init__(self) -> None:
+        require_at_least(self, chains=1, stages=1, warmup=8, draws=1)
+        require_probability(self, "target_accept")
+
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int], None] = lambda done: None,
+        journal: Journal = FORGETFUL,
+    ) -> Gaussian:
+        """The Gaussian in whose coordinates to sample, found in all stages but the last."""
+        key_gaussian, *keys = jax.random.split(key, self.stages)
+        gaussian = fit_gaussian(
+            potential,
+            observations,
+            key_gaussian,
+            gradient_steps=1500,
+            newton_steps=6,
+            on_progress=lambda _: on_progress(0),
+            journal=journal,
+        )
+
+        def warmed_up(stage: int, near: Gaussian, parts: Journal) -> Gaussian:
+            before = stage * self.warmup
+            warmup, _ = self._stage(
+                potential,
+                observations,
+                near,
+                keys[stage],
+                0,
+                lambda done: on_progress(before + done),
+                parts,
+            )
+            late = warmup.flat[:, self.warmup // 2 :]
+            return gaussian_around(potential, observations, late)
+
+        for stage in range(len(keys)):
+            warm_up = partial(warmed_up, stage, gaussian)
+            gaussian = journal.once(f"warmup-{stage + 1}", warm_up, like=gaussian)
+        return gaussian
+
+    def run(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        on_progress: Callable[[int, int], None],
+        near: Gaussian | None = None,
+        journal: Journal = FORGETFUL,
+    ) -> Chains:
+        """Draw from the posterior.
+
+        Args:
+            potential: the posterior.
+            observations: what it is conditioned on.
+            key: source of randomness.
+            on_progress: told the trajectories done and all of them.
+            near: approximation of a similar posterior, which spares all stages but the last.
+            journal: keeps the steps; those that it has are not taken again.
+
+        Returns:
+            Draws of flat parameters by chain, and the sampler's statistics, warm-up left out.
+        """
+        key_near, key_main = jax.random.split(key)
+        before = 0 if near else (self.stages - 1) * self.warmup
+        total = before + self.warmup + self.draws
+        gaussian = near or self.approximate(
+            potential, observations, key_near, lambda done: on_progress(done, total), journal
+        )
+        _, chains = self._stage(
+            potential,
+            observations,
+            gaussian,
+            key_main,
+            self.draws,
+            lambda done: on_progress(before + done, total),
+            journal,
+        )
+        return chains
+
+    def _stage(
+        self,
+        potential: Potential,
+        observations: Observations,
+        gaussian: Gaussian,
+        key: Array,
+        draws: int,
+        on_progress: Callable[[int], None],
+        journal: Journal,
+    ) -> tuple[Chains, Chains]:
+        """A warm-up from fresh points, and draws with the step size it finds."""
+        key_start, key_blocks = jax.random.split(key)
+        start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
+        first = potential.program(_begin)(observations, gaussian, start), _first_tuning()
+        advance = potential.program(_advance, target_accept=self.target_accept)
+        total = self.warmup + draws
+        n_blocks = -(-total // BLOCK)
+        keys = jax.random.split(key_blocks, n_blocks)
+
+        def block(i: int, carry: Carry) -> tuple[Carry, dict[str, Array]]:
+            on_progress(i * BLOCK)
+            is_warmup = jnp.arange(i * BLOCK, (i + 1) * BLOCK) < self.warmup
+            return advance(observations, gaussian, *carry, is_warmup, keys[i])
+
+        _, blocks = journal.series("steps", block, first, n_blocks)
+        on_progress(total)
+        stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, :total], *blocks)
+        steps = Chains(stats.pop("flat"), stats)
+        return (
+            jax.tree.map(lambda values: values[:, : self.warmup], steps),
+            jax.tree.map(lambda values: values[:, self.warmup :], steps),
+        )
+
+
+_start_tuning, _tune = dual_averaging()
+
+
+def _first_tuning() -> Tuning:
+    center = jnp.log(jnp.float32(FIRST_STEP_SIZE))  # of the type it keeps: one compiled program
+    _, *rest = _start_tuning(center)
+    return center, *rest
+
+
+def _whitened(energy: Energy, observations: Observations, gaussian: Gaussian) -> EnergyAndGradient:
+    """Energies and gradients of all chains, in the Gaussian's coordinates."""
+    return jax.vmap(jax.value_and_grad(lambda z: energy(gaussian.at(z), observations)))
+
+
+def _begin(
+    energy: Energy,
+    observations: Observations,
+    gaussian: Gaussian,
+    start: Float[Array, "chain parameter"],
+) -> State:
+    return begin(_whitened(energy, observations, gaussian), start)
+
+
+def _advance(
+    energy: Energy,
+    observations: Observations,
+    gaussian: Gaussian,
+    state: State,
+    tuning: Tuning,
+    is_warmup: Bool[Array, " trajectory"],
+    key: Array,
+    *,
+    target_accept: float,
+) -> tuple[Carry, dict[str, Array]]:
+    """Run every chain some trajectories further, from draws and statistics to those after.
+
+    Chains advance together, so they share a step size: one with an unluckily small step would hold
+    up the others. In the warm-up it follows their mean acceptance rate; then it is its average.
+    """
+    energies = _whitened(energy, observations, gaussian)
+
+    def one(carry: Carry, given: tuple[Array, Array]) -> tuple[Carry, dict[str, Array]]:
+        (state, tuning), (is_warmup, key) = carry, given
+        key_length, key_move = jax.random.split(key)
+        tuned_size = jnp.exp(jnp.where(is_warmup, tuning[0], tuning[1]))
+        step_size = jnp.minimum(tuned_size, LARGEST_STEP)
+        length = jax.random.uniform(key_length, (), minval=LENGTHS[0], maxval=LENGTHS[1])
+        n_steps = jnp.minimum(jnp.ceil(length / step_size), MOST_STEPS).astype(int)
+        state, ended = move(energies, state, step_size, n_steps, key_move)
+        tuned = _tune(target_accept - ended.acceptance.mean(), tuning)
+        tuning = jax.tree.map(partial(jnp.where, is_warmup), tuned, tuning)
+        of_chains = jnp.ones_like(ended.energy)
+        block = {
+            "flat": jax.vmap(gaussian.at)(state.at),
+            "lp": -state.energy,
+            "energy": ended.energy,
+            "diverging": ended.diverging,
+            "n_steps": n_steps * of_chains.astype(int),
+            "acceptance_rate": ended.acceptance,
+            "step_size": step_size * of_chains,
+        }
+        return (state, tuning), block
+
+    keys = jax.random.split(key, len(is_warmup))
+    carry, block = jax.lax.scan(one, (state, tuning), (is_warmup, keys))
+    return carry, jax.tree.map(lambda values: jnp.swapaxes(values, 0, 1), block)
