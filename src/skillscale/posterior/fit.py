@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import xarray as xr
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
@@ -23,7 +23,7 @@ from skillscale.posterior.chains import Chains
 from skillscale.posterior.checkpoint import opened
 from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method, name_and_options
-from skillscale.posterior.potential import Potential, make_potential
+from skillscale.posterior.potential import Energy, Flat, Potential, make_potential
 from skillscale.posterior.result import Fit
 
 DRAWS_AT_ONCE = 64
@@ -144,15 +144,8 @@ def name_draws(chains: Chains, potential: Potential, design: Design, seed: int =
     n_chain, n_draw, size = chains.flat.shape
     keys = jax.random.split(jax.random.key(seed), n_chain * n_draw)
 
-    @jax.jit
-    def constrain(flat: Array, observations: Observations) -> dict[str, Array]:
-        return jax.lax.map(
-            lambda draw: potential.constrain(draw[0], observations, draw[1]),
-            (flat, keys),
-            batch_size=DRAWS_AT_ONCE,
-        )
-
-    sites = constrain(chains.flat.reshape(-1, size), design.observations)
+    named = potential.program(_named, constrain=potential.constrain)
+    sites = named(chains.flat.reshape(-1, size), design.observations, keys)
     posterior = {
         SITES[name].stored: np.asarray(value).reshape(n_chain, n_draw, *value.shape[1:])
         for name, value in sites.items()
@@ -170,3 +163,19 @@ def name_draws(chains: Chains, potential: Potential, design: Design, seed: int =
     import arviz_base as az  # half a second
 
     return az.from_dict(groups, coords=coords, dims=dims)
+
+
+def _named(
+    energy: Energy,
+    flat: Float[Array, "draw parameter"],
+    observations: Observations,
+    keys: Array,
+    *,
+    constrain: Callable[[Flat, Observations, Array], dict[str, Array]],
+) -> dict[str, Array]:
+    """The sites of every draw, some draws at once."""
+    return jax.lax.map(
+        lambda draw: constrain(draw[0], observations, draw[1]),
+        (flat, keys),
+        batch_size=DRAWS_AT_ONCE,
+    )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,7 @@ class Potential:
         constrain: from a flat vector, observations and a source of randomness (of what is drawn
             given the others) to the sites of the model.
         sparsity: which parameters depend on each other.
+        programs: what was compiled, by function and options.
 
     Example:
         >>> import jax.numpy as jnp
@@ -56,10 +57,10 @@ class Potential:
     energy: Energy
     constrain: Callable[[Flat, Observations, Array], dict[str, Array]]
     sparsity: Sparsity
-    _programs: dict[tuple, Callable] = field(default_factory=dict, init=False, repr=False)
+    programs: dict[tuple, Callable] = field(default_factory=dict, repr=False)
 
     def program(self, function: Callable, **options: Any) -> Callable:
-        """A function of the energy, compiled once and kept as long as this posterior is.
+        """A function of the posterior, compiled once and kept as long as this posterior is.
 
         JAX keeps what it compiles for a static argument for good, in memory maps of which a process
         may have 65,530 on Linux: a dozen fits would crash it.
@@ -72,9 +73,9 @@ class Potential:
             The program, of arrays alone.
         """
         key = (function, *sorted(options.items()))
-        if key not in self._programs:
-            self._programs[key] = jax.jit(partial(function, self.energy, **options))
-        return self._programs[key]
+        if key not in self.programs:
+            self.programs[key] = jax.jit(partial(function, self.energy, **options))
+        return self.programs[key]
 
 
 def make_potential(design: Design, spec: Spec) -> Potential:
@@ -106,19 +107,54 @@ def make_potential(design: Design, spec: Spec) -> Potential:
         >>> sites["skill"].shape
         (7, 1)
     """
+    law = _made(_Asked(design, spec, _structure(design)))
+    start = law.start(design.observations)
+    return Potential(start, law.energy, law.constrain, law.sparsity, law.programs)
+
+
+class _Made(NamedTuple):
+    """What posteriors of the same structure share."""
+
+    start: Callable[[Observations], Flat]
+    energy: Energy
+    constrain: Callable[[Flat, Observations, Array], dict[str, Array]]
+    sparsity: Sparsity
+    programs: dict[tuple, Callable]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A design, told from others by its structure alone."""
+
+    design: Design = field(compare=False)
+    spec: Spec
+    structure: tuple
+
+
+def _structure(design: Design) -> tuple:
+    """All of a design but observations, of which only the shapes count."""
+    lineage = np.asarray(design.observations.in_lineage.group)[
+        np.asarray(design.observations.in_family.group)
+    ]
+    arrays = (design.unpublished, design.is_anchor, design.is_free, lineage)
+    shapes = tuple(part.shape for part in jax.tree.leaves(design.observations))
+    return (shapes, len(design.coords["period"]), *(array.tobytes() for array in arrays))
+
+
+@lru_cache(maxsize=2)
+def _made(asked: _Asked) -> _Made:
+    """The functions of a posterior; a second fit of the same structure compiles nothing."""
+    design, spec = asked.design, asked.spec
     model = make_model(design, spec)
     sampled = block(seed(model, jax.random.key(0)), hide=list(GIVEN_SKILLS))
     from_real_line = {}
 
-    @jax.jit
     def prior_mean(observations: Observations) -> dict[str, Array]:
         at_mean = trace(substitute(sampled, substitute_fn=init_to_mean)).get_trace(observations)
         for name, site in at_mean.items():
             if site["type"] == "sample" and not site["is_observed"]:
                 from_real_line[name] = biject_to(site["fn"].support)
         return {name: map_.inv(at_mean[name]["value"]) for name, map_ in from_real_line.items()}
-
-    at_start = prior_mean(design.observations)
 
     def shifted(
         sites: Mapping[str, Array], observations: Observations, sign: int
@@ -132,16 +168,22 @@ def make_potential(design: Design, spec: Spec) -> Potential:
             "intercept": sites["intercept"] - sign * read,
         }
 
-    start, unravel = ravel_pytree(jax.jit(shifted)(at_start, design.observations, -1))
+    @jax.jit
+    def start(observations: Observations) -> Flat:
+        flat: Flat = ravel_pytree(shifted(prior_mean(observations), observations, -1))[0]
+        return flat
+
+    shapes = jax.eval_shape(prior_mean, design.observations)
+    zeros = jax.tree.map(lambda part: np.zeros(part.shape, part.dtype), shapes)
+    unravel = ravel_pytree(zeros)[1]
 
     def energy(flat: Flat, observations: Observations) -> Float[Array, ""]:
         sites = shifted(unravel(flat), observations, 1)
         return potential_energy(sampled, (observations,), {}, sites)
 
     def constrain(flat: Flat, observations: Observations, key: Array) -> dict[str, Array]:
-        known = constrain_fn(
-            sampled, (observations,), {}, shifted(unravel(flat), observations, 1), True
-        )
+        at = shifted(unravel(flat), observations, 1)
+        known = constrain_fn(sampled, (observations,), {}, at, return_deterministic=True)
         drawn = trace(substitute(seed(model, key), data=known)).get_trace(observations)
         sites = known | {name: drawn[name]["value"] for name in GIVEN_SKILLS}
         sites.pop("free_loading", None)  # its entries are in loading
@@ -150,7 +192,7 @@ def make_potential(design: Design, spec: Spec) -> Potential:
             sites |= per_skill(sites, sites["unit"])
         return sites
 
-    return Potential(start, energy, constrain, _sparsity(at_start, design))
+    return _Made(start, energy, constrain, _sparsity(shapes, design), {})
 
 
 def _level(
@@ -170,13 +212,13 @@ def _level(
     return level, loading_matrix(free, own_loading, design) @ level
 
 
-def _sparsity(sites: Mapping[str, Array], design: Design) -> Sparsity:
+def _sparsity(sites: Mapping[str, jax.ShapeDtypeStruct], design: Design) -> Sparsity:
     """Parameters of models by lineage; the others are shared by all."""
     observations = design.observations
     of_model = np.asarray(observations.in_lineage.group)[np.asarray(observations.in_family.group)]
     of_rows = {"skill": of_model, "unpublished_log_tokens": of_model[design.unpublished]}
     labels = {
-        name: np.repeat(of_rows[name], value.size // len(value))
+        name: np.repeat(of_rows[name], value.size // max(len(of_rows[name]), 1))
         if name in of_rows
         else np.full(value.size, Sparsity.SHARED)
         for name, value in sites.items()
