@@ -28,7 +28,7 @@ from skillscale.posterior.chains import Chains
 from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
 from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Energy, Potential
-from skillscale.posterior.trajectory import EnergyAndGradient, State, begin, move
+from skillscale.posterior.trajectory import EnergyAndGradient, State, anywhere, move
 
 BLOCK = 25
 """Trajectories between reports of progress."""
@@ -178,7 +178,7 @@ class Hmc:
         """A warm-up from fresh points, and draws with the step size it finds."""
         key_start, key_blocks = jax.random.split(key)
         start = jax.random.normal(key_start, (self.chains, gaussian.mean.size))
-        first = potential.program(_begin)(observations, gaussian, start), _first_tuning()
+        first = anywhere(start), _first_tuning()
         advance = potential.program(_advance, target_accept=self.target_accept)
         total = self.warmup + draws
         n_blocks = -(-total // BLOCK)
@@ -211,15 +211,6 @@ def _first_tuning() -> Tuning:
 def _whitened(energy: Energy, observations: Observations, gaussian: Gaussian) -> EnergyAndGradient:
     """Energies and gradients of all chains, in the Gaussian's coordinates."""
     return jax.vmap(jax.value_and_grad(lambda z: energy(gaussian.at(z), observations)))
-
-
-def _begin(
-    energy: Energy,
-    observations: Observations,
-    gaussian: Gaussian,
-    start: Float[Array, "chain parameter"],
-) -> State:
-    return begin(_whitened(energy, observations, gaussian), start)
 
 
 def _advance(

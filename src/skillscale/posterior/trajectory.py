@@ -45,9 +45,9 @@ class Ended(NamedTuple):
     diverging: Bool[Array, " chain"]
 
 
-def begin(energy: EnergyAndGradient, at: Point) -> State:
-    """The state of chains at some points."""
-    return State(at, *energy(at))
+def anywhere(at: Point) -> State:
+    """Chains at points of which nothing is known: wherever they move first is accepted."""
+    return State(at, jnp.full(len(at), jnp.inf, at.dtype), jnp.zeros_like(at))
 
 
 def move(
@@ -72,8 +72,10 @@ def move(
     Example:
         >>> def normal(z):
         ...     return jnp.sum(z**2, axis=1) / 2, z
-        >>> state = begin(normal, jnp.ones((4, 2)))
-        >>> _, ended = move(normal, state, jnp.array(0.1), jnp.array(10), jax.random.key(0))
+        >>> first, second = jax.random.split(jax.random.key(0))
+        >>> step = jnp.array(0.1), jnp.array(10)
+        >>> state, _ = move(normal, anywhere(jnp.ones((4, 2))), *step, first)
+        >>> _, ended = move(normal, state, *step, second)
         >>> bool((ended.acceptance > 0.99).all())
         True
     """
@@ -83,7 +85,8 @@ def move(
     def leap(_: int, carry: tuple[State, Point]) -> tuple[State, Point]:
         state, momentum = carry
         half = momentum - step_size / 2 * state.gradient
-        state = begin(energy, state.at + step_size * half)
+        at = state.at + step_size * half
+        state = State(at, *energy(at))
         return state, half - step_size / 2 * state.gradient
 
     end, last = jax.lax.fori_loop(0, n_steps, leap, (state, momentum))
