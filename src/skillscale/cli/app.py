@@ -47,7 +47,7 @@ COMMANDS = {
         "What the skills are: which benchmarks read them, which families have them.",
     ),
     "families": (
-        "fit",
+        "families",
         "List the families of a fit, with their lineage, tuning, release and sizes.",
     ),
     "priors": ("fit", "Print every prior with its numbers, before anything is sampled."),
@@ -88,6 +88,9 @@ class Commands(TyperGroup):
         if cmd_name not in self.commands:
             if self.is_listing:
                 return TyperCommand(cmd_name, help=line)
+            from skillscale.cli.compiled import keep_programs
+
+            keep_programs()
             import_module(f"skillscale.cli.{module}")
             self.commands.update(typer.main.get_group(app).commands)
         return self.commands[cmd_name]

@@ -12,7 +12,8 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 
 from skillscale.data.table import Table
-from skillscale.errors import SpecError, known_names
+from skillscale.errors import SpecError
+from skillscale.law.benchmarks import chosen_benchmarks
 from skillscale.law.exploratory import is_below_diagonal
 from skillscale.law.sites import Fitted
 from skillscale.law.spec import Spec
@@ -85,27 +86,6 @@ class Design:
         log_tokens = np.tile(self.observations.log_tokens, (len(fitted.skill), 1))
         log_tokens[:, self.unpublished] = fitted.unpublished_log_tokens
         return jnp.asarray(log_tokens)
-
-
-def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
-    """Benchmarks that a specification fits, in the table's order.
-
-    Args:
-        table: models, scores and benchmarks.
-        spec: names them, or leaves them open.
-
-    Returns:
-        Names: those of the specification; else those of a leaderboard, or all if there are none.
-
-    Raises:
-        UnknownNameError: one of them is not in the table.
-    """
-    known = table.benchmarks.index
-    known_names("benchmark", spec.benchmarks, known, "this table")
-    if spec.benchmarks:
-        return [name for name in known if name in spec.benchmarks]
-    on_leaderboard = table.benchmarks["leaderboard"].notna()
-    return list(known[on_leaderboard] if on_leaderboard.any() else known)
 
 
 def make_design(table: Table, spec: Spec) -> Design:

@@ -95,11 +95,15 @@ class Fit:
     def thin(self, n: int) -> Fit:
         """Keep some draws of every chain, evenly spaced.
 
+        Neighbours say nearly the same, so that few draws say nearly as much. What the sampler did
+        is kept whole: how its energy moves from step to step can't be read off some of them.
+
         Args:
             n: draws to keep per chain; all of them where there are fewer.
 
         Returns:
-            A smaller fit of the same data.
+            A smaller fit of the same data; its provenance says of how many draws it was
+            ``thinned_from``.
 
         Example:
             >>> import skillscale as sk
@@ -112,8 +116,12 @@ class Fit:
         """
         n_draws = self.tree["posterior"].sizes["draw"]
         kept = np.linspace(0, n_draws - 1, min(n, n_draws)).round().astype(int)
-        groups = {k: v.to_dataset().isel(draw=kept) for k, v in self.tree.children.items()}
-        return replace(self, tree=xr.DataTree.from_dict(groups))
+        if len(kept) == n_draws:
+            return self
+        groups = {name: group.to_dataset() for name, group in self.tree.children.items()}
+        groups["posterior"] = groups["posterior"].isel(draw=kept)
+        provenance = {"thinned_from": n_draws, **self.provenance}
+        return replace(self, tree=xr.DataTree.from_dict(groups), provenance=provenance)
 
     def units(self, n: int | None = None) -> Float[Array, "draw skill"]:
         """Units of the skills in every draw: ones where skills are named (see `exploratory`).
