@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
@@ -182,9 +181,9 @@ def _conditioned(
     law, prior, siblings, value, is_observed, start = seen
     scores = scores._replace(value=value, is_observed=is_observed)  # type: ignore[arg-type]
     skill, log_weight = observe(law, prior, scores, siblings, rng, INNER, start)
-    drawn = jnp.asarray(skill, jnp.float32)
+    drawn = skill.astype(np.float32)
     own = pool_of_families(law, drawn, scores)
-    evidence = jax.tree.map(lambda a, b: np.asarray(a)[:, None] + np.asarray(b), siblings, own)
+    evidence = jax.tree.map(lambda a, b: a[:, None] + np.asarray(b), siblings, own)
     _, parts = scores_given_family(
         law, drawn, evidence, scores.in_family, scores.chance, scores.n_items
     )

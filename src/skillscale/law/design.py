@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
@@ -85,7 +84,7 @@ class Design:
         """Centred log tokens of every model: those not published as every draw has them."""
         log_tokens = np.tile(self.observations.log_tokens, (len(fitted.skill), 1))
         log_tokens[:, self.unpublished] = fitted.unpublished_log_tokens
-        return jnp.asarray(log_tokens)
+        return jax.device_put(log_tokens)
 
 
 def make_design(table: Table, spec: Spec) -> Design:
@@ -129,11 +128,11 @@ def make_design(table: Table, spec: Spec) -> Design:
     grid = table.wide().T.to_numpy(dtype=float)
     inputs = model_inputs(models, spec)
     observations = Observations(
-        score=jnp.asarray(np.nan_to_num(grid), dtype=jnp.float32),
-        is_observed=jnp.asarray(~np.isnan(grid)),
+        score=jax.device_put(np.nan_to_num(grid).astype(np.float32)),
+        is_observed=jax.device_put(~np.isnan(grid)),
         log_params=inputs.log_params,
-        log_tokens=jnp.asarray(inputs.log_tokens),
-        log_tokens_sd=jnp.asarray(inputs.log_tokens_sd),
+        log_tokens=jax.device_put(inputs.log_tokens),
+        log_tokens_sd=jax.device_put(inputs.log_tokens_sd),
         covariates=inputs.covariates,
         in_family=_one_hot(models["family"], families.index),
         in_lineage=_one_hot(families, lineages),
@@ -198,7 +197,7 @@ def covariates(models: pd.DataFrame, spec: Spec) -> Float[Array, "model covariat
     years = models["release_year"].to_numpy(dtype=float) - spec.reference_year
     begins = np.array(periods(spec)) - spec.reference_year
     passed = np.clip((years[:, None] - begins) / PERIOD, 0, 1) - np.clip(-begins / PERIOD, 0, 1)
-    return jnp.asarray(np.column_stack([is_instruct, years, passed]), jnp.float32)
+    return jax.device_put(np.column_stack([is_instruct, years, passed]).astype(np.float32))
 
 
 def periods(spec: Spec) -> list[float]:
@@ -226,8 +225,10 @@ def token_prior(
 
 
 def _one_hot(names: pd.Series, groups: pd.Index) -> Float[Array, "member group"]:
-    return jax.nn.one_hot(groups.get_indexer(pd.Index(names)), len(groups))
+    position = groups.get_indexer(pd.Index(names))
+    return jax.device_put(np.equal.outer(position, np.arange(len(groups))).astype(np.float32))
 
 
 def _floats(values: pd.Series) -> Float[Array, " n"]:
-    return jnp.asarray(values.to_numpy(dtype=np.float32))
+    # Where jnp.asarray compiles a program for every shape.
+    return jax.device_put(values.to_numpy(dtype=np.float32))

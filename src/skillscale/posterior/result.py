@@ -145,7 +145,7 @@ class Fit:
         unit = SITES["unit"]
         if unit.stored in self.tree.posterior:
             return self._drawn(unit, n)
-        return jnp.ones((len(self._kept(n)), len(self.spec.skills)))
+        return jax.device_put(np.ones((len(self._kept(n)), len(self.spec.skills)), np.float32))
 
     def _kept(self, n: int | None) -> Int[np.ndarray, " draw"]:
         """Positions of at most so many draws, evenly spaced."""
@@ -157,10 +157,10 @@ class Fit:
         """Draws of one parameter, chains joined; nothing where the fit has no entries of it."""
         kept = self._kept(n)
         if site.stored not in self.tree.posterior:
-            return jnp.zeros((len(kept), 0))
+            return jax.device_put(np.zeros((len(kept), 0), np.float32))
         values = self.tree.posterior[site.stored].to_numpy()
         joined = values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-        return jnp.asarray(joined[kept])
+        return jax.device_put(joined[kept])
 
     def likelihood(
         self, n: int | None = None
