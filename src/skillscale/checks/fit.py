@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import stdtr
 
 from skillscale.checks.verdict import Check, Verdict, grade, grade_band
 from skillscale.errors import SkillscaleError
@@ -160,7 +160,7 @@ def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
     observed = np.asarray(fit.design.observations.score)[fit.observed_index]
     at_rows = (slice(None), *fit.observed_index)
     standard = (observed - mean[at_rows]) / scale[at_rows]
-    return np.mean(stats.t.cdf(standard, tail[:, None]), axis=0)
+    return np.mean(stdtr(tail[:, None], standard), axis=0)
 
 
 def _convergence(fit: Fit) -> list[Check]:

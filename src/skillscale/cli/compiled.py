@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,7 @@ def _mend(folder: Path) -> None:
             show(message, *rest, **more)
         elif failure[1] == "reading":
             for damaged in folder.glob(f"{failure[2]}-*"):
-                damaged.unlink(missing_ok=True)
+                with suppress(OSError):
+                    damaged.unlink()
 
     warnings.showwarning = told

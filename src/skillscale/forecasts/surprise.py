@@ -18,8 +18,7 @@ from typing import NamedTuple, TypeVar
 import jax
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
-from scipy.special import logsumexp
+from scipy.special import gammaln, logsumexp, stdtr  # scipy.stats takes half a second
 
 from skillscale.forecasts.conditioning import (
     Normal,
@@ -70,12 +69,15 @@ class Mixture(NamedTuple):
 
     def log_density(self, value: Float[np.ndarray, " score"]) -> Float[np.ndarray, " score"]:
         """Log of the density at each value."""
-        each = stats.t.logpdf((value - self.location) / self.scale, self.degrees)
-        return logsumexp(each - np.log(self.scale), axis=0, b=self.weight[:, None])
+        half = (self.degrees + 1) / 2
+        standard = (value - self.location) / self.scale
+        each = gammaln(half) - gammaln(self.degrees / 2) - np.log(np.pi * self.degrees) / 2
+        each = each - half * np.log1p(standard**2 / self.degrees) - np.log(self.scale)
+        return logsumexp(each, axis=0, b=self.weight[:, None])
 
     def cdf(self, value: Float[np.ndarray, " score"]) -> Float[np.ndarray, " score"]:
         """Probability of a score below each value."""
-        below = stats.t.cdf((value - self.location) / self.scale, self.degrees)
+        below = stdtr(self.degrees, (value - self.location) / self.scale)
         return self.weight @ below
 
     def p_value(self, value: Float[np.ndarray, " score"]) -> Float[np.ndarray, " score"]:
