@@ -95,15 +95,12 @@ class Fit:
     def thin(self, n: int) -> Fit:
         """Keep some draws of every chain, evenly spaced.
 
-        Neighbours say nearly the same, so that few draws say nearly as much. What the sampler did
-        is kept whole: how its energy moves from step to step can't be read off some of them.
-
         Args:
             n: draws to keep per chain; all of them where there are fewer.
 
         Returns:
-            A smaller fit of the same data; its provenance says of how many draws it was
-            ``thinned_from``.
+            A smaller fit of the same data. What the sampler did stays whole, as energies are judged
+            from step to step; provenance says of how many draws, ``thinned_from``.
 
         Example:
             >>> import skillscale as sk
@@ -115,13 +112,12 @@ class Fit:
             Fit(23 models of 4 families, 2 benchmarks, 2 skills, 50 draws by svi)
         """
         n_draws = self.tree["posterior"].sizes["draw"]
-        kept = np.linspace(0, n_draws - 1, min(n, n_draws)).round().astype(int)
-        if len(kept) == n_draws:
+        if n >= n_draws:
             return self
-        groups = {name: group.to_dataset() for name, group in self.tree.children.items()}
-        groups["posterior"] = groups["posterior"].isel(draw=kept)
-        provenance = {"thinned_from": n_draws, **self.provenance}
-        return replace(self, tree=xr.DataTree.from_dict(groups), provenance=provenance)
+        kept = np.linspace(0, n_draws - 1, n).round().astype(int)
+        tree = self.tree.copy()
+        tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset().isel(draw=kept))
+        return replace(self, tree=tree, provenance={"thinned_from": n_draws, **self.provenance})
 
     def units(self, n: int | None = None) -> Float[Array, "draw skill"]:
         """Units of the skills in every draw: ones where skills are named (see `exploratory`).
@@ -159,8 +155,7 @@ class Fit:
         if site.stored not in self.tree.posterior:
             return jax.device_put(np.zeros((len(kept), 0), np.float32))
         values = self.tree.posterior[site.stored].to_numpy()
-        joined = values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-        return jax.device_put(joined[kept])
+        return jax.device_put(values.reshape(-1, *values.shape[2:])[kept])
 
     def likelihood(
         self, n: int | None = None
@@ -262,9 +257,8 @@ class Fit:
             True
         """
         location, scale, degrees = self.given_siblings(n)
-        scores = dist.StudentT(degrees, location, scale)
-        grid = np.asarray(scores.log_prob(self.design.observations.score))
-        return grid[:, *self.observed_index]
+        grid = _log_density(degrees, location, scale, score=self.design.observations.score)
+        return np.asarray(grid)[:, *self.observed_index]
 
     @property
     def observed_index(self) -> tuple[np.ndarray, np.ndarray]:
@@ -325,6 +319,9 @@ class Fit:
         fit = cls(*storage.read(Path(path)))
         storage.require_draws(Path(path), fit.tree, fit.design)
         return fit
+
+
+_log_density = jax.jit(lambda *of, score: dist.StudentT(*of).log_prob(score))
 
 
 def _scatter_of_fitted(draw: Draws, observations: Observations) -> Scatter:
