@@ -99,8 +99,7 @@ class Fit:
             n: draws to keep per chain; all of them where there are fewer.
 
         Returns:
-            A smaller fit of the same data. What the sampler did stays whole, as energies are judged
-            from step to step; provenance says of how many draws, ``thinned_from``.
+            A smaller fit of the same data; ``thinned_from`` in its provenance is the number before.
 
         Example:
             >>> import skillscale as sk
@@ -115,7 +114,7 @@ class Fit:
         if n >= n_draws:
             return self
         kept = np.linspace(0, n_draws - 1, n).round().astype(int)
-        tree = self.tree.copy()
+        tree = self.tree.copy()  # with all that the sampler did: energies are judged by steps
         tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset().isel(draw=kept))
         return replace(self, tree=tree, provenance={"thinned_from": n_draws, **self.provenance})
 
