@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 import skillscale as sk
 import skillscale.plots
 import skillscale.runs
+from harness_files import version_4, write_json
 from skillscale.cli.app import COMMANDS, app
 
 ROOT = Path(__file__).parents[1]
@@ -78,18 +79,37 @@ def test_rooms_offer_what_they_say_they_offer():
         assert module.__all__ == sorted(module.__all__)
 
 
-@pytest.mark.parametrize("command", ["--help", "--version"])
-def test_what_needs_no_numbers_imports_none(command):
+HEAVY = {"jax", "numpyro", "sklearn", "matplotlib", "arviz_stats"}
+
+
+def imported(arguments: list[str]) -> set[str]:
+    """What a command imports, in a process of its own."""
     code = (
         "import sys; from skillscale.cli.app import app\n"
-        f"try: app([{command!r}])\n"
-        "except SystemExit: pass\n"
-        "print({'jax', 'numpy', 'pandas', 'sklearn', 'matplotlib'} & set(sys.modules))"
+        f"try: app({arguments!r})\n"
+        "except SystemExit as end: assert not end.code\n"
+        "print(*sys.modules)"
     )
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert answer.stdout.splitlines()[-1] == "set()"
+    return set(answer.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("command", ["--help", "--version"])
+def test_what_needs_no_numbers_imports_none(command):
+    assert imported([command]) & {"numpy", "pandas", *HEAVY} == set()
+
+
+def test_what_reads_tables_imports_no_law(tmp_path):
+    wide = tmp_path / "wide.csv"
+    wide.write_text("Model;Params;Tokens;MMLU\nant-1b;1B;2T;30,1\nant-7b;7B;2T;45,3\n")
+    results = write_json(tmp_path / "results.json", version_4({"mmlu": {"acc,none": 0.4}}))
+    read = ["import", "lm-eval", str(results), "--n-params", "7e9", "--n-tokens", "2e12"]
+    assert imported(["families"]) & {"pandera", *HEAVY} == set()
+    assert imported(["data", "validate", "--no-doubts"]) & HEAVY == set()
+    assert imported([*read, "--dry-run"]) & HEAVY == set()
+    assert imported(["import", "wide", str(wide), "-o", str(tmp_path / "table")]) & HEAVY == set()
 
 
 def test_the_help_says_of_every_command_what_the_command_says():

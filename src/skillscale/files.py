@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -127,12 +127,13 @@ def whole_or_absent(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def read_netcdf(path: Path, command: str) -> xr.DataTree:
-    """Read all of a netCDF file.
+def read_netcdf(path: Path, command: str, groups: Iterable[str] | None = None) -> xr.DataTree:
+    """Read a netCDF file.
 
     Args:
         path: the file.
         command: what writes such files, for sentences.
+        groups: names of the groups to read beside the root; all of them by default.
 
     Returns:
         What it holds, in memory.
@@ -150,6 +151,8 @@ def read_netcdf(path: Path, command: str) -> xr.DataTree:
     try:
         _look_through(path)
         with xr.open_datatree(path, engine="h5netcdf") as opened:
+            for name in set(opened.children) - set(opened.children if groups is None else groups):
+                del opened[name]
             return opened.load()
     except Exception as error:
         raise FitFileError(

@@ -386,3 +386,16 @@ def test_an_interrupted_fit_says_so_and_leaves_nothing_behind(tmp_path, monkeypa
     result = CliRunner().invoke(app, ["fit", "-o", str(tmp_path / "fit.nc")])
     assert result.exit_code == 130
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fit_is_saved_thinned_unless_all_is_asked_for(sampled, tmp_path, monkeypatch):
+    monkeypatch.setattr("skillscale.cli.fit.fit", lambda *args, **kwargs: sampled)
+    sizes = sampled.tree["posterior"].sizes
+    monkeypatch.setattr("skillscale.cli.fit.KEPT", 10 * sizes["chain"])
+    kept = {}
+    for name, options in {"thin": (), "all": ("--keep", "100000")}.items():
+        path = tmp_path / f"{name}.nc"
+        said = CliRunner().invoke(app, ["fit", "-o", str(path), *options]).stderr
+        kept[name] = sk.Fit.load(path).tree["posterior"].sizes["draw"]
+        assert (f"10 of {sizes['draw']} draws of every chain are kept" in said) == (name == "thin")
+    assert kept == {"thin": 10, "all": sizes["draw"]}

@@ -290,7 +290,7 @@ def test_information_is_the_expected_curvature():
     @jax.jit
     @jax.vmap
     def gradient(value):
-        given = scores._replace(value=value).for_draws(1)
+        given = scores.for_draws(1)._replace(value=value[None])
         return _score_and_information(law, skill, given, nothing)[0][0]
 
     gradients = np.asarray(gradient(simulated), np.float64)

@@ -31,6 +31,15 @@ def test_thinning_keeps_draws_of_every_chain(sampled):
     )
     assert sampled.thin(10**6).tree["posterior"].equals(sampled.tree["posterior"])
     assert thin.expected_scores().shape[0] == 7 * sizes["chain"]
+    assert thin.provenance == {"thinned_from": sizes["draw"], **sampled.provenance}
+    assert thin.thin(5).provenance["thinned_from"] == sizes["draw"]
+
+
+def test_thinning_keeps_all_that_the_sampler_did(sampled, tmp_path):
+    sampled.thin(7).save(tmp_path / "thin.nc")
+    kept = sk.Fit.load(tmp_path / "thin.nc").tree
+    assert kept["posterior"].sizes["draw"] == 7
+    assert kept["sample_stats"].to_dataset().equals(sampled.tree["sample_stats"].to_dataset())
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Float
-from scipy import stats
+from scipy.special import stdtr
 
+from skillscale.checks.convergence import convergence
 from skillscale.checks.verdict import Check, Verdict, grade, grade_band
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_count
@@ -99,8 +100,6 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
             "a fit of one chain can't be diagnosed: chains are compared with each other. "
             "Fit with --method hmc, and --chains 2 or more."
         )
-    import arviz_stats as azs  # half a second
-
     draws = read_skills(fit).draws  # before they are read, exploratory skills have no orientation
     shape = draws.sizes["chain"], draws.sizes["draw"]
     scores = np.asarray(fit.expected_scores()).reshape(*shape, *fit.design.is_anchor.shape[:1], -1)
@@ -112,12 +111,12 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
         entries = entries[..., entries.std(("chain", "draw")) > 0]  # anchors are constants
         if not entries.sizes["entry"]:
             continue
-        rhat = azs.rhat(entries)
+        found = convergence(entries.transpose("entry", "chain", "draw").to_numpy())
         rows[name] = {
-            "rhat": float(rhat.max()),
-            "ess_bulk": float(azs.ess(entries, method="bulk").min()),
-            "ess_tail": float(azs.ess(entries, method="tail").min()),
-            "worst": ", ".join(map(str, entries["entry"][int(rhat.argmax("entry"))].item())),
+            "rhat": float(found.rhat.max()),
+            "ess_bulk": float(found.ess_bulk.min()),
+            "ess_tail": float(found.ess_tail.min()),
+            "worst": ", ".join(map(str, entries["entry"][int(found.rhat.argmax())].item())),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -160,7 +159,7 @@ def _predictive_probability(fit: Fit) -> Float[np.ndarray, " score"]:
     observed = np.asarray(fit.design.observations.score)[fit.observed_index]
     at_rows = (slice(None), *fit.observed_index)
     standard = (observed - mean[at_rows]) / scale[at_rows]
-    return np.mean(stats.t.cdf(standard, tail[:, None]), axis=0)
+    return np.mean(stdtr(tail[:, None], standard), axis=0)
 
 
 def _convergence(fit: Fit) -> list[Check]:

@@ -7,15 +7,12 @@ from typing import Annotated
 
 import typer
 
-from skillscale.checks.worst_scores import worst_scores
 from skillscale.cli.app import app
 from skillscale.cli.inputs import Strict, note_doubts
 from skillscale.cli.output import note, progress
-from skillscale.data.table import load_table, validate
+from skillscale.data.table import Table, load_table, validate
 from skillscale.errors import SkillscaleError
 from skillscale.law.starter import starter
-from skillscale.posterior.fit import fit
-from skillscale.posterior.svi import Svi
 
 data_app = typer.Typer(help="Tables of models, benchmarks and scores.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
@@ -41,8 +38,16 @@ def validate_command(
     table = load_table(directory)
     where = "shipped data" if directory is None else directory
     typer.echo(f"{where}: {table!r}, no problems.")
-    if not doubts:
-        return
+    if doubts:
+        _compare(table, strict=strict)
+
+
+def _compare(table: Table, *, strict: bool) -> None:
+    """Name the scores that contradict the rest, as a quick fit has it."""
+    from skillscale.checks.worst_scores import worst_scores
+    from skillscale.posterior.fit import fit
+    from skillscale.posterior.svi import Svi
+
     try:
         with progress("Comparing scores (--no-doubts leaves it out)") as on_progress:
             quick = fit(table, starter(table), method=Svi(), on_progress=on_progress)

@@ -1,4 +1,4 @@
-"""Commands about a fit: ``fit``, ``check``, ``priors`` and ``families``."""
+"""Commands about a fit: ``fit``, ``check``, ``priors`` and ``spec``."""
 
 from __future__ import annotations
 
@@ -41,8 +41,9 @@ from skillscale.cli.output import (
 from skillscale.cli.resumption import RESUME, Reached, begin, checkpoint_of
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
-from skillscale.formatting import format_count, format_interval, format_points
-from skillscale.law.design import chosen_benchmarks, make_design
+from skillscale.formatting import format_interval, format_points
+from skillscale.law.benchmarks import chosen_benchmarks
+from skillscale.law.design import make_design
 from skillscale.law.priors import describe_priors
 from skillscale.law.spec import Spec
 from skillscale.law.starter import spec_toml, starter
@@ -51,6 +52,11 @@ from skillscale.posterior.fit import fit
 from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
 from skillscale.posterior.svi import Svi
+
+KEPT = 1200
+"""Draws of all chains together in a file: a fifth of those of the default fit. Where these have
+1,250 effective draws of the slowest quantity, 700 are left, and the ends of 90 % intervals of
+expected scores move by 2 % of their width."""
 
 
 class MethodName(StrEnum):
@@ -73,7 +79,8 @@ def fit_command(
     ),
     draws: Annotated[int | None, typer.Option(min=4, help="Draws sampled per chain.")] = None,
     keep: Annotated[
-        int | None, typer.Option(min=4, help="Draws kept per chain: fewer make a small file.")
+        int | None,
+        typer.Option(min=4, help=f"Draws kept per chain; by default {KEPT} of all chains."),
     ] = None,
     chains: Annotated[int | None, typer.Option(min=1, help="Chains (hmc).")] = None,
     target_accept: Annotated[
@@ -113,10 +120,16 @@ def fit_command(
         except KeyboardInterrupt as interrupt:
             note(reached.interrupted(output, checkpoint))
             raise typer.Exit(130) from interrupt
-    result = result if keep is None else result.thin(keep)
+    sampled = result.tree["posterior"].sizes
+    result = result.thin(keep or max(KEPT // sampled["chain"], 4))
     result.save(output)
     discard(checkpoint)
     note(f"{result!r} saved to {output}")
+    if (kept := result.tree["posterior"].sizes["draw"]) < sampled["draw"]:
+        note(
+            f"Note: {kept} of {sampled['draw']} draws of every chain are kept, evenly spaced. "
+            f"--keep {sampled['draw']} keeps all."
+        )
 
 
 @app.command("check")
@@ -235,37 +248,6 @@ def spec_command(
     else:
         write_text(output, text)
         note(f"Specification written to {output}: skills {', '.join(specification.skills)}.")
-
-
-@app.command("families")
-def families_command(fit_file: FitFile = None, style: Style = Format.TABLE) -> None:
-    """List the families of a fit, with their lineage, tuning, release and sizes."""
-    loaded = read_fit(fit_file)
-    rows: list[Row] = [
-        {
-            "family": str(family),
-            "lineage": group["lineage"].iloc[0],
-            "tuning": group["tuning"].iloc[0],
-            "release": group["release"].min(),
-            "n_models": len(group),
-            "smallest": float(group["n_params"].min()),
-            "largest": float(group["n_params"].max()),
-        }
-        for family, group in loaded.models.groupby("family")
-    ]
-    print_rows(
-        rows,
-        style,
-        shown={
-            **{
-                name: partial(as_text, name)
-                for name in ("family", "lineage", "tuning", "release", "n_models")
-            },
-            "sizes": lambda r: (
-                f"{format_count(number(r, 'smallest'))} to {format_count(number(r, 'largest'))}"
-            ),
-        },
-    )
 
 
 def _method(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -14,11 +14,13 @@ import xarray as xr
 from skillscale.cli.output import Format, Row, note, number
 from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
-from skillscale.data.shipped import CLASSIC
+from skillscale.data.shipped import CLASSIC, shipped_directory
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError, TableError
 from skillscale.formatting import MISSING, format_points
+from skillscale.law.benchmarks import chosen_benchmarks
 from skillscale.law.spec import Spec
+from skillscale.posterior.storage import read_description
 
 if TYPE_CHECKING:
     from skillscale.forecasts.doubts import Doubt
@@ -86,12 +88,25 @@ def read_fit(path: Path | None) -> Fit:
     if path is not None:
         return Fit.load(path)
     fit = shipped_fit()
+    _note_shipped(fit.models, fit.provenance)
+    return fit
+
+
+def read_models_of(path: Path | None) -> pd.DataFrame:
+    """The models of that fit, without reading its draws."""
+    table, spec, provenance = read_description(path or shipped_directory() / "fit.nc")
+    models = table.select(benchmarks=chosen_benchmarks(table, spec)).models
+    if path is None:
+        _note_shipped(models, provenance)
+    return models
+
+
+def _note_shipped(models: pd.DataFrame, provenance: Mapping[str, object]) -> None:
     note(
-        f"Note: the shipped fit, of {len(fit.models)} models released until "
-        f"{fit.models['release'].max()}, fitted {fit.provenance['date']}. "
+        f"Note: the shipped fit, of {len(models)} models released until "
+        f"{models['release'].max()}, fitted {provenance['date']}. "
         "skillscale fit makes one of your own table."
     )
-    return fit
 
 
 def read_models(

@@ -12,13 +12,15 @@ come back: it stands for everything below.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import pandera.pandas as pa
 
 from skillscale.data.problems import rule
 from skillscale.data.rules import number, numbers, unless
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 STANDARD_ERRORS = 4.0
 POINTS = 0.05

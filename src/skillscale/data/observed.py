@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import pandera.pandas as pa
 
 from skillscale.data.frames import model_frame
 from skillscale.data.guessing import raw_scores
 from skillscale.data.problems import find_problems, require_cells
 from skillscale.data.rules import numbers
-from skillscale.data.schema import observed_schema
 from skillscale.errors import TableError
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 
 def read_observed(
@@ -48,6 +50,8 @@ def read_observed(
             model  n_active_params  mmlu  gsm8k
         0  new-1b     1.200000e+09  0.41    NaN
     """
+    from skillscale.data.schema import observed_schema
+
     names = benchmarks.index.to_list()
     schema = observed_schema(benchmarks, is_normalised=is_normalised)
     cells, said = _in_lower_case(require_cells(Path(path)), schema)

@@ -9,7 +9,6 @@ import pandas as pd
 from skillscale.data.frames import model_frame
 from skillscale.data.problems import checked_cells
 from skillscale.data.rules import decimal_year
-from skillscale.data.schema import plan_schema
 
 NEW_FAMILY = "new"
 
@@ -90,4 +89,6 @@ def read_plan(path: str | Path) -> pd.DataFrame:
             model      n_params      n_tokens  release_year
         0  new-8b  8.000000e+09  1.500000e+13           NaN
     """
+    from skillscale.data.schema import plan_schema
+
     return model_frame(checked_cells(Path(path), lambda _: plan_schema(), ["model"]))

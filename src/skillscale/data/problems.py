@@ -11,13 +11,16 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import pandera.pandas as pa
-from pandera.errors import SchemaError, SchemaErrorReason, SchemaErrors
 
 from skillscale.errors import TableError
 from skillscale.formatting import LISTED, and_more
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+    from pandera.errors import SchemaError
 
 EXCEL = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """What files of Excel begin with: zip archives, and documents older than these."""
@@ -43,6 +46,7 @@ def rule(
     Returns:
         The check, of a column, or of a frame where it needs columns.
     """
+    import pandera.pandas as pa  # a fifth of a second
 
     def holds_where_it_applies(data: pd.Series | pd.DataFrame) -> pd.Series:
         if isinstance(data, pd.DataFrame) and not set(needs) <= set(data.columns):
@@ -257,6 +261,8 @@ def find_problems(
     Returns:
         Sentences; none when the frame obeys the schema.
     """
+    from pandera.errors import SchemaErrors
+
     absent = [name for name in schema.columns if name not in frame.columns]
     problems = [
         f"{file}: column {name!r} is unknown. Rename or remove it{near([name], schema.columns)}."
@@ -274,6 +280,8 @@ def find_problems(
 def _sentence(
     error: SchemaError, frame: pd.DataFrame, schema: pa.DataFrameSchema, key: Sequence[str]
 ) -> str:
+    from pandera.errors import SchemaErrorReason
+
     reason = error.reason_code
     if reason is SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME:
         name = str(error.failure_cases)

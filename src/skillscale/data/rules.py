@@ -8,11 +8,14 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import pandera.pandas as pa
 
 from skillscale.data.problems import near, rule
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
 
 RELEASE_YEARS = (2015, 2040)
 LOSS_LIMIT = 50.0

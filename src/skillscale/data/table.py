@@ -14,7 +14,6 @@ import pandas as pd
 from skillscale.data.direction import falling, told
 from skillscale.data.frames import benchmark_frame, model_frame, score_frame
 from skillscale.data.problems import find_problems, read_cells
-from skillscale.data.schema import benchmarks_schema, models_schema, scores_schema
 from skillscale.data.shipped import ALL, chosen, directory_of, shipped_directory
 from skillscale.errors import TableError, known_names
 
@@ -268,6 +267,8 @@ def _read(path: Path) -> tuple[dict[str, pd.DataFrame], list[str]]:
     if not path.is_dir():
         what = "this is a file, not a directory" if path.exists() else "there is no such directory"
         return {}, [f"{path}: {what}. Name one that holds {', '.join(FILES)}."]
+
+    from skillscale.data.schema import benchmarks_schema, models_schema, scores_schema
 
     cells: dict[str, pd.DataFrame] = {}
     problems: list[str] = []

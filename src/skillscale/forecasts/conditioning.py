@@ -13,7 +13,8 @@ most probable skills proposes, and importance weights correct it and reweight th
 No refit is needed.
 
 Every array has the draws of the law as its first axis. Linear algebra is numpy's: batches of small
-factorisations inside a compiled JAX program hang now and then on machines of two cores.
+factorisations inside a compiled JAX program hang now and then on machines of two cores. So is what
+stands between programs: JAX compiles each step of its own for every shape.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class Scores(NamedTuple):
     def for_draws(self, n: int) -> Scores:
         """The same scores for every one of some draws."""
         value, is_observed = (
-            jnp.broadcast_to(part, (n, *part.shape)) for part in (self.value, self.is_observed)
+            jax.device_put(np.broadcast_to(part, (n, *part.shape)))
+            for part in (self.value, self.is_observed)
         )
         return self._replace(value=value, is_observed=is_observed)
 
@@ -101,7 +103,7 @@ class Lineup(NamedTuple):
 
     new: Inputs
     fitted: Inputs
-    fitted_skill: Float[Array, "draw fitted skill"]
+    fitted_skill: Float[np.ndarray, "draw fitted skill"]
     among_new: Relatives
     with_fitted: Relatives
     """Rows are new models, columns their fitted relatives."""
@@ -265,7 +267,7 @@ class _Density:
         """Log density of several skills per draw."""
         law, scores, siblings = self.given
         n_draw, n_skill, n_model = self.shape
-        skill = jnp.asarray(flat, jnp.float32).reshape(n_draw, -1, n_skill, n_model)
+        skill = flat.astype(np.float32).reshape(n_draw, -1, n_skill, n_model)
         residual = flat - self.center[:, None]
         quadratic = np.einsum("dms,dst,dmt->dm", residual, self.precision, residual)
         likelihood = _log_likelihood(law, skill, scores, siblings)
@@ -274,7 +276,7 @@ class _Density:
     def curvature(self, mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information."""
         law, scores, siblings = self.given
-        skill = jnp.asarray(mode, jnp.float32).reshape(self.shape)
+        skill = mode.astype(np.float32).reshape(self.shape)
         gradient, information = _score_and_information(law, skill, scores, siblings)
         pull = np.einsum("dst,dt->ds", self.precision, mode - self.center)
         return np.asarray(gradient) - pull, np.asarray(information) + self.precision

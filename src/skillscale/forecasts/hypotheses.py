@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -80,7 +80,7 @@ def resized(question: Question, model: int, factor: float) -> Question:
     among, known = question.among_new, question.with_fitted
     return dataclasses.replace(
         question,
-        inputs=question.inputs._replace(log_params=jnp.asarray(log_params, jnp.float32)),
+        inputs=question.inputs._replace(log_params=jax.device_put(log_params.astype(np.float32))),
         among_new=among._replace(same_slope=among.same_family * np.outer(log_params, log_params)),
         with_fitted=known._replace(same_slope=known.same_family * np.outer(log_params, of_fitted)),
     )
@@ -90,7 +90,7 @@ def retuned(question: Question, model: int) -> Question:
     """The same question, an observed model being of the other tuning."""
     covariates = np.array(question.inputs.covariates)
     covariates[model, 0] = 1 - covariates[model, 0]
-    inputs = question.inputs._replace(covariates=jnp.asarray(covariates))
+    inputs = question.inputs._replace(covariates=jax.device_put(covariates))
     return dataclasses.replace(question, inputs=inputs)
 
 
@@ -100,9 +100,8 @@ def exchanged(question: Question, one: int, other: int) -> Question:
     assert scores is not None
     order = np.arange(scores.value.shape[1])
     order[[one, other]] = other, one
-    swapped = scores._replace(
-        value=scores.value[:, order], is_observed=scores.is_observed[:, order]
-    )
+    value, is_observed = (jax.device_put(np.asarray(part)[:, order]) for part in scores[:2])
+    swapped = scores._replace(value=value, is_observed=is_observed)
     return dataclasses.replace(question, scores=swapped)
 
 
@@ -117,6 +116,6 @@ def raised(
     if is_changed.any():
         chance = subtracted[is_changed]
         value[is_changed, model] = raw_score(value[is_changed, model], chance)
-        raw = dataclasses.replace(question, scores=scores._replace(value=jnp.asarray(value)))
+        raw = dataclasses.replace(question, scores=scores._replace(value=jax.device_put(value)))
         cause = "the scale of its scores, if chance was subtracted from them (use --normalised)"
         yield Hypothesis((model,), cause, raw, float(np.log(1 - chance).sum()))

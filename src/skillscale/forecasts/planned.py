@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -66,7 +65,7 @@ def after_scores(fit: Fit, question: Question, n_draws: int, rng: np.random.Gene
     if question.scores is None:
         skill = planned_skills.mean[:, None] + _deviations(planned_skills.covariance, rng)
         evidence = jax.tree.map(
-            lambda a: jnp.broadcast_to(a[:, None], (len(a), INNER, *a.shape[1:])), siblings
+            lambda a: np.broadcast_to(a[:, None], (len(a), INNER, *a.shape[1:])), siblings
         )
         return Planned(law, skill, evidence, float("nan"), np.arange(len(skill)))
     scores = question.scores.for_draws(len(joint.mean))
@@ -77,8 +76,8 @@ def after_scores(fit: Fit, question: Question, n_draws: int, rng: np.random.Gene
     chosen, inner, pareto_k = resample(log_weight, rng)
     law, siblings = jax.tree.map(lambda a: np.asarray(a)[chosen], (law, siblings))
     skill, value = skill[chosen[:, None], inner], value[chosen[:, None], inner]
-    own = pool_of_families(law, jnp.asarray(value, jnp.float32), scores)
-    evidence = jax.tree.map(lambda a, b: a[:, None] + b, siblings, own)
+    own = pool_of_families(law, value.astype(np.float32), scores)
+    evidence = jax.tree.map(lambda a, b: a[:, None] + np.asarray(b), siblings, own)
     return Planned(law, skill, evidence, pareto_k, chosen)
 
 
@@ -100,6 +99,7 @@ def before_scores(
     lineup = question.lineup(fit, draws, rng)
     of_fitted = question.siblings.for_draws(len(lineup.fitted_skill))
     siblings = pool_of_families(draws.law, lineup.fitted_skill.swapaxes(1, 2), of_fitted)
+    siblings = jax.tree.map(np.asarray, siblings)
     return skills_given_relatives(draws.law.growth, lineup), siblings
 
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -109,6 +108,9 @@ def predict(
     )
 
 
+_mahalanobis = jax.jit(lambda evidence: evidence.mahalanobis)
+
+
 def _draw_scores(
     law: Law,
     skill: Float[np.ndarray, "draw inner skill planned"],
@@ -120,9 +122,9 @@ def _draw_scores(
     """Draw scores, models of a family with one affinity, and split their variance by source."""
     distributions = scores_given_family(
         law,
-        jnp.asarray(skill, jnp.float32),
+        skill.astype(np.float32),
         evidence,
-        jnp.asarray(belongs),
+        belongs,
         observations.chance,
         observations.n_items,
     )
@@ -133,7 +135,7 @@ def _draw_scores(
     family = belongs.argmax(axis=1)
     far, known, n = (
         np.asarray(part, np.float64)
-        for part in (evidence.mahalanobis, 1 + evidence.information, evidence.n)
+        for part in (_mahalanobis(evidence), 1 + evidence.information, evidence.n)
     )
     stretch = (tail + far) / rng.chisquare(tail + n)
     affinity = np.asarray(evidence.pull, np.float64) / known

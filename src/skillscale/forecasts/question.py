@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float, Int
@@ -79,19 +79,20 @@ class Question:
         Returns:
             What the law reads of them, with the skills of the relatives and who is related to whom.
         """
-        skill = draws.fitted.skill
+        skill = np.asarray(draws.fitted.skill)
+        log_tokens = np.asarray(fit.design.log_tokens(draws.fitted))
         n_names = len(np.unique(self.same_model))
         noise = rng.standard_normal((len(skill), n_names))[:, self.same_model]
         mean, sd = (np.asarray(p) for p in (self.inputs.log_tokens, self.inputs.log_tokens_sd))
         return Lineup(
             new=Inputs(
                 self.inputs.log_params,
-                jnp.asarray(mean + sd * noise, jnp.float32),
+                jax.device_put((mean + sd * noise).astype(np.float32)),
                 self.inputs.covariates,
             ),
             fitted=Inputs(
                 self.relatives_inputs.log_params,
-                fit.design.log_tokens(draws.fitted)[:, self.relatives],
+                jax.device_put(log_tokens[:, self.relatives]),
                 self.relatives_inputs.covariates,
             ),
             fitted_skill=skill[:, self.relatives],
@@ -140,7 +141,7 @@ def ask(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = None) -> Q
     columns = ["family", "n_active_params", "n_tokens", "tuning", "release_year"]
     inputs = model_inputs(pd.concat([fitted[columns], new[columns]]), fit.spec)
     of_fitted, of_new = (
-        ModelInputs(*(part[rows] for part in inputs))  # type: ignore[arg-type]
+        ModelInputs(*(np.asarray(part)[rows] for part in inputs))  # type: ignore[arg-type]
         for rows in (relatives, np.arange(len(fitted), len(fitted) + len(new)))
     )
     names = pd.Index(new.index.unique())
@@ -225,9 +226,9 @@ def _scores_in_fit(fit: Fit, fitted: Int[np.ndarray, " fitted"], families: pd.In
     """Scores of fitted models, as far as they are of the families of new models."""
     observations = fit.design.observations
     return Scores(
-        observations.score[:, fitted],
-        observations.is_observed[:, fitted],
-        jnp.asarray(_one_hot(fit.models.iloc[fitted], families)),
+        jax.device_put(np.asarray(observations.score)[:, fitted]),
+        jax.device_put(np.asarray(observations.is_observed)[:, fitted]),
+        jax.device_put(_one_hot(fit.models.iloc[fitted], families)),
         observations.chance,
         observations.n_items,
     )
@@ -244,9 +245,9 @@ def _scores_seen(
     values = observed.set_index("model").reindex(index=seen.index, columns=benchmarks)
     scores = values.to_numpy(dtype=float).T
     return Scores(
-        jnp.asarray(np.nan_to_num(scores), dtype=jnp.float32),
-        jnp.asarray(~np.isnan(scores)),
-        jnp.asarray(_one_hot(seen, families)),
+        jax.device_put(np.nan_to_num(scores).astype(np.float32)),
+        jax.device_put(~np.isnan(scores)),
+        jax.device_put(_one_hot(seen, families)),
         observations.chance,
         observations.n_items,
     )

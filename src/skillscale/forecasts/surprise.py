@@ -16,11 +16,9 @@ from __future__ import annotations
 from typing import NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import stats
-from scipy.special import logsumexp
+from scipy.special import gammaln, logsumexp, stdtr  # scipy.stats takes half a second
 
 from skillscale.forecasts.conditioning import (
     Normal,
@@ -71,12 +69,15 @@ class Mixture(NamedTuple):
 
     def log_density(self, value: Float[np.ndarray, " score"]) -> Float[np.ndarray, " score"]:
         """Log of the density at each value."""
-        each = stats.t.logpdf((value - self.location) / self.scale, self.degrees)
-        return logsumexp(each - np.log(self.scale), axis=0, b=self.weight[:, None])
+        half = (self.degrees + 1) / 2
+        standard = (value - self.location) / self.scale
+        each = gammaln(half) - gammaln(self.degrees / 2) - np.log(np.pi * self.degrees) / 2
+        each = each - half * np.log1p(standard**2 / self.degrees) - np.log(self.scale)
+        return logsumexp(each, axis=0, b=self.weight[:, None])
 
     def cdf(self, value: Float[np.ndarray, " score"]) -> Float[np.ndarray, " score"]:
         """Probability of a score below each value."""
-        below = stats.t.cdf((value - self.location) / self.scale, self.degrees)
+        below = stdtr(self.degrees, (value - self.location) / self.scale)
         return self.weight @ below
 
     def p_value(self, value: Float[np.ndarray, " score"]) -> Float[np.ndarray, " score"]:
@@ -182,9 +183,9 @@ def _conditioned(
     law, prior, siblings, value, is_observed, start = seen
     scores = scores._replace(value=value, is_observed=is_observed)  # type: ignore[arg-type]
     skill, log_weight = observe(law, prior, scores, siblings, rng, INNER, start)
-    drawn = jnp.asarray(skill, jnp.float32)
+    drawn = skill.astype(np.float32)
     own = pool_of_families(law, drawn, scores)
-    evidence = jax.tree.map(lambda a, b: np.asarray(a)[:, None] + np.asarray(b), siblings, own)
+    evidence = jax.tree.map(lambda a, b: a[:, None] + np.asarray(b), siblings, own)
     _, parts = scores_given_family(
         law, drawn, evidence, scores.in_family, scores.chance, scores.n_items
     )

@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
+from skillscale.forecasts.pareto import smoothed
+
 RELIABLE_PARETO_K = 0.7
 """Above it the draws of the law don't stretch to the observed scores (Vehtari et al. 2024)."""
 
@@ -27,16 +29,14 @@ def resample(
     """
     n_draw, n_inner = log_weight.shape
     evidence = logsumexp(log_weight, axis=1) - np.log(n_inner)
-    smoothed, pareto_k = evidence, 0.0
+    pareto_k = 0.0
     if np.ptp(evidence) > EVEN_WEIGHTS:  # no tail to smooth otherwise
-        from arviz_stats.base import array_stats  # half a second
-
-        smoothed, pareto_k = array_stats.psislw(-evidence)  # written for minus the log weight
-    weight = np.exp(smoothed - logsumexp(smoothed))
+        evidence, pareto_k = smoothed(evidence)
+    weight = np.exp(evidence - logsumexp(evidence))
     # Systematic resampling: the draws kept are as even as the weights allow.
     points = (np.arange(n_draw) + rng.random()) / n_draw
     chosen = np.minimum(np.searchsorted(np.cumsum(weight), points), n_draw - 1)
     within = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))[chosen]
     uniform = rng.random((n_draw, n_inner, 1))
     inner = (uniform > np.cumsum(within, axis=1)[:, None, :]).sum(axis=2)
-    return chosen, np.minimum(inner, n_inner - 1), float(pareto_k)
+    return chosen, np.minimum(inner, n_inner - 1), pareto_k

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 
 from skillscale.data.table import Table
-from skillscale.errors import SpecError, known_names
+from skillscale.errors import SpecError
+from skillscale.law.benchmarks import chosen_benchmarks
 from skillscale.law.exploratory import is_below_diagonal
 from skillscale.law.membership import OneHot
 from skillscale.law.sites import Fitted
@@ -84,28 +85,7 @@ class Design:
         """Centred log tokens of every model: those not published as every draw has them."""
         log_tokens = np.tile(self.observations.log_tokens, (len(fitted.skill), 1))
         log_tokens[:, self.unpublished] = fitted.unpublished_log_tokens
-        return jnp.asarray(log_tokens)
-
-
-def chosen_benchmarks(table: Table, spec: Spec) -> list[str]:
-    """Benchmarks that a specification fits, in the table's order.
-
-    Args:
-        table: models, scores and benchmarks.
-        spec: names them, or leaves them open.
-
-    Returns:
-        Names: those of the specification; else those of a leaderboard, or all if there are none.
-
-    Raises:
-        UnknownNameError: one of them is not in the table.
-    """
-    known = table.benchmarks.index
-    known_names("benchmark", spec.benchmarks, known, "this table")
-    if spec.benchmarks:
-        return [name for name in known if name in spec.benchmarks]
-    on_leaderboard = table.benchmarks["leaderboard"].notna()
-    return list(known[on_leaderboard] if on_leaderboard.any() else known)
+        return jax.device_put(log_tokens)
 
 
 def make_design(table: Table, spec: Spec) -> Design:
@@ -149,11 +129,11 @@ def make_design(table: Table, spec: Spec) -> Design:
     grid = table.wide().T.to_numpy(dtype=float)
     inputs = model_inputs(models, spec)
     observations = Observations(
-        score=jnp.asarray(np.nan_to_num(grid), dtype=jnp.float32),
-        is_observed=jnp.asarray(~np.isnan(grid)),
+        score=jax.device_put(np.nan_to_num(grid).astype(np.float32)),
+        is_observed=jax.device_put(~np.isnan(grid)),
         log_params=inputs.log_params,
-        log_tokens=jnp.asarray(inputs.log_tokens),
-        log_tokens_sd=jnp.asarray(inputs.log_tokens_sd),
+        log_tokens=jax.device_put(inputs.log_tokens),
+        log_tokens_sd=jax.device_put(inputs.log_tokens_sd),
         covariates=inputs.covariates,
         in_family=OneHot.of(list(models["family"]), list(families.index)),
         in_lineage=OneHot.of(list(families), list(lineages)),
@@ -218,7 +198,7 @@ def covariates(models: pd.DataFrame, spec: Spec) -> Float[Array, "model covariat
     years = models["release_year"].to_numpy(dtype=float) - spec.reference_year
     begins = np.array(periods(spec)) - spec.reference_year
     passed = np.clip((years[:, None] - begins) / PERIOD, 0, 1) - np.clip(-begins / PERIOD, 0, 1)
-    return jnp.asarray(np.column_stack([is_instruct, years, passed]), jnp.float32)
+    return jax.device_put(np.column_stack([is_instruct, years, passed]).astype(np.float32))
 
 
 def periods(spec: Spec) -> list[float]:
@@ -246,4 +226,5 @@ def token_prior(
 
 
 def _floats(values: pd.Series) -> Float[Array, " n"]:
-    return jnp.asarray(values.to_numpy(dtype=np.float32))
+    # Where jnp.asarray compiles a program for every shape.
+    return jax.device_put(values.to_numpy(dtype=np.float32))

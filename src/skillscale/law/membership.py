@@ -42,7 +42,8 @@ class OneHot:
         """The matrix of members with these groups, in the order given."""
         group = pd.Index(groups).get_indexer(pd.Index(names))
         size = np.bincount(group, minlength=len(groups))
-        return cls(jnp.asarray(group, jnp.int32), jnp.asarray(size, jnp.float32))
+        # Where jnp.asarray compiles a program for every shape.
+        return cls(*map(jax.device_put, (group.astype(np.int32), size.astype(np.float32))))
 
     @property
     def shape(self) -> tuple[int, int]:

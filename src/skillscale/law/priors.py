@@ -10,7 +10,6 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 from jaxtyping import Array, Float
-from scipy import stats
 
 from skillscale.law import equation
 from skillscale.law.design import COVARIATES, Design
@@ -149,6 +148,8 @@ def _units(spec: Spec) -> list[Prior]:
 
 def _describe_evidence(known: SlopeEvidence) -> list[dict[str, object]]:
     """Rows of what controlled runs say of a skill."""
+    from scipy import stats  # half a second
+
     said = {
         "optimum": (
             stats.t(TAIL, known.log_params, known.log_params_sd),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skillscale.errors import SkillscaleError, SpecError, UnknownNameError, known_names
-from skillscale.law.slope_evidence import SlopeEvidence
+from skillscale.law.evidence import SlopeEvidence
 
 
 @dataclass(frozen=True)

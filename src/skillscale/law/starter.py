@@ -13,8 +13,8 @@ import pandas as pd
 
 from skillscale.data.table import Table
 from skillscale.errors import SpecError
-from skillscale.law.design import chosen_benchmarks
-from skillscale.law.slope_evidence import SlopeEvidence
+from skillscale.law.benchmarks import chosen_benchmarks
+from skillscale.law.evidence import SlopeEvidence
 from skillscale.law.spec import Priors, Spec
 
 WIDTH = 98

@@ -17,10 +17,9 @@ families for single benchmarks are left out: they say nothing of size against to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
@@ -152,18 +151,22 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
         >>> prior.slope.shape, prior.efficiency is fitted.efficiency
         ((200, 3, 2), True)
     """
-    prior = slope_prior(fit.spec, jnp.ones(fitted.slope.shape[-1]))
-    # NumPy's normals: JAX would compile for half a second.
+    # NumPy's ones and normals: JAX would compile for half a second.
+    unit: Any = np.ones(fitted.slope.shape[-1])
+    prior = slope_prior(fit.spec, unit)
     rng = np.random.default_rng(seed)
     slope = rng.normal(prior.mean, np.sqrt(prior.variance), fitted.slope.shape)
     return fitted._replace(slope=fitted.unit[:, None] * slope)
 
 
+_effects = jax.jit(jax.vmap(equation.effects))
+
+
 def _typical_efficiency(fit: Fit, growth: Growth) -> Float[np.ndarray, "draw skill"]:
     reference = {"n_params": fit.spec.reference_params, "n_tokens": fit.spec.reference_tokens}
     typical = describe(pd.DataFrame([{"model": "typical", **reference}]), fit.table.models)
-    effects = jax.vmap(equation.effects)(growth.effect, growth.trend_scale, growth.innovation)
-    covariates_now = covariates(typical, fit.spec)[0]
+    effects = _effects(growth.effect, growth.trend_scale, growth.innovation)
+    covariates_now = np.asarray(covariates(typical, fit.spec))[0]
     return np.einsum("c,dck->dk", covariates_now, np.asarray(effects, np.float64))
 
 

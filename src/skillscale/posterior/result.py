@@ -99,7 +99,7 @@ class Fit:
             n: draws to keep per chain; all of them where there are fewer.
 
         Returns:
-            A smaller fit of the same data.
+            A smaller fit of the same data; ``thinned_from`` in its provenance is the number before.
 
         Example:
             >>> import skillscale as sk
@@ -111,9 +111,12 @@ class Fit:
             Fit(23 models of 4 families, 2 benchmarks, 2 skills, 50 draws by svi)
         """
         n_draws = self.tree["posterior"].sizes["draw"]
-        kept = np.linspace(0, n_draws - 1, min(n, n_draws)).round().astype(int)
-        groups = {k: v.to_dataset().isel(draw=kept) for k, v in self.tree.children.items()}
-        return replace(self, tree=xr.DataTree.from_dict(groups))
+        if n >= n_draws:
+            return self
+        kept = np.linspace(0, n_draws - 1, n).round().astype(int)
+        tree = self.tree.copy()  # with all that the sampler did: energies are judged by steps
+        tree["posterior"] = xr.DataTree(tree["posterior"].to_dataset().isel(draw=kept))
+        return replace(self, tree=tree, provenance={"thinned_from": n_draws, **self.provenance})
 
     def units(self, n: int | None = None) -> Float[Array, "draw skill"]:
         """Units of the skills in every draw: ones where skills are named (see `exploratory`).
@@ -137,7 +140,7 @@ class Fit:
         unit = SITES["unit"]
         if unit.stored in self.tree.posterior:
             return self._drawn(unit, n)
-        return jnp.ones((len(self._kept(n)), len(self.spec.skills)))
+        return jax.device_put(np.ones((len(self._kept(n)), len(self.spec.skills)), np.float32))
 
     def _kept(self, n: int | None) -> Int[np.ndarray, " draw"]:
         """Positions of at most so many draws, evenly spaced."""
@@ -149,10 +152,9 @@ class Fit:
         """Draws of one parameter, chains joined; nothing where the fit has no entries of it."""
         kept = self._kept(n)
         if site.stored not in self.tree.posterior:
-            return jnp.zeros((len(kept), 0))
+            return jax.device_put(np.zeros((len(kept), 0), np.float32))
         values = self.tree.posterior[site.stored].to_numpy()
-        joined = values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-        return jnp.asarray(joined[kept])
+        return jax.device_put(values.reshape(-1, *values.shape[2:])[kept])
 
     def likelihood(
         self, n: int | None = None
@@ -254,9 +256,8 @@ class Fit:
             True
         """
         location, scale, degrees = self.given_siblings(n)
-        scores = dist.StudentT(degrees, location, scale)
-        grid = np.asarray(scores.log_prob(self.design.observations.score))
-        return grid[:, *self.observed_index]
+        grid = _log_density(degrees, location, scale, score=self.design.observations.score)
+        return np.asarray(grid)[:, *self.observed_index]
 
     @property
     def observed_index(self) -> tuple[np.ndarray, np.ndarray]:
@@ -317,6 +318,9 @@ class Fit:
         fit = cls(*storage.read(Path(path)))
         storage.require_draws(Path(path), fit.tree, fit.design)
         return fit
+
+
+_log_density = jax.jit(lambda *of, score: dist.StudentT(*of).log_prob(score))
 
 
 def _scatter_of_fitted(draw: Draws, observations: Observations) -> Scatter:

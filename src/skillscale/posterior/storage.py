@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,14 @@ import xarray as xr
 from skillscale.data.table import Table
 from skillscale.errors import FitFileError, SkillscaleError
 from skillscale.files import read_netcdf, require_schema, whole_or_absent
-from skillscale.law.design import Design
-from skillscale.law.sites import Draws, sites_of
 from skillscale.law.spec import Spec
+
+if TYPE_CHECKING:
+    from skillscale.law.design import Design
 
 SCHEMA = 4
 """Raised whenever a file written before could no longer be read correctly."""
+COMMAND = "skillscale fit"
 
 
 def write(
@@ -49,10 +52,14 @@ def write(
         "spec": json.dumps(spec.to_dict()),
         "provenance": json.dumps(dict(provenance)),
     }
-    compressed = {"zlib": True, "complevel": 1}
-    encoding = {"/posterior": dict.fromkeys(map(str, tree["posterior"].data_vars), compressed)}
+    # Bytes of alike meaning side by side, a variable in one piece: a tenth smaller.
+    encoding = {
+        str(name): {"zlib": True, "complevel": 4, "shuffle": True, "chunksizes": values.shape}
+        for name, values in tree["posterior"].data_vars.items()
+        if values.size
+    }
     with whole_or_absent(path) as temporary:
-        stored.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+        stored.to_netcdf(temporary, engine="h5netcdf", encoding={"/posterior": encoding})
 
 
 def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
@@ -67,7 +74,37 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     Raises:
         FitFileError: the file is missing, truncated, no fit, or of another schema.
     """
-    tree = read_netcdf(path, "skillscale fit")
+    tree = read_netcdf(path, COMMAND)
+    table, spec, provenance = _described(path, tree)
+    if "posterior" not in tree.children:
+        raise FitFileError(f"{path} is incomplete: it holds no draws. Fit again.")
+    kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
+    return xr.DataTree.from_dict(kept), table, spec, provenance
+
+
+def read_description(path: Path) -> tuple[Table, Spec, Mapping[str, object]]:
+    """Read what a fit is of, and none of its draws.
+
+    Args:
+        path: the netCDF file.
+
+    Returns:
+        Table, specification and provenance.
+
+    Raises:
+        FitFileError: the file is missing, truncated, no fit, or of another schema.
+
+    Example:
+        >>> from skillscale.data.shipped import shipped_directory
+        >>> table, spec, provenance = read_description(shipped_directory() / "fit.nc")
+        >>> len(table.models), spec.skills[0], provenance["method"]
+        (188, 'knowledge', 'nuts')
+    """
+    return _described(path, read_netcdf(path, COMMAND, ["table"]))
+
+
+def _described(path: Path, tree: xr.DataTree) -> tuple[Table, Spec, Mapping[str, object]]:
+    """Table, specification and provenance of a file, of this schema and untouched."""
     schema = tree.attrs.get("skillscale_schema")
     if schema is None:
         raise FitFileError(f"{path} is a netCDF file, but no skillscale fit.")
@@ -80,7 +117,7 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
             for name in ("models", "scores", "benchmarks")
         )
         table = Table(models.set_index("model"), scores, benchmarks.set_index("benchmark"))
-        is_of_the_data = provenance["data_hash"] == table.hash and tree["posterior"].data_vars
+        is_of_the_data = provenance["data_hash"] == table.hash
     except (KeyError, ValueError, TypeError, AttributeError, SkillscaleError) as error:
         raise FitFileError(
             f"{path} is incomplete: its specification, provenance or table can't be read "
@@ -88,8 +125,7 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
         ) from error
     if not is_of_the_data:
         raise FitFileError(f"{path}: its data does not match the hash stored with it. Fit again.")
-    kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
-    return xr.DataTree.from_dict(kept), table, spec, provenance
+    return table, spec, provenance
 
 
 def require_draws(path: Path, tree: xr.DataTree, design: Design) -> None:
@@ -103,6 +139,8 @@ def require_draws(path: Path, tree: xr.DataTree, design: Design) -> None:
     Raises:
         FitFileError: a parameter is missing, of another shape, or not finite.
     """
+    from skillscale.law.sites import Draws, sites_of  # imports JAX
+
     sizes = {name: len(names) for name, names in design.coords.items()}
     sizes["unpublished"] = len(design.unpublished)
     posterior = tree["posterior"].to_dataset()

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from skillscale.errors import RunsError
 from skillscale.law.compute import TRAINING_FLOPS
-from skillscale.law.slope_evidence import SlopeEvidence
+from skillscale.law.evidence import SlopeEvidence
 from skillscale.law.spec import Spec
 from skillscale.runs.estimators import Estimator, IsoFlop
 from skillscale.runs.power_law import fit_mean
