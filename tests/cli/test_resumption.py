@@ -49,17 +49,19 @@ def finish(folder: Path, *arguments: str) -> str:
 
 
 def kill(folder: Path, after: float, *arguments: str) -> float | None:
-    """Seconds of work lost by a kill; None if the fit ended before."""
+    """Seconds of work lost by a kill; None if the fit was saved before."""
     begun = time.time()
     process = start(folder, *arguments)
     try:
-        process.communicate(timeout=after)
+        _, said = process.communicate(timeout=after)
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
+        if (folder / "fit.nc").exists():
+            return None
         at = last_kept(folder / "fit.nc.checkpoint")
         return time.time() - max(begun, at.timestamp() if at else begun)
-    assert process.returncode == 0
+    assert process.returncode == 0, said
     return None
 
 
@@ -186,10 +188,20 @@ def test_steps_of_another_fit_are_not_gone_on_from(stopped):
     assert "seed is 5 there, 0 is wanted" in said
 
 
-def test_a_fit_that_has_ended_has_nothing_to_go_on_with(tmp_path):
-    (tmp_path / "fit.nc").write_text("")
-    assert "its fit has ended, and there is nothing to go on with" in error_of(tmp_path, "--resume")
-    assert "is there already. Give --force" in error_of(tmp_path)
+@pytest.mark.parametrize("folder", ["tmp_path", "stopped"])
+def test_a_fit_that_has_ended_has_nothing_to_go_on_with(request, folder):
+    folder = request.getfixturevalue(folder)  # the one was killed before its steps were removed
+    (folder / "fit.nc").write_text("")
+    assert "its fit has ended, and there is nothing to go on with" in error_of(folder, "--resume")
+    assert "is there already. Give --force" in error_of(folder)
+
+
+def test_another_fit_in_the_place_of_one_needs_force_to_go_on(stopped):
+    (stopped / "fit.nc").write_text("")
+    os.utime(stopped / "fit.nc", (0, 0))
+    assert "is there already. Give --force" in error_of(stopped, "--resume")
+    said = error_of(stopped, "--resume", "--force", "--method", "svi")
+    assert "is of another fit: " in said
 
 
 def test_without_steps_a_fit_begins(tmp_path, monkeypatch):

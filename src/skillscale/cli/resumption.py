@@ -34,7 +34,7 @@ def checkpoint_of(output: Path, *, resume: bool, force: bool) -> Path:
     """
     checkpoint = output.with_name(f"{output.name}.checkpoint")
     at = last_kept(checkpoint)
-    if resume and at is None and output.exists() and not force:
+    if resume and not force and _has_ended(output, at):
         raise FitFileError(
             f"{output} is there already: its fit has ended, and there is nothing to go on with. "
             "Give --force to fit again."
@@ -89,6 +89,11 @@ class Reached:
             f"Interrupted after {done} of {total} steps: {output} was not written. "
             f"Go on with: {command}"
         )
+
+
+def _has_ended(output: Path, at: datetime | None) -> bool:
+    """Whether a fit was saved after its last step: it may be killed before these are removed."""
+    return output.exists() and (at is None or output.stat().st_mtime >= at.timestamp())
 
 
 def _ago(at: datetime) -> str:

@@ -121,6 +121,11 @@ def discard(folder: Path) -> None:
     _require_checkpoint(folder)
     with _locked(folder):
         pass
+    for path in folder.iterdir():  # what it is of goes last: it tells a checkpoint from others
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != IDENTITY:
+            path.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 
