@@ -19,7 +19,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool
 from numpyro.infer.hmc_util import dual_averaging
 
 from skillscale.errors import require_at_least, require_probability
