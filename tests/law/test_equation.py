@@ -131,7 +131,7 @@ def test_item_variance_is_that_of_a_mean_of_coin_flips():
     n_items = np.array([100.0, 10.0])
     assert_allclose(
         equation.item_variance(mean, n_items),
-        [[0.0025, 0.0009], [0.016, 0.0]],
+        np.add([[0.0025, 0.0009], [0.016, 0.0]], [[1 / 120_000], [1 / 1_200]]),
         rtol=1e-6,
         atol=1e-9,
     )

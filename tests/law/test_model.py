@@ -156,7 +156,7 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         share, steepness = twin.link(predictor, at["asymmetry"][j])
         mu = chance + (ceiling - chance) * share
         slope = (ceiling - chance) * steepness
-        variance = mu * (1 - mu) / n_items
+        variance = mu * (1 - mu) / n_items + 1 / (12 * n_items**2)
         variance += at["overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)
         variance += (at["discrepancy_spread"][j] * slope) ** 2
         affinity = at["affinity_overdispersion"][j] ** 2 * (mu * (1 - mu) + 0.01)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from skillscale import Spec, Table, load_table
+from skillscale.law.design import make_design
 from skillscale.posterior import sparsity as module
 from skillscale.posterior.gaussian import curvature
+from skillscale.posterior.potential import make_potential
 from skillscale.posterior.sparsity import Sparsity
 
+SPEC = Spec(("knowledge",), ("mmlu",), benchmarks=("mmlu",))
 LINEAGE = np.array([2, -1, 0, 2, 1, -1, 2, 0])
 
 
@@ -54,15 +58,55 @@ def test_the_hessian_of_the_law_is_that_of_one_product_for_every_column(potentia
 
 
 @pytest.mark.long
-def test_a_common_shift_of_skills_is_one_coordinate(potential, design):
-    """Scores say nothing of the law's average, so it may move without the other coordinates."""
+def test_scores_say_nothing_of_how_skills_grow(potential, design):
+    """Skills are measured from the law's average, so that growth is linked to priors alone."""
     flat = potential.start + 0.3 * jax.random.normal(jax.random.key(1), potential.start.shape)
 
-    def expected(flat):
+    def read(flat):
         sites = potential.constrain(flat, design.observations, jax.random.key(0))
-        return sites["intercept"] + sites["loading"] @ sites["skill"].mean(axis=0)
+        predictor = sites["loading"] @ sites["skill"].T + sites["intercept"][:, None]
+        growth = {name: sites[name] for name in ("slope", "effect", "innovation", "trend_scale")}
+        return predictor, growth, sites["skill"]
 
-    effect = jax.jit(jax.jacfwd(expected))(flat)
-    sites = jax.jit(potential.constrain)(flat, design.observations, jax.random.key(0))
-    name = jnp.argmin(jnp.abs(flat[:, None] - sites["effect"].ravel()), axis=0)
-    assert_allclose(effect[:, name], 0, atol=1e-5)
+    predictor, growth, skill = jax.jit(jax.jacrev(read))(flat)
+    of_growth = sum(np.abs(part).reshape(-1, flat.size).sum(0) for part in growth.values()) > 0
+    assert of_growth.any()
+    assert_allclose(predictor[..., of_growth], 0, atol=1e-5)
+    assert np.abs(skill[..., of_growth]).max() > 0.1
+
+
+def size_of(n_models: int) -> tuple[int, int]:
+    """Numbers that a design of so many lone models holds, and a matrix of its posterior."""
+    rng = np.random.default_rng(0)
+    names = [f"m{i}" for i in range(n_models)]
+    models = pd.DataFrame(
+        {
+            "family": names,
+            "lineage": [f"l{i // 2}" for i in range(n_models)],
+            "n_params": 7e9,
+            "n_active_params": 7e9,
+            "n_tokens": 1e12,
+            "release": "2024-06",
+            "release_year": 2024.5,
+            "tuning": "instruct",
+            "source": "invented",
+        },
+        index=pd.Index(names, name="model"),
+    )
+    rows = [(name, "mmlu", rng.uniform(0.3, 0.7)) for name in names]
+    scores = pd.DataFrame(rows, columns=["model", "benchmark", "score"])
+    benchmarks = load_table("classic").benchmarks.loc[["mmlu"]]
+    design = make_design(Table(models, scores, benchmarks), SPEC)
+    potential = make_potential(design, SPEC)
+    matrix = potential.sparsity.diagonal(np.ones(potential.start.size))
+    return tuple(
+        sum(np.size(part) for part in jax.tree.leaves(whole))
+        for whole in (design.observations, matrix)
+    )
+
+
+@pytest.mark.long
+def test_memory_grows_with_the_models_not_with_their_square():
+    few, many = size_of(600), size_of(1200)
+    for small, large in zip(few, many, strict=True):
+        assert large < 2.1 * small

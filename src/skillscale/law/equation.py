@@ -170,8 +170,13 @@ def _pivot(
 def item_variance(
     mean: Float[Array, "benchmark model"], n_items: Float[Array, " benchmark"]
 ) -> Float[Array, "benchmark model"]:
-    r"""Sampling variance $\mu(1-\mu)/n_\text{items}$: noise that no law could remove."""
-    return mean * (1 - mean) / n_items[:, None]
+    r"""Sampling variance $\mu(1-\mu)/n + 1/(12 n^2)$ of $n$ items: noise that no law could remove.
+
+    Scores are multiples of $1/n$. Without the variance of rounding to them, hundreds of scores of
+    exactly zero would be infinitely probable at an expected score of zero.
+    """
+    n = n_items[:, None]
+    return mean * (1 - mean) / n + 1 / (12 * n**2)
 
 
 def discrepancy_variance(

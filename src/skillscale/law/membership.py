@@ -23,6 +23,8 @@ class OneHot:
     Attributes:
         group: position of the group of every member.
         size: members of every group.
+        first: position of a member of every group; past the end where there is none.
+        others: positions of the other members.
 
     Example:
         >>> of = OneHot.of(["b", "a", "b"], ["a", "b"])
@@ -34,6 +36,8 @@ class OneHot:
 
     group: Int[Array, " member"]
     size: Float[Array, " group"]
+    first: Int[Array, " group"]
+    others: Int[Array, " other"]
 
     __array_ufunc__ = None  # NumPy's arrays leave products to this class
 
@@ -41,9 +45,15 @@ class OneHot:
     def of(cls, names: Sequence[str], groups: Sequence[str]) -> OneHot:
         """The matrix of members with these groups, in the order given."""
         group = pd.Index(groups).get_indexer(pd.Index(names))
+        order = np.argsort(group, kind="stable")
         size = np.bincount(group, minlength=len(groups))
+        begins = np.cumsum(size) - size
+        first = np.where(size > 0, np.append(order, 0)[begins], len(group))
+        others = np.setdiff1d(np.arange(len(group)), first)
         # Where jnp.asarray compiles a program for every shape.
-        return cls(*map(jax.device_put, (group.astype(np.int32), size.astype(np.float32))))
+        positions = (jax.device_put(part.astype(np.int32)) for part in (group, first, others))
+        group, first, others = positions
+        return cls(group, jax.device_put(size.astype(np.float32)), first, others)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -59,13 +69,12 @@ class OneHot:
         self, values: Float[Array, "*s group column"]
     ) -> Float[Array, "*s member column"]:
         """Every member gets its group's row."""
-        return jnp.take(jnp.asarray(values), self.group, axis=_of_rows(values))
+        rows = _of_rows(values)
+        return jnp.moveaxis(jnp.moveaxis(jnp.asarray(values), rows, -1) @ self.T, -1, rows)
 
     def __rmatmul__(self, values: Float[Array, "*s member"]) -> Float[Array, "*s group"]:
         """Sums over the members of every group, along the last axis."""
-        values = jnp.asarray(values)
-        totals = jnp.zeros((*values.shape[:-1], len(self.size)), values.dtype)
-        return totals.at[..., self.group].add(values)
+        return _totals(jnp.asarray(values), self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +94,37 @@ class Transposed:
 
     def __rmatmul__(self, values: Float[Array, "*s group"]) -> Float[Array, "*s member"]:
         """Every member gets its group's value, along the last axis."""
-        return jnp.take(jnp.asarray(values), self.matrix.group, axis=-1)
+        return _spread(jnp.asarray(values), self.matrix)
 
 
 def _of_rows(values: Array) -> int:
     """The axis that a matrix on the left is multiplied with."""
     return -1 if jnp.ndim(values) == 1 else -2
+
+
+@jax.custom_vjp
+def _totals(values: Float[Array, "*s member"], of: OneHot) -> Float[Array, "*s group"]:
+    return _sums(values, of)
+
+
+@jax.custom_vjp
+def _spread(values: Float[Array, "*s group"], of: OneHot) -> Float[Array, "*s member"]:
+    return jnp.take(values, of.group, axis=-1)
+
+
+def _sums(values: Float[Array, "*s member"], of: OneHot) -> Float[Array, "*s group"]:
+    """Of most groups the first member is the only one, and XLA adds others one after another."""
+    firsts = jnp.take(values, of.first, axis=-1, mode="fill", fill_value=0)
+    others = jnp.take(values, of.others, axis=-1)
+    return firsts.at[..., of.group[of.others]].add(others)
+
+
+# Each is the other's transpose, where JAX would take that of a gather for a sum over all members.
+_totals.defvjp(
+    lambda values, of: (_sums(values, of), of),
+    lambda of, cotangent: (jnp.take(cotangent, of.group, axis=-1), None),
+)
+_spread.defvjp(
+    lambda values, of: (jnp.take(values, of.group, axis=-1), of),
+    lambda of, cotangent: (_sums(cotangent, of), None),
+)

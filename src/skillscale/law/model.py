@@ -8,7 +8,7 @@ $$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rh
 $$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad \gamma_{fj} \sim \mathcal N(0, 1),$$
 
 $$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, \qquad
-\operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j}
+\operatorname{var} e_{ij} = \tfrac{\mu_{ij}(1-\mu_{ij})}{n_j} + \tfrac1{12 n_j^2}
 + \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
 with Student-t tails (see `scores`). Efficiencies are integrated out, and drawn given the skills

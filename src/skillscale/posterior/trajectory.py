@@ -46,7 +46,7 @@ class Ended(NamedTuple):
 
 
 def anywhere(at: Point) -> State:
-    """Chains at points of which nothing is known: wherever they move first is accepted."""
+    """Chains at points of which nothing is known: their first move is to stay and look."""
     return State(at, jnp.full(len(at), jnp.inf, at.dtype), jnp.zeros_like(at))
 
 
@@ -79,6 +79,9 @@ def move(
         >>> bool((ended.acceptance > 0.99).all())
         True
     """
+    is_unknown = jnp.isinf(state.energy).all()
+    step_size = jnp.where(is_unknown, 0.0, step_size)
+    n_steps = jnp.where(is_unknown, 1, n_steps)
     key_momentum, key_accept = jax.random.split(key)
     momentum = jax.random.normal(key_momentum, state.at.shape)
 
