@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
 
     Returns:
         Indexed by quantity: ``rhat, ess_bulk, ess_tail`` (draws), ``worst`` (where R-hat is
-        largest).
+        largest); of all draws, if some were left out before the fit was saved.
 
     Raises:
         SkillscaleError: the fit has one chain, as those by ``svi``.
@@ -95,6 +95,8 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
         >>> list(diagnostics(dataclasses.replace(fit, tree=tree)).columns)
         ['rhat', 'ess_bulk', 'ess_tail', 'worst']
     """
+    if known := fit.provenance.get("diagnostics"):
+        return pd.DataFrame.from_dict(cast("dict", known), orient="index")
     if fit.tree.posterior.sizes["chain"] < 2:
         raise SkillscaleError(
             "a fit of one chain can't be diagnosed: chains are compared with each other. "

@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.text import Text
 
 from skillscale.checks.fit import check
+from skillscale.checks.thinned import thinned
 from skillscale.checks.verdict import Check, Verdict
 from skillscale.cli.app import app
 from skillscale.cli.inputs import Force, Seed
@@ -90,7 +91,7 @@ def run_demo(
     n_held_out = len(table.models) - len(rest.models)
     _say(console, f"Held out: all {n_held_out} models of lineage {HELD_OUT_LINEAGE}.")
     with clock.stage("fit"), progress("Fitting the rest") as on_progress:
-        fitted = fit(rest, spec, method=method, seed=seed, on_progress=on_progress)
+        fitted = thinned(fit(rest, spec, method=method, seed=seed, on_progress=on_progress))
     _say(console, f"Fitted to all others: {fitted!r}.")
     fitted.save(out / "fit.nc")
 

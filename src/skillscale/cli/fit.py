@@ -12,6 +12,7 @@ import typer
 
 from skillscale.checks.fit import check
 from skillscale.checks.prior import check_prior
+from skillscale.checks.thinned import KEPT, thinned
 from skillscale.checks.verdict import Verdict
 from skillscale.checks.worst_scores import worst_scores
 from skillscale.cli.app import app
@@ -52,11 +53,6 @@ from skillscale.posterior.fit import fit
 from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
 from skillscale.posterior.svi import Svi
-
-KEPT = 1200
-"""Draws of all chains together in a file: a fifth of those of the default fit. Where these have
-1,250 effective draws of the slowest quantity, 700 are left, and the ends of 90 % intervals of
-expected scores move by 2 % of their width."""
 
 
 class MethodName(StrEnum):
@@ -121,7 +117,7 @@ def fit_command(
             note(reached.interrupted(output, checkpoint))
             raise typer.Exit(130) from interrupt
     sampled = result.tree["posterior"].sizes
-    result = result.thin(keep or max(KEPT // sampled["chain"], 4))
+    result = thinned(result, keep)
     result.save(output)
     discard(checkpoint)
     note(f"{result!r} saved to {output}")

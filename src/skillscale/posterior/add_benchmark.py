@@ -306,7 +306,8 @@ def _extended(
     spec = dataclasses.replace(fit.spec, benchmarks=tuple(map(str, read["benchmark"].to_numpy())))
     groups = {group: node.to_dataset() for group, node in fit.tree.children.items()}
     added = [*cast("list", fit.provenance.get("added_benchmarks", [])), name]
-    provenance = {**fit.provenance, "data_hash": table.hash, "added_benchmarks": added}
+    known = {key: value for key, value in fit.provenance.items() if key != "diagnostics"}
+    provenance = {**known, "data_hash": table.hash, "added_benchmarks": added}
     tree = xr.DataTree.from_dict({**groups, "posterior": posterior})
     return Fit(tree, table, spec, provenance)
 
