@@ -6,6 +6,7 @@ goes through quantities one by one: a check has thousands of them.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -44,8 +45,9 @@ def convergence(values: Chains) -> Convergence:
         >>> rhat.round(1).tolist(), (bulk > 1500).tolist()
         ([1.0, 1.3], [True, False])
     """
-    starts = range(0, len(values), TOGETHER)
-    parts = [_convergence(values[i : i + TOGETHER].astype(np.float64)) for i in starts]
+    blocks = (values[i : i + TOGETHER] for i in range(0, len(values), TOGETHER))
+    with ThreadPoolExecutor() as pool:  # NumPy lets threads run while it sorts and transforms
+        parts = list(pool.map(lambda block: _convergence(block.astype(np.float64)), blocks))
     return Convergence(*map(np.concatenate, zip(*parts, strict=True)))
 
 

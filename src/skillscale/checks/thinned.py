@@ -8,7 +8,7 @@ from skillscale.checks.fit import diagnostics
 from skillscale.posterior.result import Fit
 
 KEPT = 1200
-"""Draws of all chains together in a file: a quarter of those of the default fit. The ends of 90 %
+"""Draws of all chains together in a file: a fifth of those of the default fit. The ends of 90 %
 intervals of expected scores move by 2 % of their width."""
 
 

@@ -80,7 +80,7 @@ class Hmc:
     chains: int = 4
     stages: int = 3
     warmup: int = 100
-    draws: int = 1200
+    draws: int = 1500
     target_accept: float = 0.8
 
     def __post_init__(self) -> None:
