@@ -391,7 +391,7 @@ def test_an_interrupted_fit_says_so_and_leaves_nothing_behind(tmp_path, monkeypa
 def test_a_fit_is_saved_thinned_unless_all_is_asked_for(sampled, tmp_path, monkeypatch):
     monkeypatch.setattr("skillscale.cli.fit.fit", lambda *args, **kwargs: sampled)
     sizes = sampled.tree["posterior"].sizes
-    monkeypatch.setattr("skillscale.cli.fit.KEPT", 10 * sizes["chain"])
+    monkeypatch.setattr("skillscale.checks.thinned.KEPT", 10 * sizes["chain"])
     kept = {}
     for name, options in {"thin": (), "all": ("--keep", "100000")}.items():
         path = tmp_path / f"{name}.nc"

@@ -93,7 +93,9 @@ class Reached:
 
 def _has_ended(output: Path, at: datetime | None) -> bool:
     """Whether a fit was saved after its last step: it may be killed before these are removed."""
-    return output.exists() and (at is None or output.stat().st_mtime >= at.timestamp())
+    if not output.exists() or at is None:
+        return output.exists()
+    return datetime.fromtimestamp(output.stat().st_mtime, UTC) >= at
 
 
 def _ago(at: datetime) -> str:
