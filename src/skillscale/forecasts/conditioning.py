@@ -13,8 +13,8 @@ most probable skills proposes, and importance weights correct it and reweight th
 No refit is needed.
 
 Every array has the draws of the law as its first axis. Linear algebra is numpy's: batches of small
-factorisations inside a compiled JAX program hang now and then on machines of two cores. So is what
-stands between programs: JAX compiles each step of its own for every shape.
+factorisations inside a compiled JAX program hang now and then on two cores, and JAX compiles every
+step between programs anew for every shape.
 """
 
 from __future__ import annotations
@@ -80,10 +80,8 @@ class Scores(NamedTuple):
 
     def for_draws(self, n: int) -> Scores:
         """The same scores for every one of some draws."""
-        value, is_observed = (
-            jax.device_put(np.broadcast_to(part, (n, *part.shape)))
-            for part in (self.value, self.is_observed)
-        )
+        both = np.asarray(self.value), np.asarray(self.is_observed)
+        value, is_observed = (jax.device_put(np.stack([part] * n)) for part in both)
         return self._replace(value=value, is_observed=is_observed)
 
 

@@ -308,8 +308,7 @@ def _extended(
     added = [*cast("list", fit.provenance.get("added_benchmarks", [])), name]
     known = {key: value for key, value in fit.provenance.items() if key != "diagnostics"}
     provenance = {**known, "data_hash": table.hash, "added_benchmarks": added}
-    tree = xr.DataTree.from_dict({**groups, "posterior": posterior})
-    return Fit(tree, table, spec, provenance)
+    return Fit(xr.DataTree.from_dict({**groups, "posterior": posterior}), table, spec, provenance)
 
 
 def _data(fit: Fit, scores: pd.Series, described: pd.DataFrame) -> tuple[Drawn, Shown]:
