@@ -160,7 +160,7 @@ def test_evidence_adds_its_density_to_the_posterior_of_its_skill(design, spec, p
     assert_allclose(informed.start, potential.start)
     flat = potential.start + 0.1 * jax.random.normal(jax.random.key(1), potential.start.shape)
     plain, with_it = (p.energy(flat, design.observations) for p in (potential, informed))
-    slope = potential.constrain(flat, design.observations)["slope"][:, 1]
+    slope = potential.constrain(flat, design.observations, jax.random.key(0))["slope"][:, 1]
     evidence = SlopeEvidence("reasoning", 1.0, 0.4, 0.6, 0.2)
     expected = float(log_likelihood(evidence, slope))
     assert float(plain - with_it) == pytest.approx(expected, abs=0.01)
