@@ -32,10 +32,9 @@ def thinned(fit: Fit, n: int | None = None) -> Fit:
         >>> thinned(sk.fit(table, spec, method=sk.Svi(draws=2000)))
         Fit(23 models of 4 families, 2 benchmarks, 2 skills, 1200 draws by svi)
     """
-    chains, draws = (fit.tree["posterior"].sizes[dim] for dim in ("chain", "draw"))
-    n = max(KEPT // chains, 4) if n is None else n
-    if n >= draws or chains < 2:
-        return fit.thin(n)
-    fewer = fit.thin(n)
+    chains = fit.tree["posterior"].sizes["chain"]
+    fewer = fit.thin(max(KEPT // chains, 4) if n is None else n)
+    if fewer is fit or chains < 2:
+        return fewer
     found = diagnostics(fit).to_dict("index")
     return replace(fewer, provenance={**fewer.provenance, "diagnostics": found})

@@ -81,6 +81,12 @@ class Design:
         """Positions of the models whose token count is not published."""
         return np.flatnonzero(np.asarray(self.observations.log_tokens_sd) > 0)
 
+    @property
+    def lineage_of_models(self) -> Int[np.ndarray, " model"]:
+        """Position of the lineage of every model."""
+        of_family, of_model = self.observations.in_lineage.group, self.observations.in_family.group
+        return np.asarray(of_family)[np.asarray(of_model)]
+
     def log_tokens(self, fitted: Fitted) -> Float[Array, "draw model"]:
         """Centred log tokens of every model: those not published as every draw has them."""
         log_tokens = np.tile(self.observations.log_tokens, (len(fitted.skill), 1))

@@ -48,12 +48,11 @@ class OneHot:
         order = np.argsort(group, kind="stable")
         size = np.bincount(group, minlength=len(groups))
         begins = np.cumsum(size) - size
-        first = np.where(size > 0, np.append(order, 0)[begins], len(group))
+        first = np.where(size > 0, np.append(order, 0)[begins], len(group)).astype(np.int32)
         others = np.setdiff1d(np.arange(len(group)), first)
         # Where jnp.asarray compiles a program for every shape.
-        positions = (jax.device_put(part.astype(np.int32)) for part in (group, first, others))
-        group, first, others = positions
-        return cls(group, jax.device_put(size.astype(np.float32)), first, others)
+        positions = group.astype(np.int32), size.astype(np.float32), first, others.astype(np.int32)
+        return cls(*map(jax.device_put, positions))
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,29 +101,24 @@ def _of_rows(values: Array) -> int:
     return -1 if jnp.ndim(values) == 1 else -2
 
 
-@jax.custom_vjp
-def _totals(values: Float[Array, "*s member"], of: OneHot) -> Float[Array, "*s group"]:
-    return _sums(values, of)
-
-
-@jax.custom_vjp
-def _spread(values: Float[Array, "*s group"], of: OneHot) -> Float[Array, "*s member"]:
-    return jnp.take(values, of.group, axis=-1)
-
-
-def _sums(values: Float[Array, "*s member"], of: OneHot) -> Float[Array, "*s group"]:
+def _sum(values: Float[Array, "*s member"], of: OneHot) -> Float[Array, "*s group"]:
     """Of most groups the first member is the only one, and XLA adds others one after another."""
     firsts = jnp.take(values, of.first, axis=-1, mode="fill", fill_value=0)
     others = jnp.take(values, of.others, axis=-1)
     return firsts.at[..., of.group[of.others]].add(others)
 
 
+def _copy(values: Float[Array, "*s group"], of: OneHot) -> Float[Array, "*s member"]:
+    return jnp.take(values, of.group, axis=-1)
+
+
 # Each is the other's transpose, where JAX would take that of a gather for a sum over all members.
+_totals, _spread = jax.custom_vjp(_sum), jax.custom_vjp(_copy)
 _totals.defvjp(
-    lambda values, of: (_sums(values, of), of),
-    lambda of, cotangent: (jnp.take(cotangent, of.group, axis=-1), None),
+    lambda values, of: (_sum(values, of), of),
+    lambda of, cotangent: (_copy(cotangent, of), None),
 )
 _spread.defvjp(
-    lambda values, of: (jnp.take(values, of.group, axis=-1), of),
-    lambda of, cotangent: (_sums(cotangent, of), None),
+    lambda values, of: (_copy(values, of), of),
+    lambda of, cotangent: (_sum(cotangent, of), None),
 )

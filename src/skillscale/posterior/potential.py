@@ -133,10 +133,7 @@ class _Asked:
 
 def _structure(design: Design) -> tuple:
     """All of a design but observations, of which only the shapes count."""
-    lineage = np.asarray(design.observations.in_lineage.group)[
-        np.asarray(design.observations.in_family.group)
-    ]
-    arrays = (design.unpublished, design.is_anchor, design.is_free, lineage)
+    arrays = (design.unpublished, design.is_anchor, design.is_free, design.lineage_of_models)
     shapes = tuple(part.shape for part in jax.tree.leaves(design.observations))
     return (shapes, len(design.coords["period"]), *(array.tobytes() for array in arrays))
 
@@ -214,8 +211,7 @@ def _level(
 
 def _sparsity(sites: Mapping[str, jax.ShapeDtypeStruct], design: Design) -> Sparsity:
     """Parameters of models by lineage; the others are shared by all."""
-    observations = design.observations
-    of_model = np.asarray(observations.in_lineage.group)[np.asarray(observations.in_family.group)]
+    of_model = design.lineage_of_models
     of_rows = {"skill": of_model, "unpublished_log_tokens": of_model[design.unpublished]}
     labels = {
         name: np.repeat(of_rows[name], value.size // max(len(of_rows[name]), 1))

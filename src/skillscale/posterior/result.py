@@ -150,11 +150,11 @@ class Fit:
 
     def _drawn(self, site: Site, n: int | None) -> Float[Array, "draw ..."]:
         """Draws of one parameter, chains joined; nothing where the fit has no entries of it."""
-        kept, n_all = self._kept(n), len(self._kept(None))
+        kept = self._kept(n)
         if site.stored not in self.tree.posterior:
             return jax.device_put(np.zeros((len(kept), 0), np.float32))
         values = self.tree.posterior[site.stored].to_numpy()
-        return jax.device_put(values.reshape(n_all, *values.shape[2:])[kept])
+        return jax.device_put(np.concatenate(values)[kept])
 
     def likelihood(
         self, n: int | None = None
