@@ -40,7 +40,8 @@ def skills() -> SkillNormal:
     def of(groups: np.ndarray) -> OneHot:
         return OneHot.of(groups.tolist(), sorted(set(groups.tolist())))
 
-    return SkillNormal(LOC, SCALES, Tree(of(FAMILY), of(LINEAGE), LOG_PARAMS))
+    tree = Tree(of(FAMILY), of(LINEAGE), LOG_PARAMS, np.ones(len(FAMILY), bool))
+    return SkillNormal(LOC, SCALES, tree)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -50,6 +51,23 @@ def test_log_density_is_that_of_the_dense_normal(skills, seed):
         stats.multivariate_normal(LOC[:, k], covariance(k)).logpdf(value[:, k]) for k in range(2)
     )
     assert_allclose(skills.log_prob(value), dense, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_models_without_scores_say_nothing(skills, seed):
+    rng = np.random.default_rng(seed)
+    value = LOC + rng.normal(size=LOC.shape).astype(np.float32)
+    is_seen = rng.random(len(FAMILY)) < 0.6
+    partly = SkillNormal(LOC, SCALES, skills.tree._replace(is_seen=is_seen))
+    seen = np.flatnonzero(is_seen)
+    dense = sum(
+        stats.multivariate_normal(LOC[seen, k], covariance(k)[np.ix_(seen, seen)]).logpdf(
+            value[seen, k]
+        )
+        for k in range(2)
+    )
+    unseen = stats.norm.logpdf(value[~is_seen]).sum()
+    assert_allclose(partly.log_prob(value), dense + unseen, rtol=1e-5)
 
 
 def assert_moments(draws: np.ndarray, mean: np.ndarray, dense: np.ndarray) -> None:

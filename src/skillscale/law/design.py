@@ -47,6 +47,11 @@ class Observations(NamedTuple):
     chance: Float[Array, " benchmark"]
     n_items: Float[Array, " benchmark"]
 
+    @property
+    def is_seen(self) -> Bool[Array, " model"]:
+        """Whether a model has a score: a fold may hide all that it has."""
+        return self.is_observed.any(axis=0)
+
 
 class ModelInputs(NamedTuple):
     """What the law reads of models."""

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpyro.distributions as dist
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from numpyro.distributions import constraints
 
 from skillscale.law.membership import OneHot
@@ -37,6 +37,9 @@ class Tree(NamedTuple):
     in_lineage: OneHot
     log_params: Float[Array, " model"]
     """Centred log size of every model."""
+    is_seen: Bool[Array, " model"]
+    """Whether it has a score. Nothing is said of the others, which are integrated out: sampled
+    where nothing but the law tells them, they would be a ridge across all that it has of them."""
 
 
 class Scales(NamedTuple):
@@ -88,7 +91,8 @@ class SkillNormal(dist.Distribution):
         tree: how the models descend.
 
     >>> half, of = jnp.full((1, 1), 0.5), OneHot.of(["a"], ["a"])
-    >>> alone = SkillNormal(0 * half, Scales(*[half[0]] * 4), Tree(of, of, jnp.ones(1)))
+    >>> tree = Tree(of, of, jnp.ones(1), jnp.array([True]))
+    >>> alone = SkillNormal(0 * half, Scales(*[half[0]] * 4), tree)
     >>> bool(jnp.isclose(alone.log_prob(half), dist.Normal().log_prob(0.5)))
     True
     """
@@ -113,7 +117,7 @@ class SkillNormal(dist.Distribution):
         """Draw lineages, families around them, their slopes, and models."""
         if key is None:
             raise ValueError("SkillNormal.sample needs a key.")
-        scales, (in_family, in_lineage, log_params) = self.scales, self.tree
+        scales, (in_family, in_lineage, log_params, _) = self.scales, self.tree
         n_model, n_skill = self.event_shape
         n_family, n_lineage = in_lineage.shape
         sizes = (n_lineage, n_family, n_family, n_model)
@@ -133,9 +137,12 @@ class SkillNormal(dist.Distribution):
         residual = value - self.loc
         slope, family = self.of_families(residual)
         lineage = self.of_lineages(family)
-        alone = dist.Normal(0, scales.model).log_prob(residual).sum()
+        is_seen = self.tree.is_seen[:, None]
+        alone = dist.Normal(0, jnp.where(is_seen, scales.model, 1)).log_prob(
+            jnp.where(is_seen, residual, value)
+        )
         return (
-            alone
+            alone.sum()
             + slope.explained(scales.slope)
             + family.explained(scales.family)
             + lineage.explained(scales.lineage)
@@ -143,9 +150,10 @@ class SkillNormal(dist.Distribution):
 
     def of_families(self, residual: Float[Array, "model skill"]) -> tuple[Pull, Pull]:
         """What residuals say of families' slopes, and then of their effects."""
-        scales, (in_family, _, log_params) = self.scales, self.tree
+        scales, (in_family, _, log_params, is_seen) = self.scales, self.tree
         precision = scales.model**-2
-        size = in_family.size[:, None]
+        residual, log_params = residual * is_seen[:, None], log_params * is_seen
+        size = (in_family.T @ is_seen.astype(log_params.dtype))[:, None]
         total = (in_family.T @ log_params)[:, None]
         square = (in_family.T @ log_params**2)[:, None]
         slope = Pull(

@@ -105,7 +105,12 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         skills = SkillNormal(
             expected + own_covariates @ effects,
             Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields)),
-            Tree(observations.in_family, observations.in_lineage, observations.log_params),
+            Tree(
+                observations.in_family,
+                observations.in_lineage,
+                observations.log_params,
+                observations.is_seen,
+            ),
         )
         skill = numpyro.sample("skill", skills)
         numpyro.sample("efficiency", EfficiencyNormal(of_family, skills, skill))

@@ -46,6 +46,10 @@ LARGEST_STEP = 0.4
 MOST_STEPS = 128
 """Of a trajectory, however small they are."""
 
+NEWTON_STEPS_NEARBY = 4
+"""From the Gaussian of a similar posterior. A trajectory of a given length never leaves a region
+that is much too narrow: from the Gaussian itself, with half of the models hidden, R-hat was 1.6."""
+
 Tuning = tuple[Array, ...]
 """State of dual averaging: the logarithm of a step size, that of its average, and more."""
 
@@ -142,7 +146,8 @@ class Hmc:
             observations: what it is conditioned on.
             key: source of randomness.
             on_progress: told the trajectories done and all of them.
-            near: approximation of a similar posterior, which spares all stages but the last.
+            near: approximation of a similar posterior, from which a few steps lead to one of this
+                posterior, sparing all stages but the last.
             journal: keeps the steps; those that it has are not taken again.
 
         Returns:
@@ -151,9 +156,20 @@ class Hmc:
         key_near, key_main = jax.random.split(key)
         before = 0 if near else (self.stages - 1) * self.warmup
         total = before + self.warmup + self.draws
-        gaussian = near or self.approximate(
-            potential, observations, key_near, lambda done: on_progress(done, total), journal
-        )
+        if near is None:
+            gaussian = self.approximate(
+                potential, observations, key_near, lambda done: on_progress(done, total), journal
+            )
+        else:
+            gaussian = fit_gaussian(
+                potential,
+                observations,
+                key_near,
+                gradient_steps=0,
+                newton_steps=NEWTON_STEPS_NEARBY,
+                near=near,
+                journal=journal,
+            )
         _, chains = self._stage(
             potential,
             observations,

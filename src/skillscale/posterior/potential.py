@@ -161,7 +161,7 @@ def _made(asked: _Asked) -> _Made:
         level, read = _level(values, observations, design, spec)
         return {
             **sites,
-            "skill": sites["skill"] + sign * level,
+            "skill": sites["skill"] + sign * level * observations.is_seen[:, None],
             "intercept": sites["intercept"] - sign * read,
         }
 
@@ -202,7 +202,7 @@ def _level(
     growth = build(Growth, {**values, **per_skill(values, unit)})
     effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
     x = equation.inputs(observations.log_params, observations.log_tokens)
-    is_seen = observations.is_observed.any(axis=0)
+    is_seen = observations.is_seen
     share = is_seen / jnp.maximum(is_seen.sum(), 1)
     level = share @ observations.covariates @ effects + share @ x @ growth.slope
     free = values.get("free_loading", jnp.zeros(0))
