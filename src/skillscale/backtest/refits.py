@@ -165,12 +165,13 @@ class Refits:
         names = self.design.coords
         scores = rest.wide()[kept.coords["benchmark"]]
         is_kept = scores.reindex(index=names["model"], columns=names["benchmark"]).notna()
-        masked = observations._replace(
-            is_observed=observations.is_observed & jnp.asarray(is_kept.to_numpy().T)
-        )
+        is_observed = observations.is_observed & jnp.asarray(is_kept.to_numpy().T)
+        masked = observations._replace(is_observed=is_observed)
         key = jax.random.key(self.seed + 1)
         chains = self.method.run(self.potential, masked, key, lambda *_: None, self.near)
-        tree = name_draws(chains, self.potential, self.design, self.seed)
+        # Skills are measured from what the law expects of the models with scores: of the fold's.
+        of_fold = dataclasses.replace(self.design, observations=masked)
+        tree = name_draws(chains, self.potential, of_fold, self.seed)
         unpublished = [kept.coords["model"][i] for i in kept.unpublished]
         posterior = tree.posterior.to_dataset().sel(
             {name: kept.coords[name] for name in ("model", "family", "benchmark")}
