@@ -30,12 +30,14 @@ import real_grids
 import simulated_grids
 import skillscale as sk
 from skillscale.backtest import protocols
+from skillscale.backtest.accuracy import accuracy
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
 from skillscale.backtest.published import SETTINGS, as_published
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
+from skillscale.backtest.scores import OURS
 from skillscale.backtest.studies import run_studies
 from skillscale.files import write_text
 
@@ -170,12 +172,14 @@ class Backtest:
     def summarise(cls, results: Sequence[Result]) -> Result:
         def numbers(report: Report) -> Result:
             summary = report.summary()
-            kept = ("options", "n_folds", "n_scores", "mae_points", "crps", "coverage", "baselines")
+            kept = ("options", "n_folds", "n_scores", "n_cells", "n_lineages", "mae_points", "crps")
+            kept += ("accuracy", "baselines", "paired")
             return {name: summary[name] for name in kept}
 
         reports = cls.reports(results)
         cells = pd.concat([report.cells for report in reports], ignore_index=True)
-        coverage = Report("together", {}, cells, None, 0.0).summary()["coverage"]
+        ours = cells[cells["method"] == OURS]
+        coverage = {level: of["value"] for level, of in accuracy(ours)["all"]["coverage"].items()}
         return {"coverage": coverage, "settings": [numbers(report) for report in reports]}
 
 

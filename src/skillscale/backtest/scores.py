@@ -27,12 +27,13 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
         table: all models.
 
     Returns:
-        ``fold, model, family, lineage, tuning, benchmark, log_ratio, log_outside, months_after,
-        n_known, actual``, ordered by model and benchmark; ``log_ratio`` is how many e-folds larger
-        the model is than the largest seen of its family (NaN where none is seen), ``log_outside``
-        how many larger than all models of the training, or smaller (zero in between),
-        ``months_after`` how much later than all of them it was released (negative if not),
-        ``n_known`` how many scores are seen in all.
+        ``fold, model, family, lineage, tuning, developer, benchmark, log_ratio, log_outside,
+        months_after, n_known, actual``, ordered by model and benchmark; ``developer`` is ``known``
+        where a model of the training has the same one, else ``new`` (None where it is not told);
+        ``log_ratio`` is how many e-folds larger the model is than the largest seen of its family
+        (NaN where none is seen), ``log_outside`` how many larger than all models of the training,
+        or smaller (zero in between), ``months_after`` how much later than all of them it was
+        released (negative if not), ``n_known`` how many scores are seen in all.
 
     Example:
         >>> from skillscale import load_table
@@ -55,15 +56,18 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
     rows.insert(0, "fold", fold.name)
     for position, name in enumerate(("family", "lineage", "tuning"), start=2):
         rows.insert(position, name, described[name].to_numpy())
-    rows.insert(6, "log_ratio", np.log(ratio))
     trained = models.drop(fold.held_out)
+    is_known = described["developer"].isin(trained["developer"])
+    developer = pd.Series(np.where(is_known, "known", "new"), dtype=object)
+    rows.insert(5, "developer", developer.where(described["developer"].notna().to_numpy(), None))
+    rows.insert(7, "log_ratio", np.log(ratio))
     size = described["n_params"].to_numpy()
     low, high = trained["n_params"].min(), trained["n_params"].max()
     outside = np.log(np.maximum(size / high, low / size))
     years = described["release_year"].to_numpy() - trained["release_year"].max()
-    rows.insert(7, "log_outside", np.maximum(outside, 0.0))
-    rows.insert(8, "months_after", np.round(12 * years))
-    rows.insert(9, "n_known", int(fold.seen.notna().to_numpy().sum()))
+    rows.insert(8, "log_outside", np.maximum(outside, 0.0))
+    rows.insert(9, "months_after", np.round(12 * years))
+    rows.insert(10, "n_known", int(fold.seen.notna().to_numpy().sum()))
     return rows
 
 
