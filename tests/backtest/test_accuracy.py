@@ -98,6 +98,7 @@ def test_differences_are_of_the_same_forecasts():
     found = paired(ours, theirs)["all"]
     assert (found["n_cells"], found["n_lineages"]) == (2, 2)
     assert found["mae_points"]["value"] == pytest.approx(((2 - 3) + (1 - 5)) / 2)
+    assert found["coverage"]["80"]["value"] == 1, "2 points and 1 are inside, 3 and 5 are not"
     one, other = (
         Report("x", {}, part.assign(method="skillscale"), None, 0.0) for part in (ours, theirs)
     )

@@ -18,7 +18,6 @@ from skillscale.intervals import INTERVALS
 CELL = ["model", "benchmark"]
 DESCRIBED = ["lineage", "tuning"]
 INSIDE = {level: f"inside_{level}" for level in INTERVALS}
-DIFFERENCES = ["mae_points", "crps"]
 
 
 def accuracy(rows: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str, Any]]:
@@ -48,7 +47,7 @@ def accuracy(rows: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str, Any]]:
 
 
 def paired(ours: pd.DataFrame, theirs: pd.DataFrame, *, seed: int = 0) -> dict[str, dict[str, Any]]:
-    """Our error and CRPS minus others', of the same forecasts, with errors clustered by lineage.
+    """What is ours minus what is others', of the same forecasts, with errors clustered by lineage.
 
     Args:
         ours: some ``cells`` of a `Report`, of one method.
@@ -56,9 +55,8 @@ def paired(ours: pd.DataFrame, theirs: pd.DataFrame, *, seed: int = 0) -> dict[s
         seed: source of randomness of the bootstrap.
 
     Returns:
-        Differences over the cells that both forecast in the same folds: for ``all``, ``base`` and
-        ``tuned`` as in `accuracy` ``n_cells, n_lineages``, and ``mae_points`` and ``crps`` (points,
-        negative where ours is better), each with ``value, lower_95, upper_95``.
+        As `accuracy`, of differences over the cells that both forecast in the same folds: those of
+        ``mae_points`` and ``crps`` are negative where ours is better.
 
     Raises:
         SkillscaleError: they have no forecast in common.
@@ -87,15 +85,9 @@ def paired(ours: pd.DataFrame, theirs: pd.DataFrame, *, seed: int = 0) -> dict[s
         each_cell_once(rows[pd.MultiIndex.from_frame(rows[forecast]).isin(common)])
         for rows in (ours, theirs)
     )
-    difference = one[DIFFERENCES] - other[DIFFERENCES]
-    return {
-        name: {
-            "n_cells": len(part),
-            "n_lineages": int(part["lineage"].nunique()),
-            **clustered_means(part[DIFFERENCES], part["lineage"], seed=seed),
-        }
-        for name, part in by_tuning(one[DESCRIBED].join(difference)).items()
-    }
+    difference = one.drop(columns=DESCRIBED) - other.drop(columns=DESCRIBED)
+    differences = by_tuning(one[DESCRIBED].join(difference))
+    return {name: _summary(part, seed) for name, part in differences.items()}
 
 
 def each_cell_once(rows: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +114,7 @@ def each_cell_once(rows: pd.DataFrame) -> pd.DataFrame:
         **inside,
     )
     cells = judged.groupby(CELL)
-    return cells[DESCRIBED].first().join(cells[[*DIFFERENCES, "log_score", *inside]].mean())
+    return cells[DESCRIBED].first().join(cells.mean(numeric_only=True))
 
 
 def by_tuning(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:

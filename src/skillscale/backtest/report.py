@@ -128,7 +128,7 @@ class Report:
         }
 
     def paired(self, other: str) -> dict[str, Any]:
-        """Our error and CRPS minus another method's, with errors clustered by lineage.
+        """What is ours minus what is another method's, with errors clustered by lineage.
 
         Args:
             other: as in `by_fold`.
@@ -139,7 +139,7 @@ class Report:
         return pooled_paired([self], other)
 
     def against(self, other: Report) -> dict[str, Any]:
-        """Our error and CRPS minus those of another report, with errors clustered by lineage.
+        """What is ours minus what is another report's, with errors clustered by lineage.
 
         Args:
             other: a back-test of another configuration, of the same protocol and table.
@@ -182,7 +182,8 @@ class Report:
             ``log_score`` (nats) likewise; ``accuracy``, every cell once, with intervals clustered
             by lineage, and the same by ``groups``; the same of ``baselines``; errors of
             ``published`` methods; ``paired`` differences; and ``seconds``. Where errors of Sloth
-            are published, also how ours compare with its best.
+            are published, also how ours compare with its best; where scores are forecast with their
+            developer new and known, also the difference ``new_minus_known``.
         """
         ours = self.of(OURS)
         baselines = [name for name in self.cells["method"].unique() if name != OURS]
@@ -207,6 +208,10 @@ class Report:
             },
             "seconds": self.seconds,
         }
+        new, known = (ours[ours["developer"] == value] for value in ("new", "known"))
+        if not new.merge(known, on=CELL).empty:
+            same = {"fold": "the same"}
+            result["new_minus_known"] = paired(new.assign(**same), known.assign(**same))
         if published:
             result["best_sloth_in_hindsight"] = self.best_sloth()
             result["ratio_to_best_sloth"] = result["mae_points"] / result["best_sloth_in_hindsight"]
@@ -288,7 +293,7 @@ def pooled(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> dict[str, Any]:
-    """Our error minus another method's over several reports, with errors clustered by lineage.
+    """What is ours minus what is another method's over several reports, as `paired` has it.
 
     Of methods as published only the errors of folds are known: then differences are those of folds,
     of all models together.

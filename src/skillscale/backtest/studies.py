@@ -31,6 +31,8 @@ class Protocol(StrEnum):
     TIME_ORDERED = "time-ordered"
     LEAVE_BENCHMARKS = "leave-benchmarks"
     NEW_BENCHMARK = "new-benchmark"
+    TUNED_HELD_OUT = "tuned-held-out"
+    NEW_DEVELOPER = "new-developer"
 
 
 CHUNK = 6

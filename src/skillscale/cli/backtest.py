@@ -56,6 +56,10 @@ def backtest_command(
     cuts: Annotated[
         str, typer.Option(help="First months of the time-ordered test periods, comma-separated.")
     ] = ",".join(CUTS),
+    until: Annotated[
+        str | None,
+        typer.Option(help="Ask only about families released before this month, as 2024-09."),
+    ] = None,
     known: Annotated[
         str, typer.Option(help="Numbers of known scores for leave-benchmarks, comma-separated.")
     ] = ",".join(map(str, KNOWN)),
@@ -106,6 +110,7 @@ def backtest_command(
                     n_seen=n_seen,
                     setting=benchmarks,
                     cuts=[cut.strip() for cut in cuts.split(",")],
+                    until=until,
                     known=known_scores,
                     n_models=n_models,
                     **common,

@@ -38,6 +38,9 @@ def print_report(report: Report) -> None:
     if summary["paired"]:
         console.print("\nOurs minus theirs, of the same forecasts:", highlight=False)
         print_table(_differences(summary["paired"]), console)
+    if "new_minus_known" in summary:
+        console.print("\nWith the developer new, minus with it known:", highlight=False)
+        print_table(_differences({OURS: summary["new_minus_known"]}), console)
     worst = sorted(summary["mae_points_by_fold"].items(), key=lambda item: -item[1])[:N_WORST]
     console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
 
@@ -141,6 +144,7 @@ def _differences(paired: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[
             "lineages": found["n_lineages"],
             "MAE": _points(found["mae_points"], sign="+"),
             "CRPS": _points(found["crps"], sign="+") if "crps" in found else "",
+            "in 80 %": _share(found["coverage"]["80"], sign="+") if "coverage" in found else "",
         }
         for name, by_kind in paired.items()
         for kind, found in by_kind.items()
@@ -152,7 +156,8 @@ def _points(estimate: Mapping[str, float], sign: str = "") -> str:
     return value if lower == upper else f"{value} ({lower} to {upper})"
 
 
-def _share(estimate: Mapping[str, float]) -> str:
-    value = format_probability(estimate["value"])
-    lower, upper = (f"{100 * estimate[end]:.0f}" for end in ENDS)
+def _share(estimate: Mapping[str, float], sign: str = "") -> str:
+    share = estimate["value"]
+    value = f"{100 * share:{sign}.0f} %" if sign else format_probability(share)
+    lower, upper = (f"{100 * estimate[end]:{sign}.0f}" for end in ENDS)
     return value if lower == upper else f"{value} ({lower} to {upper})"
