@@ -177,7 +177,7 @@ def backtest_published(
 
     Returns:
         A frozen `Report` per setting: ``v1``, ``v2`` and ``v1+v2`` with one model seen of a family,
-        then with two. `skillscale.backtest.report.pooled` sums them up.
+        then with two. `skillscale.backtest.settings.pooled` sums them up.
 
     Raises:
         SkillscaleError: there is no such kind of covariates, or the table lacks families of the

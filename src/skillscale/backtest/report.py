@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from skillscale.backtest.accuracy import CELL, accuracy, paired
 from skillscale.backtest.bins import with_bins
 from skillscale.backtest.clustered import clustered_means
+from skillscale.backtest.joint import joint_accuracy, joint_paired
 from skillscale.backtest.published import BEST_SLOTH
 from skillscale.backtest.scores import OURS
 from skillscale.intervals import INTERVALS
@@ -32,6 +32,9 @@ class Report:
             log_score, pit`` and the ends of intervals, fractions.
         published: errors as published, by (fold, benchmark), for the ``sloth`` protocol.
         seconds: time it took.
+        joint: one row per method and model, and per pair of models, of a fold, as
+            `skillscale.backtest.joint.joint_scores` has them; none where folds ask for single
+            scores.
 
     Example:
         >>> scores = {"fold": ["a", "b"], "actual": [0.5, 0.6], "median": [0.52, 0.56]}
@@ -47,6 +50,7 @@ class Report:
     cells: pd.DataFrame
     published: pd.DataFrame | None
     seconds: float
+    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         ours = self.of(OURS)
@@ -181,9 +185,10 @@ class Report:
             does (``mae_points`` and so on, by fold, family and benchmark), ``crps`` (points) and
             ``log_score`` (nats) likewise; ``accuracy``, every cell once, with intervals clustered
             by lineage, and the same by ``groups``; the same of ``baselines``; errors of
-            ``published`` methods; ``paired`` differences; and ``seconds``. Where errors of Sloth
-            are published, also how ours compare with its best; where scores are forecast with their
-            developer new and known, also the difference ``new_minus_known``.
+            ``published`` methods; ``paired`` differences; ``joint`` forecasts of all methods, and
+            their ``joint_paired`` differences, where there are any; and ``seconds``. Where errors
+            of Sloth are published, also how ours compare with its best; where scores are forecast
+            with their developer new and known, also the difference ``new_minus_known``.
         """
         ours = self.of(OURS)
         baselines = [name for name in self.cells["method"].unique() if name != OURS]
@@ -206,6 +211,7 @@ class Report:
                 name: self.paired(name)
                 for name in [*baselines, *(f"published {name}" for name in published)]
             },
+            **self._jointly(baselines),
             "seconds": self.seconds,
         }
         new, known = (ours[ours["developer"] == value] for value in ("new", "known"))
@@ -216,6 +222,17 @@ class Report:
             result["best_sloth_in_hindsight"] = self.best_sloth()
             result["ratio_to_best_sloth"] = result["mae_points"] / result["best_sloth_in_hindsight"]
         return result
+
+    def _jointly(self, baselines: Sequence[str]) -> dict[str, Any]:
+        """How good joint forecasts are, if there are any, and how ours differ from others'."""
+        if self.joint.empty:
+            return {}
+        by_method = dict(iter(self.joint.groupby("method")))
+        ours = by_method[OURS]
+        return {
+            "joint": {name: joint_accuracy(by_method[name]) for name in [OURS, *baselines]},
+            "joint_paired": {name: joint_paired(ours, by_method[name]) for name in baselines},
+        }
 
     def _of_method(self, method: str) -> dict[str, Any]:
         rows = self.of(method)
@@ -235,61 +252,6 @@ class Report:
         """CRPS in points and log score, averaged over folds like errors."""
         means = rows.groupby("fold")[["crps", "log_score"]].mean().mean()
         return {"crps": 100 * float(means["crps"]), "log_score": float(means["log_score"])}
-
-
-def joined(reports: Sequence[Report]) -> Report:
-    """Forecasts of several settings as one report, with the columns ``n_seen`` and ``setting``.
-
-    Args:
-        reports: of the published comparison, one at least.
-
-    Returns:
-        A report with the options of the first, and without published errors.
-
-    Example:
-        >>> scores = {"fold": ["a"], "actual": [0.5], "median": [0.52], "method": [OURS]}
-        >>> reports = [
-        ...     Report("sloth", {"n_seen": n, "benchmarks": "v1"}, pd.DataFrame(scores), None, 0.0)
-        ...     for n in (1, 2)
-        ... ]
-        >>> joined(reports).cells[["fold", "n_seen", "setting"]].to_numpy().tolist()
-        [['a', 1, 'v1'], ['a', 2, 'v1']]
-    """
-    cells = [
-        report.cells.assign(
-            n_seen=cast("int", report.options["n_seen"]), setting=str(report.options["benchmarks"])
-        )
-        for report in reports
-    ]
-    first = reports[0]
-    return Report(first.protocol, first.options, pd.concat(cells), None, first.seconds)
-
-
-def pooled(reports: Sequence[Report]) -> dict[str, Any]:
-    """What all settings of the published comparison say together.
-
-    Args:
-        reports: result of `backtest_published`.
-
-    Returns:
-        ``n_scores`` of forecasts; ``accuracy`` over all their cells, each once, with intervals
-        clustered by lineage; ``ratio_to_best_sloth``, the mean over settings; and ``paired``
-        differences in the settings with one model seen.
-    """
-    together = joined(reports)
-    ours = together.of(OURS)
-    one_seen = [report for report in reports if report.options["n_seen"] == 1]
-    others = [name for name in together.cells["method"].unique() if name != OURS]
-    others += [f"published {name}" for name in one_seen[0].published_methods]
-    return {
-        "n_scores": len(ours),
-        "accuracy": accuracy(ours),
-        "ratio_to_best_sloth": float(
-            np.mean([report.mae_points(OURS) / report.best_sloth() for report in reports])
-        ),
-        "paired": {name: pooled_paired(one_seen, name) for name in others},
-        "seconds": together.seconds,
-    }
 
 
 def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import scoringrules
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -97,8 +97,7 @@ def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
                method  median  pit
         0  skillscale     0.5  0.5
     """
-    model = prediction.models.index.get_indexer(pd.Index(rows["model"]))
-    benchmark = pd.Index(prediction.benchmarks).get_indexer(pd.Index(rows["benchmark"]))
+    benchmark, model = positions(rows, prediction)
     draws, location, scale, degrees = (
         part[:, benchmark, model]
         for part in (
@@ -117,6 +116,33 @@ def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
         log_score=logsumexp(density, axis=0) - np.log(len(draws)),
         pit=np.mean(stats.t.cdf(actual, degrees, location, scale), axis=0),
         **_interval_ends(lambda level: np.quantile(draws, level, axis=0)),
+    )
+
+
+def positions(
+    rows: pd.DataFrame, prediction: Prediction
+) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"]]:
+    """Where the scores of rows are in a prediction.
+
+    Args:
+        rows: result of `cells`.
+        prediction: draws of these scores, and perhaps of others.
+
+    Returns:
+        Positions of their benchmarks and of their models.
+
+    Example:
+        >>> rows = pd.DataFrame({"model": ["a-7b"], "benchmark": ["mmlu"]})
+        >>> models = pd.DataFrame(index=["a-1b", "a-7b"])
+        >>> none = np.empty((0, 1, 2))
+        >>> prediction = Prediction(models, ["mmlu"], none, none, none, none, {}, np.nan, 0)
+        >>> positions(rows, prediction)
+        (array([0]), array([1]))
+    """
+    benchmarks = pd.Index(prediction.benchmarks)
+    return (
+        benchmarks.get_indexer(pd.Index(rows["benchmark"])),
+        prediction.models.index.get_indexer(pd.Index(rows["model"])),
     )
 
 

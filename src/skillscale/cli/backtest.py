@@ -15,7 +15,8 @@ import typer
 from skillscale.backtest.folds import CUTS, KNOWN
 from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
 from skillscale.backtest.protocols import Covariates, backtest, backtest_published
-from skillscale.backtest.report import Report, joined, pooled
+from skillscale.backtest.report import Report
+from skillscale.backtest.settings import joined, pooled
 from skillscale.backtest.studies import Protocol
 from skillscale.cli.app import app
 from skillscale.cli.backtest_tables import print_new_benchmarks, print_report, print_settings
@@ -170,6 +171,8 @@ def _write(report: Report, out: Path) -> None:
     from skillscale.plots.calibration import plot_calibration
 
     write_text(out / "forecasts.csv", report.cells.to_csv(index=False))
+    if len(report.joint):
+        write_text(out / "joint.csv", report.joint.to_csv(index=False))
     save_figures(out, {"calibration": plot_calibration(report)})
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from skillscale.backtest.joint import SCORES
 from skillscale.backtest.left_out_benchmarks import by_n_models
-from skillscale.backtest.report import GROUPS, Report, pooled
+from skillscale.backtest.report import GROUPS, Report
 from skillscale.backtest.scores import OURS
+from skillscale.backtest.settings import pooled
 from skillscale.cli.output import Row, print_table, results
 from skillscale.formatting import format_probability
 from skillscale.intervals import INTERVALS
 
 N_WORST = 5
 ENDS = ("lower_95", "upper_95")
+JOINT = {
+    "models": "Scores of a model together, and its mean over benchmarks",
+    "pairs": "Differences of the means of two models of a fold",
+}
 HOW = "Intervals are 95 % ones of a bootstrap over lineages, every cell once."
 """How what is printed was found."""
 
@@ -41,6 +47,10 @@ def print_report(report: Report) -> None:
     if "new_minus_known" in summary:
         console.print("\nWith the developer new, minus with it known:", highlight=False)
         print_table(_differences({OURS: summary["new_minus_known"]}), console)
+    for what, shown in JOINT.items():
+        if what in summary.get("joint", {}).get(OURS, {}):
+            console.print(f"\n{shown}:", highlight=False)
+            print_table(_joint_lines(what, summary), console)
     worst = sorted(summary["mae_points_by_fold"].items(), key=lambda item: -item[1])[:N_WORST]
     console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
 
@@ -133,6 +143,23 @@ def _lines(heading: str, name: str, accuracy: Mapping[str, Mapping[str, Any]]) -
             **{f"in {level} %": _share(of_kind["coverage"][str(level)]) for level in INTERVALS},
         }
         for kind, of_kind in accuracy.items()
+    ]
+
+
+def _joint_lines(what: str, summary: Mapping[str, Any]) -> list[Row]:
+    """Rows of joint forecasts of all methods, of models or of pairs."""
+    return [
+        {
+            "method": name,
+            "tuning": kind,
+            what: found["n"],
+            "lineages": found["n_lineages"],
+            **{score: _points(found[score]) for score in SCORES if score in found},
+            "MAE": _points(found["mae_points"]),
+            "in 80 %": _share(found["coverage_80"]),
+        }
+        for name, of_method in summary["joint"].items()
+        for kind, found in of_method[what].items()
     ]
 
 
