@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from skillscale import load_table
 from skillscale.backtest import workers
 from skillscale.backtest.folds import time_ordered_folds
+from skillscale.backtest.frozen import read_frozen
 from skillscale.backtest.protocols import backtest
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
@@ -239,6 +240,45 @@ def test_the_command_prints_all_settings(settings, monkeypatch, tmp_path):
     figures = json.loads(result.stdout)
     assert [of["options"]["n_seen"] for of in figures["settings"]] == [1, 2]
     assert figures["pooled"]["n_scores"] == 6
+
+
+def test_the_command_freezes_forecasts(report, monkeypatch, tmp_path):
+    monkeypatch.setattr("skillscale.cli.backtest.backtest", lambda *_, **__: report)
+    path = tmp_path / "frozen.json"
+    arguments = ["backtest", "--protocol", "time-ordered", "--freeze", str(path)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    found = read_frozen(path)
+    assert found.sha256 in result.stderr
+    assert found.provenance["spec"] == json.loads(json.dumps(SPEC.to_dict()))
+    assert (
+        found.provenance["data_hash"]
+        == load_table("classic")
+        .select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
+        .hash
+    )
+    cells = ["fold", "model", "benchmark"]
+    ours = report.of("skillscale").merge(found.forecasts, on=cells)
+    assert len(ours) == len(report.of("skillscale"))
+    assert_allclose(ours["median"], ours["q50"], atol=1e-6)
+    assert_allclose(ours["lower_80"], ours["q10"], atol=1e-6)
+    again = CliRunner().invoke(app, arguments)
+    assert "--force" in str(again.exception), "a frozen file is not replaced by accident"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--protocol", "sloth", "--all-settings", "--freeze", "x.json"], "--freeze needs planned"),
+        (["--protocol", "sloth", "--all-settings", "--until", "2024-05"], "--until can't be given"),
+        (["--protocol", "new-benchmark", "--freeze", "x.json"], "--freeze needs planned models"),
+        (["--protocol", "new-benchmark", "--until", "2024-05"], "until can't be given with new-b"),
+        (["--protocol", "time-ordered", "--cuts", "2024"], "a month such as 2024-05, found '2024'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, message):
+    result = CliRunner().invoke(app, ["backtest", *arguments])
+    assert isinstance(result.exception, SkillscaleError)
+    assert message in str(result.exception)
 
 
 def test_only_the_sloth_protocol_has_settings():

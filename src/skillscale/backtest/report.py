@@ -35,6 +35,9 @@ class Report:
         joint: one row per method and model, and per pair of models, of a fold, as
             `skillscale.backtest.joint.joint_scores` has them; none where folds ask for single
             scores.
+        planned: one row per model planned, of a fold, and benchmark, scored or not: our forecast as
+            `skillscale.backtest.frozen.planned_forecasts` has it.
+        provenance: specification, hash of the data, method, seed, versions and date.
 
     Example:
         >>> scores = {"fold": ["a", "b"], "actual": [0.5, 0.6], "median": [0.52, 0.56]}
@@ -51,6 +54,8 @@ class Report:
     published: pd.DataFrame | None
     seconds: float
     joint: pd.DataFrame = field(default_factory=pd.DataFrame)
+    planned: pd.DataFrame = field(default_factory=pd.DataFrame)
+    provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         ours = self.of(OURS)

@@ -12,6 +12,7 @@ import pandas as pd
 from skillscale.backtest import published
 from skillscale.backtest.baselines import BASELINES
 from skillscale.backtest.folds import Fold
+from skillscale.backtest.frozen import planned_forecasts
 from skillscale.backtest.joint import independent, joint_scores
 from skillscale.backtest.problem import make_problem
 from skillscale.backtest.refits import Refits
@@ -21,6 +22,7 @@ from skillscale.backtest.workers import spread
 from skillscale.data.table import Table
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.forecasts.question import ask
+from skillscale.posterior.fit import provenance_of
 from skillscale.posterior.method import name_and_options
 from skillscale.posterior.result import Fit
 
@@ -97,7 +99,11 @@ def run_studies(
     found = found.sort_values(["study", "fold", "model", "benchmark", "method"])
     joint = pd.concat([part.joint for part in parts])
     joint = joint.sort_values(["study", "fold", "model", "other", "method"])
+    planned = pd.concat([part.planned for part in parts])
+    planned = planned.sort_values(["study", "fold", "model", "benchmark"])
     seconds = time.perf_counter() - begun
+    provenance = provenance_of(refits.method, refits.seed, refits.table)
+    provenance = {"spec": refits.spec.to_dict(), **provenance}
     name, method_options = name_and_options(refits.method)
     return [
         Report(
@@ -107,16 +113,19 @@ def run_studies(
             published=_published_errors(study),
             seconds=seconds,
             joint=_of_study(joint, position),
+            planned=_of_study(planned, position),
+            provenance=provenance,
         )
         for position, study in enumerate(studies)
     ]
 
 
 class Judged(NamedTuple):
-    """Forecasts of folds, one by one and together."""
+    """Forecasts of folds, one by one and together, and those of all that was planned."""
 
     cells: pd.DataFrame
     joint: pd.DataFrame
+    planned: pd.DataFrame
 
 
 def _of_study(rows: pd.DataFrame, position: int) -> pd.DataFrame:
@@ -138,13 +147,14 @@ def _run_group(
     """All forecasts of folds that share a posterior."""
     table = refits.table
     fit = refits.without_again(folds[0][1].held_out)
-    parts, joint = [], []
+    parts, joint, planned = [], [], []
     for study, fold in folds:
         rows = cells(fold, table).assign(study=study)
         prediction = forecast_fold(fit, fold, refits)
         parts.append(score_draws(rows, prediction))
         draws = prediction.score[:, *positions(rows, prediction)]
         joint.append(joint_scores(rows, draws, OURS).assign(study=study))
+        planned.append(planned_forecasts(fold, prediction).assign(study=study))
         names = benchmarks[study]
         problem = make_problem(fold, table, names)
         at = (
@@ -157,7 +167,7 @@ def _run_group(
             parts.append(score_normal(rows, name, mean, sd))
             draws = independent(mean, sd, refits.seed)
             joint.append(joint_scores(rows, draws, name).assign(study=study))
-    return Judged(pd.concat(parts), pd.concat(joint)), len(folds)
+    return Judged(*map(pd.concat, (parts, joint, planned))), len(folds)
 
 
 def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:

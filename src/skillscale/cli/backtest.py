@@ -13,6 +13,7 @@ import joblib
 import typer
 
 from skillscale.backtest.folds import CUTS, KNOWN
+from skillscale.backtest.frozen import freeze as write_frozen
 from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
 from skillscale.backtest.protocols import Covariates, backtest, backtest_published
 from skillscale.backtest.report import Report
@@ -31,7 +32,7 @@ from skillscale.cli.inputs import (
 )
 from skillscale.cli.output import Format, note, or_none, progress, save_figures
 from skillscale.errors import SkillscaleError
-from skillscale.files import require_empty, write_text
+from skillscale.files import require_empty, require_writable, write_text
 
 PATIENCE = "10s"
 """How long a Dask scheduler may take to answer."""
@@ -77,13 +78,26 @@ def backtest_command(
     out: Annotated[
         Path | None, typer.Option(help="Directory for every forecast and a calibration figure.")
     ] = None,
+    freeze: Annotated[
+        Path | None,
+        typer.Option(help="JSON file for all forecasts, dated and hashed, without actual scores."),
+    ] = None,
     force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Forecast what is known already from what would have been known before, and compare."""
+    if all_settings and until is not None:
+        raise SkillscaleError("--until can't be given with --all-settings: leave it out.")
     if all_settings and protocol is not Protocol.SLOTH:
         raise SkillscaleError("--all-settings goes with --protocol sloth: others have none.")
+    if freeze is not None:
+        if all_settings or protocol is Protocol.NEW_BENCHMARK:
+            raise SkillscaleError(
+                "--freeze needs planned models, of one setting: leave out --all-settings, and "
+                "choose another protocol than new-benchmark."
+            )
+        require_writable(freeze, force=force)
     if out is not None:
         require_empty(out, force=force)
     table, specification = read_inputs(data, spec)
@@ -123,6 +137,8 @@ def backtest_command(
         report = joined(reports)
     if out is not None:
         _write(report, out)
+    if freeze is not None:
+        note(f"Frozen in {freeze}, SHA-256 {write_frozen(report, freeze)}")
     if style is Format.CSV:
         report.cells.to_csv(sys.stdout, index=False)
     elif style is Format.JSON:
