@@ -152,20 +152,30 @@ class Backtest:
         some = [study for study in some if study.folds]
         reports = run_studies(some, self.refits(), jobs=JOBS)
         return {
-            json.dumps([report.protocol, dict(report.options)]): _frame_text(report.cells)
+            json.dumps([report.protocol, dict(report.options)]): {
+                "cells": _frame_text(report.cells),
+                "joint": _frame_text(report.joint),
+            }
             for report in reports
         }
 
     @staticmethod
     def reports(results: Sequence[Result]) -> list[Report]:
         """Reports of all parts together."""
-        cells: dict[str, list[pd.DataFrame]] = {}
+        parts: dict[str, list[Result]] = {}
         for result in results:
-            for key, text in result.items():
-                cells.setdefault(key, []).append(_frame(text))
+            for key, texts in result.items():
+                parts.setdefault(key, []).append(texts)
         return [
-            Report(*json.loads(key), pd.concat(frames, ignore_index=True), None, 0.0)
-            for key, frames in cells.items()
+            Report(
+                *json.loads(key),
+                pd.concat([_frame(texts["cells"]) for texts in of_key], ignore_index=True),
+                None,
+                0.0,
+                # CSV has no empty names.
+                pd.concat([_frame(texts["joint"]).fillna({"other": ""}) for texts in of_key]),
+            )
+            for key, of_key in parts.items()
         ]
 
     @classmethod
@@ -173,7 +183,7 @@ class Backtest:
         def numbers(report: Report) -> Result:
             summary = report.summary()
             kept = ("options", "n_folds", "n_scores", "n_cells", "n_lineages", "mae_points", "crps")
-            kept += ("accuracy", "baselines", "paired")
+            kept += ("accuracy", "baselines", "paired", "joint", "joint_paired")
             return {name: summary[name] for name in kept}
 
         reports = cls.reports(results)

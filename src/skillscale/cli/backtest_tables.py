@@ -75,6 +75,9 @@ def print_new_benchmarks(report: Report) -> None:
         for method, numbers in sorted(of_n["methods"].items(), key=lambda item: item[0] != OURS)
     ]
     print_table(rows, console)
+    console.print(f"\nOurs by models shown. {HOW}", highlight=False)
+    groups = report.groups()["n_known"].items()
+    print_table([row for n, of in groups for row in _lines("shown", n, of)], console)
     names = next(iter(found.values()))["ratio_by_benchmark"]
     console.print("\nRatios by benchmark and models:", highlight=False)
     ratios = [
