@@ -27,6 +27,7 @@ from skillscale.backtest.settings import pooled
 from skillscale.backtest.studies import Study, run_studies
 from skillscale.cli.app import app
 from skillscale.cli.backtest import on_cluster
+from skillscale.cli.backtest_tables import print_report
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.prediction import Prediction
 from skillscale.plots.calibration import plot_calibration
@@ -118,6 +119,25 @@ def test_draws_are_judged_as_their_distribution_should_be():
     assert found["pit"] == pytest.approx(law.cdf(0.63))
     assert found["median"] == pytest.approx(0.5, abs=0.003)
     assert found["upper_80"] == pytest.approx(law.ppf(0.9), abs=0.005)
+
+
+@pytest.mark.slow
+def test_tuned_families_and_new_developers_are_forecast_unseen(small, capsys):
+    options = {"table": small, "spec": SPEC, "method": QUICK, "n_seen": 0, "baselines": ["flops"]}
+    tuned = backtest("tuned-held-out", **options)
+    assert set(tuned.of("skillscale")["tuning"]) == {"instruct"}
+    assert set(tuned.of("skillscale")["n_known"]) == {0}
+    assert set(tuned.summary()["accuracy"]) == {"all", "tuned"}
+    developers = backtest("new-developer", **options)
+    summary = developers.summary()
+    new, known = (summary["groups"]["developer"][value]["all"] for value in ("new", "known"))
+    assert new["n_cells"] == known["n_cells"] == summary["n_cells"]
+    assert summary["n_scores"] == 2 * summary["n_cells"]
+    difference = new["crps"]["value"] - known["crps"]["value"]
+    assert summary["new_minus_known"]["all"]["crps"]["value"] == pytest.approx(difference)
+    assert len(developers.planned) == len(developers.planned.drop_duplicates())
+    print_report(developers)
+    assert "With the developer new, minus with it known" in capsys.readouterr().out
 
 
 def made_up(errors: dict[str, list[float]], method: str = "skillscale") -> pd.DataFrame:
