@@ -30,12 +30,14 @@ import real_grids
 import simulated_grids
 import skillscale as sk
 from skillscale.backtest import protocols
+from skillscale.backtest.accuracy import accuracy
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
 from skillscale.backtest.published import SETTINGS, as_published
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
+from skillscale.backtest.scores import OURS
 from skillscale.backtest.studies import run_studies
 from skillscale.files import write_text
 
@@ -150,32 +152,44 @@ class Backtest:
         some = [study for study in some if study.folds]
         reports = run_studies(some, self.refits(), jobs=JOBS)
         return {
-            json.dumps([report.protocol, dict(report.options)]): _frame_text(report.cells)
+            json.dumps([report.protocol, dict(report.options)]): {
+                "cells": _frame_text(report.cells),
+                "joint": _frame_text(report.joint),
+            }
             for report in reports
         }
 
     @staticmethod
     def reports(results: Sequence[Result]) -> list[Report]:
         """Reports of all parts together."""
-        cells: dict[str, list[pd.DataFrame]] = {}
+        parts: dict[str, list[Result]] = {}
         for result in results:
-            for key, text in result.items():
-                cells.setdefault(key, []).append(_frame(text))
+            for key, texts in result.items():
+                parts.setdefault(key, []).append(texts)
         return [
-            Report(*json.loads(key), pd.concat(frames, ignore_index=True), None, 0.0)
-            for key, frames in cells.items()
+            Report(
+                *json.loads(key),
+                pd.concat([_frame(texts["cells"]) for texts in of_key], ignore_index=True),
+                None,
+                0.0,
+                # CSV has no empty names.
+                pd.concat([_frame(texts["joint"]).fillna({"other": ""}) for texts in of_key]),
+            )
+            for key, of_key in parts.items()
         ]
 
     @classmethod
     def summarise(cls, results: Sequence[Result]) -> Result:
         def numbers(report: Report) -> Result:
             summary = report.summary()
-            kept = ("options", "n_folds", "n_scores", "mae_points", "crps", "coverage", "baselines")
+            kept = ("options", "n_folds", "n_scores", "n_cells", "n_lineages", "mae_points", "crps")
+            kept += ("accuracy", "baselines", "paired", "joint", "joint_paired")
             return {name: summary[name] for name in kept}
 
         reports = cls.reports(results)
         cells = pd.concat([report.cells for report in reports], ignore_index=True)
-        coverage = Report("together", {}, cells, None, 0.0).summary()["coverage"]
+        ours = cells[cells["method"] == OURS]
+        coverage = {level: of["value"] for level, of in accuracy(ours)["all"]["coverage"].items()}
         return {"coverage": coverage, "settings": [numbers(report) for report in reports]}
 
 

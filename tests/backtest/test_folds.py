@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from skillscale import load_table
 from skillscale.backtest import published
-from skillscale.backtest.folds import leave_benchmarks_folds, sloth_folds, time_ordered_folds
+from skillscale.backtest.folds import (
+    asked_until,
+    leave_benchmarks_folds,
+    sloth_folds,
+    time_ordered_folds,
+)
+from skillscale.backtest.held_out import new_developer_folds, tuned_held_out_folds
 from skillscale.backtest.scores import cells
 from skillscale.errors import SkillscaleError
 
@@ -79,6 +87,72 @@ def test_time_ordered_training_ends_before_the_cut(shipped, n_seen):
         assert (seen.reindex(asked["family"].unique(), fill_value=0) == n_seen).all()
 
 
+def test_a_cut_may_be_late_and_questions_end_early():
+    everything = load_table("all")
+    folds = time_ordered_folds(everything, 1, ["2024-08", "2024-12"])
+    early = asked_until(folds, everything, "2024-12")
+    first = everything.models.groupby("family")["release"].transform("min")
+    assert {fold.name.split(" from ")[1] for fold in folds} == {"2024-08", "2024-12"}
+    assert {fold.name.split(" from ")[1] for fold in early} == {"2024-08"}
+    held_out = {fold.name: fold.held_out for fold in folds}
+    for fold in early:
+        assert first[fold.test.index].between("2024-08", "2024-11").all()
+        assert fold.held_out == held_out[fold.name], "later families stay out of the training"
+        families = everything.models["family"]
+        assert set(families[fold.seen.index]) == set(families[fold.test.index])
+
+
+@pytest.mark.parametrize("n_seen", [0, 1])
+@pytest.mark.parametrize("name", ["classic", "all"])
+def test_tuned_families_are_held_out_and_their_base_models_fitted(name, n_seen):
+    table = load_table(name)
+    models = table.models
+    folds = tuned_held_out_folds(table, n_seen)
+    assert len({fold.held_out for fold in folds}) <= 12
+    for fold in folds:
+        assert (models.loc[list(fold.held_out), "tuning"] == "instruct").all()
+        (lineage,) = models.loc[fold.test.index, "lineage"].unique()
+        training = models.drop(index=list(fold.held_out))
+        training = training[training.index.isin(table.scores["model"])]
+        assert set(training.loc[training["lineage"] == lineage, "tuning"]) == {"base"}
+        seen = models.loc[fold.seen.index].groupby("family").size()
+        assert (seen == n_seen).all()
+    again = tuned_held_out_folds(table, n_seen)
+    assert [fold.held_out for fold in again] == [fold.held_out for fold in folds]
+
+
+@pytest.mark.parametrize("name", ["classic", "all"])
+def test_the_same_scores_are_asked_with_their_developer_new_and_known(name):
+    table = load_table(name)
+    models = table.models
+    folds = new_developer_folds(table, 1)
+    asked = {}
+    for fold in folds:
+        rows = cells(fold, table)
+        lineage, developer = fold.name.split(", developer ")
+        assert set(rows["developer"]) == {developer}
+        assert models.loc[fold.test.index, "developer"].nunique() == 1
+        training = models.drop(index=list(fold.held_out))
+        assert lineage not in set(training["lineage"])
+        asked.setdefault(developer, []).extend(zip(rows["model"], rows["benchmark"], strict=True))
+    assert sorted(asked["new"]) == sorted(asked["known"])
+    assert len(set(asked["new"])) == len(asked["new"])
+    sizes = {
+        developer: np.mean([len(f.held_out) for f in folds if f.name.endswith(developer)])
+        for developer in asked
+    }
+    assert sizes["new"] == pytest.approx(sizes["known"], rel=0.6), "about as much training"
+    assert len({fold.held_out for fold in folds}) <= 12
+
+
+def test_models_without_a_developer_are_not_asked_about(shipped):
+    unknown = shipped.models["developer"].where(shipped.models["lineage"] != "gemma-2", None)
+    table = dataclasses.replace(shipped, models=shipped.models.assign(developer=unknown))
+    assert not [f for f in new_developer_folds(table, 0) if f.name.startswith("gemma-2,")]
+    fold = next(f for f in time_ordered_folds(table, 1) if f.name.startswith("gemma-2 "))
+    assert cells(fold, table)["developer"].isna().all()
+
+
 def test_leaving_benchmarks_out_splits_the_scores_of_one_model(shipped):
     folds = leave_benchmarks_folds(shipped, 3, seed=1)
     for fold in folds:
@@ -115,6 +189,11 @@ def test_cells_tell_how_far_a_model_is_from_what_was_seen(shipped):
         (lambda t: sloth_folds(t, 1, "v3"), "no published setting"),
         (lambda t: time_ordered_folds(t, 1, ["2010-01"]), "nothing to train on"),
         (lambda t: time_ordered_folds(t, 1, ["2034-01"]), "no family released from 2034-01"),
+        (lambda t: time_ordered_folds(t, 1, ["May 2024"]), "a month such as 2024-05, found 'May"),
+        (lambda t: asked_until(sloth_folds(t, 1, "v1"), t, "2024-13"), "found '2024-13'"),
+        (lambda t: asked_until(sloth_folds(t, 1, "v1"), t, "2010-01"), "before 2010-01"),
+        (lambda t: tuned_held_out_folds(t, 90), "a tuned family of more than 90 models"),
+        (lambda t: new_developer_folds(t, 90), "a family of more than 90 models"),
         (lambda t: leave_benchmarks_folds(t, 12), "between 1 and 11, found 12"),
         (lambda t: leave_benchmarks_folds(t, 0), "between 1 and 11, found 0"),
     ],

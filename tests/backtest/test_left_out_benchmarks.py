@@ -20,7 +20,7 @@ from skillscale.backtest.left_out_benchmarks import (
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import score_normal
-from skillscale.cli.backtest import _print_new_benchmarks
+from skillscale.cli.backtest_tables import print_new_benchmarks
 from skillscale.errors import SkillscaleError
 from skillscale.posterior.add_benchmark import add_benchmark
 from small import BACKTEST_BENCHMARKS, BACKTEST_FAMILIES, QUICK, SPEC
@@ -54,7 +54,7 @@ def test_hidden_scores_are_never_read(small):
     scores.loc[is_hidden, "score"] = 1 - scores.loc[is_hidden, "score"]
     tampered = dataclasses.replace(small, scores=scores)
     refits = Refits(small, SPEC, QUICK)
-    other = Refits(tampered, SPEC, QUICK, start=refits.near)
+    other = Refits(tampered, SPEC, QUICK)
     medians = []
     for each in (refits, other):
         rest = each.without_benchmark("winogrande")
@@ -72,7 +72,7 @@ def test_a_report_holds_every_benchmark_that_is_no_anchor(small, capsys):
     assert set(report.cells["benchmark"]) == {"arc_challenge", "winogrande"}
     found = by_n_models(report)["6"]
     assert set(found["methods"]) == {"skillscale", "flops", "mean_score"}
-    _print_new_benchmarks(report)
+    print_new_benchmarks(report)
     assert f"{found['ratio']:.2f}" in capsys.readouterr().out
     with pytest.raises(SkillscaleError, match="gsm8k cannot be left out"):
         backtest_new_benchmarks(small, spec, benchmarks=["gsm8k"], n_models=[6], method=QUICK)

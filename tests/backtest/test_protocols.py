@@ -18,13 +18,16 @@ from typer.testing import CliRunner
 from skillscale import load_table
 from skillscale.backtest import workers
 from skillscale.backtest.folds import time_ordered_folds
+from skillscale.backtest.frozen import read_frozen
 from skillscale.backtest.protocols import backtest
 from skillscale.backtest.refits import Refits
-from skillscale.backtest.report import Report, pooled, pooled_paired
+from skillscale.backtest.report import Report
 from skillscale.backtest.scores import score_draws, score_normal
+from skillscale.backtest.settings import pooled
 from skillscale.backtest.studies import Study, run_studies
 from skillscale.cli.app import app
 from skillscale.cli.backtest import on_cluster
+from skillscale.cli.backtest_tables import print_report
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.prediction import Prediction
 from skillscale.plots.calibration import plot_calibration
@@ -54,14 +57,14 @@ def report(refits) -> Report:
 
 @pytest.mark.slow
 def test_scores_to_forecast_are_never_read(small, refits):
-    """Turned upside down, they change nothing but where the sampler starts."""
+    """Turned upside down they change nothing, nor where the sampler starts."""
     folds = time_ordered_folds(small, 1, ["2024-05"])
     scores = small.scores.copy()
     hidden = scores["model"].isin(name for fold in folds for name in fold.test.index)
     assert hidden.sum() == 8
     scores.loc[hidden, "score"] = 1 - scores.loc[hidden, "score"]
     tampered = dataclasses.replace(small, scores=scores)
-    other = Refits(tampered, SPEC, QUICK, start=refits.near)
+    other = Refits(tampered, SPEC, QUICK)
     medians = [
         run(r).cells.set_index(["method", "model", "benchmark"])["median"] for r in (refits, other)
     ]
@@ -118,6 +121,25 @@ def test_draws_are_judged_as_their_distribution_should_be():
     assert found["upper_80"] == pytest.approx(law.ppf(0.9), abs=0.005)
 
 
+@pytest.mark.slow
+def test_tuned_families_and_new_developers_are_forecast_unseen(small, capsys):
+    options = {"table": small, "spec": SPEC, "method": QUICK, "n_seen": 0, "baselines": ["flops"]}
+    tuned = backtest("tuned-held-out", **options)
+    assert set(tuned.of("skillscale")["tuning"]) == {"instruct"}
+    assert set(tuned.of("skillscale")["n_known"]) == {0}
+    assert set(tuned.summary()["accuracy"]) == {"all", "tuned"}
+    developers = backtest("new-developer", **options)
+    summary = developers.summary()
+    new, known = (summary["groups"]["developer"][value]["all"] for value in ("new", "known"))
+    assert new["n_cells"] == known["n_cells"] == summary["n_cells"]
+    assert summary["n_scores"] == 2 * summary["n_cells"]
+    difference = new["crps"]["value"] - known["crps"]["value"]
+    assert summary["new_minus_known"]["all"]["crps"]["value"] == pytest.approx(difference)
+    assert len(developers.planned) == len(developers.planned.drop_duplicates())
+    print_report(developers)
+    assert "With the developer new, minus with it known" in capsys.readouterr().out
+
+
 def made_up(errors: dict[str, list[float]], method: str = "skillscale") -> pd.DataFrame:
     rows = [
         {
@@ -125,7 +147,8 @@ def made_up(errors: dict[str, list[float]], method: str = "skillscale") -> pd.Da
             "model": f"{fold}-{i}",
             "family": fold,
             "lineage": fold,
-            "tuning": "base",
+            "tuning": "instruct" if fold.endswith("chat") else "base",
+            "developer": "known",
             "benchmark": "b",
             "log_ratio": np.log(5),
             "log_outside": np.log(1.5),
@@ -149,26 +172,16 @@ def test_summaries_weigh_folds_alike():
     assert summary["mae_points"] == pytest.approx((2 + 6) / 2)
     assert summary["mae_points_by_model"] == pytest.approx((1 + 3 + 6) / 3)
     assert summary["baselines"]["flops"]["mae_points"] == pytest.approx(4.5)
-    assert summary["paired"]["flops"]["difference"] == pytest.approx(((2 - 4) + (6 - 5)) / 2)
+    assert summary["accuracy"]["all"]["mae_points"]["value"] == pytest.approx((1 + 3 + 6) / 3)
+    difference = summary["paired"]["flops"]["all"]["mae_points"]["value"]
+    assert difference == pytest.approx(((1 - 4) + (3 - 4) + (6 - 5)) / 3)
     # Two points are a standard deviation: 1 is inside 50 %, 3 is outside 80 %, 6 is outside 95 %.
-    assert summary["coverage"] == pytest.approx({"50": 1 / 3, "80": 1 / 3, "95": 2 / 3})
-    assert summary["groups"]["distance"]["3x to 10x"]["n"] == 3
-    assert summary["groups"]["outside"]["up to 2x"]["n"] == 3
-    assert summary["groups"]["months"]["3 to 6"]["n"] == 3
+    coverage = {k: of["value"] for k, of in summary["accuracy"]["all"]["coverage"].items()}
+    assert coverage == pytest.approx({"50": 1 / 3, "80": 1 / 3, "95": 2 / 3})
+    assert summary["groups"]["distance"]["3x to 10x"]["all"]["n_cells"] == 3
+    assert summary["groups"]["outside"]["up to 2x"]["all"]["n_cells"] == 3
+    assert summary["groups"]["months"]["3 to 6"]["all"]["n_cells"] == 3
     json.dumps(summary)
-
-
-def test_paired_intervals_cover_the_true_difference():
-    rng = np.random.default_rng(0)
-    covered = 0
-    for seed in range(60):
-        ours = {f"f{i}": [abs(e)] for i, e in enumerate(rng.normal(5, 1, 15))}
-        theirs = {name: [abs(e[0] + rng.normal(0.5, 1))] for name, e in ours.items()}
-        cells = pd.concat([made_up(ours), made_up(theirs, "flops")])
-        interval = pooled_paired([Report("x", {}, cells, None, 0.0)], "flops", seed=seed)
-        covered += interval["lower_95"] < -0.5 < interval["upper_95"]
-    assert stats.binom(60, 0.93).cdf(covered) > 0.005
-    assert covered < 60 or stats.binom(60, 0.95).pmf(60) > 0.01
 
 
 def test_a_calibrated_forecast_follows_the_diagonal():
@@ -199,13 +212,15 @@ def test_the_command_prints_every_figure(report, monkeypatch, tmp_path):
     out = ["--out", str(tmp_path / "out")]
     result = CliRunner().invoke(app, [*arguments, *out, "--format", "json"])
     summary = json.loads(result.stdout)
-    assert {"mae_points", "mae_points_by_family", "mae_points_by_benchmark", "crps", "coverage",
+    assert {"mae_points", "mae_points_by_family", "mae_points_by_benchmark", "crps", "accuracy",
             "baselines", "published", "paired"} <= set(summary)  # fmt: skip
-    assert set(summary["coverage"]) == {"50", "80", "95"}
+    assert set(summary["accuracy"]) == {"all", "base", "tuned"}
+    assert set(summary["accuracy"]["tuned"]["coverage"]) == {"50", "80", "95"}
     assert (tmp_path / "out" / "calibration.png").stat().st_size > 10_000
     assert len(pd.read_csv(tmp_path / "out" / "forecasts.csv")) == len(report.cells)
     table = CliRunner().invoke(app, arguments).stdout
-    assert f"{summary['mae_points']:.2f}" in table
+    assert f"{summary['accuracy']['tuned']['mae_points']['value']:.2f}" in table
+    assert f"of {summary['n_cells']} scores of {summary['n_lineages']} lineages" in table
     assert "flops_family" in table
 
 
@@ -226,11 +241,13 @@ def test_settings_are_pooled(settings):
     found = pooled(settings)
     assert found["ratio_to_best_sloth"] == pytest.approx((1.5 / 4 + 1.5 / 2) / 2)
     assert found["n_scores"] == 6
-    assert found["coverage"] == pytest.approx({"50": 2 / 3, "80": 2 / 3, "95": 1})
-    assert found["paired"]["flops"]["difference"] == pytest.approx(-1.5)
-    published = found["paired"]["published sloth_trained_link_3"]
-    assert published["difference"] == pytest.approx(-2.5)
-    assert published["n_folds"] == 2
+    coverage = {k: of["value"] for k, of in found["accuracy"]["all"]["coverage"].items()}
+    assert coverage == pytest.approx({"50": 2 / 3, "80": 2 / 3, "95": 1})
+    assert found["accuracy"]["all"]["n_cells"] == 3, "each of both settings once"
+    assert found["paired"]["flops"]["all"]["mae_points"]["value"] == pytest.approx(-2)
+    published = found["paired"]["published sloth_trained_link_3"]["all"]
+    assert published["mae_points"]["value"] == pytest.approx(-2.5)
+    assert published["n_folds"] == published["n_lineages"] == 2
 
 
 def test_the_command_prints_all_settings(settings, monkeypatch, tmp_path):
@@ -243,6 +260,45 @@ def test_the_command_prints_all_settings(settings, monkeypatch, tmp_path):
     figures = json.loads(result.stdout)
     assert [of["options"]["n_seen"] for of in figures["settings"]] == [1, 2]
     assert figures["pooled"]["n_scores"] == 6
+
+
+def test_the_command_freezes_forecasts(report, monkeypatch, tmp_path):
+    monkeypatch.setattr("skillscale.cli.backtest.backtest", lambda *_, **__: report)
+    path = tmp_path / "frozen.json"
+    arguments = ["backtest", "--protocol", "time-ordered", "--freeze", str(path)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    found = read_frozen(path)
+    assert found.sha256 in result.stderr
+    assert found.provenance["spec"] == json.loads(json.dumps(SPEC.to_dict()))
+    assert (
+        found.provenance["data_hash"]
+        == load_table("classic")
+        .select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
+        .hash
+    )
+    cells = ["fold", "model", "benchmark"]
+    ours = report.of("skillscale").merge(found.forecasts, on=cells)
+    assert len(ours) == len(report.of("skillscale"))
+    assert_allclose(ours["median"], ours["q50"], atol=1e-6)
+    assert_allclose(ours["lower_80"], ours["q10"], atol=1e-6)
+    again = CliRunner().invoke(app, arguments)
+    assert "--force" in str(again.exception), "a frozen file is not replaced by accident"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--protocol", "sloth", "--all-settings", "--freeze", "x.json"], "--freeze needs planned"),
+        (["--protocol", "sloth", "--all-settings", "--until", "2024-05"], "--until can't be given"),
+        (["--protocol", "new-benchmark", "--freeze", "x.json"], "--freeze needs planned models"),
+        (["--protocol", "new-benchmark", "--until", "2024-05"], "until can't be given with new-b"),
+        (["--protocol", "time-ordered", "--cuts", "2024"], "a month such as 2024-05, found '2024'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(arguments, message):
+    result = CliRunner().invoke(app, ["backtest", *arguments])
+    assert isinstance(result.exception, SkillscaleError)
+    assert message in str(result.exception)
 
 
 def test_only_the_sloth_protocol_has_settings():

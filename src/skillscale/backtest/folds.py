@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -108,7 +109,7 @@ def time_ordered_folds(table: Table, n_seen: int, cuts: Sequence[str] = CUTS) ->
         A fold per cut and lineage; all families released from the cut on are held out of it.
 
     Raises:
-        SkillscaleError: a cut leaves nothing to train on or nothing to forecast.
+        SkillscaleError: a cut is no month, or leaves nothing to train on or nothing to forecast.
 
     Example:
         >>> from skillscale import load_table
@@ -119,13 +120,13 @@ def time_ordered_folds(table: Table, n_seen: int, cuts: Sequence[str] = CUTS) ->
     models = table.models[wide.notna().any(axis=1)]
     first = models.groupby("family")["release"].transform("min")
     folds: list[Fold] = []
-    for cut in cuts:
+    for cut in map(_month, cuts):
         new = models[first >= cut]
         if len(new) == len(models):
             raise SkillscaleError(f"no family was released before {cut}: nothing to train on.")
         before = len(folds)
         for lineage, relatives in new.groupby("lineage"):
-            seen, test = _smallest(relatives, n_seen)
+            seen, test = smallest(relatives, n_seen)
             if test:
                 name = f"{lineage} from {cut}"
                 folds.append(Fold(name, frozenset(new.index), wide.loc[seen], wide.loc[test]))
@@ -176,6 +177,44 @@ def leave_benchmarks_folds(table: Table, n_known: int, seed: int = 0) -> list[Fo
     return folds
 
 
+def asked_until(folds: Sequence[Fold], table: Table, until: str) -> list[Fold]:
+    """The same folds, asked only about families that were released before a month.
+
+    What they hold out stays the same: no later family comes into the training by it. With this a
+    configuration can be chosen on earlier families, and judged on those that come after.
+
+    Args:
+        folds: of any protocol.
+        table: models with releases.
+        until: the first month whose families are left out, as ``2024-09``.
+
+    Returns:
+        Folds that have something left to forecast.
+
+    Raises:
+        SkillscaleError: this is no month, or nothing is left.
+
+    Example:
+        >>> from skillscale import load_table
+        >>> table = load_table("classic")
+        >>> folds = time_ordered_folds(table, 2, ["2024-05"])
+        >>> [fold.name for fold in asked_until(folds, table, "2024-06")]
+        ['yi-1.5 from 2024-05']
+    """
+    first = table.models.groupby("family")["release"].transform("min")
+    early = first.index[first < _month(until)]
+    family = table.models["family"]
+    found = []
+    for fold in folds:
+        test = fold.test[fold.test.index.isin(early)]
+        asked = family[fold.seen.index].isin(family[test.index]).to_numpy()
+        if len(test):
+            found.append(replace(fold, seen=fold.seen[asked], test=test))
+    if not found:
+        raise SkillscaleError(f"no family that is asked about was released before {until}.")
+    return found
+
+
 def setting_benchmarks(table: Table, setting: str) -> list[str]:
     """Benchmarks of a leaderboard (``v1``, ``v2``) or of both (``v1+v2``).
 
@@ -195,8 +234,21 @@ def setting_benchmarks(table: Table, setting: str) -> list[str]:
     return list(table.benchmarks.index[leaderboard.isin(setting.split("+"))])
 
 
-def _smallest(models: pd.DataFrame, n: int) -> tuple[list[str], list[str]]:
-    """The smallest models of every family, and the larger ones."""
+def smallest(models: pd.DataFrame, n: int) -> tuple[list[str], list[str]]:
+    """The smallest models of every family, and the larger ones.
+
+    Args:
+        models: with ``family`` and ``n_params``.
+        n: models seen per family; families of no more have nothing to forecast, and are left out.
+
+    Returns:
+        Names of models seen and of models to forecast.
+
+    Example:
+        >>> sizes = pd.DataFrame({"family": "a", "n_params": [7e9, 1e9]}, ["a-7b", "a-1b"])
+        >>> smallest(sizes, 1)
+        (['a-1b'], ['a-7b'])
+    """
     seen: list[str] = []
     test: list[str] = []
     for _, members in models.groupby("family"):
@@ -205,3 +257,9 @@ def _smallest(models: pd.DataFrame, n: int) -> tuple[list[str], list[str]]:
             seen += list(by_size[:n])
             test += list(by_size[n:])
     return seen, test
+
+
+def _month(month: str) -> str:
+    if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
+        raise SkillscaleError(f"a cut is a month such as 2024-05, found {month!r}.")
+    return month

@@ -136,8 +136,6 @@ def backtest_new_benchmarks(
     if lost := [name for name in benchmarks if name in spec.anchors]:
         others = dataclasses.replace(spec, anchors=OTHER_ANCHORS)
         by_benchmark |= dict.fromkeys(lost, Refits(table, others, method, seed))
-    for needed in set(by_benchmark.values()):
-        _ = needed.near  # found once, here, and sent along
     tasks = ((by_benchmark[name], name, of_benchmark) for name, of_benchmark in folds.items())
     parts = []
     on_progress(0, len(benchmarks))

@@ -12,11 +12,13 @@ from skillscale.backtest.baselines import BASELINES
 from skillscale.backtest.folds import (
     CUTS,
     KNOWN,
+    asked_until,
     leave_benchmarks_folds,
     setting_benchmarks,
     sloth_folds,
     time_ordered_folds,
 )
+from skillscale.backtest.held_out import new_developer_folds, tuned_held_out_folds
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks
 from skillscale.backtest.refits import METHOD, Refits
 from skillscale.backtest.report import Report
@@ -42,6 +44,7 @@ def backtest(
     setting: str = "v1+v2",
     covariates: Covariates | str | None = None,
     cuts: Sequence[str] = CUTS,
+    until: str | None = None,
     known: Sequence[int] = KNOWN,
     n_models: Sequence[int] = N_MODELS,
     table: Table | None = None,
@@ -57,12 +60,17 @@ def backtest(
     Args:
         protocol: ``sloth``, the published comparison; ``time-ordered``, families released after a
             date by models released before it; ``leave-benchmarks``, hidden scores of a model by its
-            known ones; ``new-benchmark``, a benchmark left out of the fit by a few models' scores.
-        n_seen: models seen of every new family (``sloth`` and ``time-ordered``).
+            known ones; ``new-benchmark``, a benchmark left out of the fit by a few models' scores;
+            ``tuned-held-out``, tuned families by the base models of their lineage;
+            ``new-developer``, lineages with their developer known, and with it new.
+        n_seen: smallest models seen of every family asked about (all protocols but those of
+            benchmarks).
         setting: benchmarks of the published comparison: ``v1``, ``v2`` or ``v1+v2``.
         covariates: sizes, token counts and scores as ``published`` with the comparison (the default
             for ``sloth``) or ``corrected`` (the default otherwise).
         cuts: first months of the test period of ``time-ordered``.
+        until: if given, only families released before this month are asked about, as ``2024-09``
+            (all protocols but ``sloth`` and ``new-benchmark``).
         known: numbers of known scores of ``leave-benchmarks``.
         n_models: numbers of models with a score of ``new-benchmark``.
         table: models and scores; the classic table by default.
@@ -77,9 +85,9 @@ def backtest(
         A frozen `Report`.
 
     Raises:
-        SkillscaleError: there is no such protocol, setting, baseline or kind of covariates; or the
-            table lacks what folds need: families, new ones after a cut, scores, or anchors to
-            replace those left out.
+        SkillscaleError: there is no such protocol, setting, baseline or kind of covariates; a month
+            is none; or the table lacks what folds need: families, new ones after a cut, scores,
+            developers, or anchors to replace those left out.
         SpecError: the specification does not fit the table, or an anchor is left without scores.
         TableError: ``new-benchmark`` is to show fewer than five models.
         UnknownNameError: a benchmark of the specification is not in the table.
@@ -111,6 +119,8 @@ def backtest(
     default = Covariates.PUBLISHED if protocol is Protocol.SLOTH else Covariates.CORRECTED
     table, covariates = _with_covariates(table, covariates or default)
     options: dict[str, object] = {"covariates": str(covariates), "seed": seed}
+    if until is not None and protocol in (Protocol.SLOTH, Protocol.NEW_BENCHMARK):
+        raise SkillscaleError(f"until can't be given with {protocol}: leave it out.")
     if protocol is Protocol.NEW_BENCHMARK:
         report = backtest_new_benchmarks(
             table,
@@ -123,7 +133,14 @@ def backtest(
         )
         return dataclasses.replace(report, options=options | dict(report.options))
     study = make_study(
-        protocol, table, n_seen=n_seen, setting=setting, cuts=cuts, known=known, seed=seed
+        protocol,
+        table,
+        n_seen=n_seen,
+        setting=setting,
+        cuts=cuts,
+        until=until,
+        known=known,
+        seed=seed,
     )
     return run_studies(
         [study._replace(options=options | study.options)],
@@ -160,7 +177,7 @@ def backtest_published(
 
     Returns:
         A frozen `Report` per setting: ``v1``, ``v2`` and ``v1+v2`` with one model seen of a family,
-        then with two. `skillscale.backtest.report.pooled` sums them up.
+        then with two. `skillscale.backtest.settings.pooled` sums them up.
 
     Raises:
         SkillscaleError: there is no such kind of covariates, or the table lacks families of the
@@ -192,6 +209,7 @@ def make_study(
     n_seen: int = 1,
     setting: str = "v1+v2",
     cuts: Sequence[str] = CUTS,
+    until: str | None = None,
     known: Sequence[int] = KNOWN,
     seed: int = 0,
 ) -> Study:
@@ -200,11 +218,12 @@ def make_study(
     Args:
         protocol: as in `backtest`.
         table: models and scores.
-        n_seen: models seen of every new family (``sloth`` and ``time-ordered``).
+        n_seen: smallest models seen of every family asked about.
         setting: benchmarks of the published comparison.
         cuts: first months of the test period of ``time-ordered``.
+        until: as in `backtest`.
         known: numbers of known scores of ``leave-benchmarks``.
-        seed: source of randomness of what is known.
+        seed: source of randomness of what is known, and of what is held out together.
 
     Returns:
         Folds, with the options that they come from and the benchmarks of baselines.
@@ -217,18 +236,25 @@ def make_study(
         19
     """
     protocol = _member(Protocol, protocol)
-    options: dict[str, object]
+    options: dict[str, object] = {"n_seen": n_seen}
     if protocol is Protocol.SLOTH:
         folds = sloth_folds(table, n_seen, setting)
-        options = {"n_seen": n_seen, "benchmarks": setting}
+        options |= {"benchmarks": setting}
     elif protocol is Protocol.TIME_ORDERED:
         folds = time_ordered_folds(table, n_seen, cuts)
-        options = {"n_seen": n_seen, "cuts": list(cuts)}
+        options |= {"cuts": list(cuts)}
     elif protocol is Protocol.LEAVE_BENCHMARKS:
         folds = [fold for n in known for fold in leave_benchmarks_folds(table, n, seed)]
         options = {"known": list(known)}
+    elif protocol is Protocol.TUNED_HELD_OUT:
+        folds = tuned_held_out_folds(table, n_seen, seed)
+    elif protocol is Protocol.NEW_DEVELOPER:
+        folds = new_developer_folds(table, n_seen, seed)
     else:
         raise SkillscaleError(f"folds of {protocol} are made by `backtest_new_benchmarks`.")
+    if until is not None:
+        folds = asked_until(folds, table, until)
+        options |= {"until": until}
     is_set = protocol is Protocol.SLOTH
     benchmarks = setting_benchmarks(table, setting if is_set else "v1+v2")
     return Study(str(protocol), options, folds, benchmarks)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
+from skillscale.backtest.accuracy import CELL, accuracy, paired
+from skillscale.backtest.bins import with_bins
+from skillscale.backtest.clustered import clustered_means
+from skillscale.backtest.joint import joint_accuracy, joint_paired
 from skillscale.backtest.published import BEST_SLOTH
 from skillscale.backtest.scores import OURS
 from skillscale.intervals import INTERVALS
 
-NONE_SEEN = "none seen"
-DISTANCES = {"up to 3x": 3.0, "3x to 10x": 10.0, "more than 10x": np.inf}
-"""How much larger than the largest model seen of the family."""
-SIZES = {"within": 1.0, "up to 2x": 2.0, "more than 2x": np.inf}
-"""How far outside the sizes of the training."""
-MONTHS = {"before": 0.0, "up to 3": 3.0, "3 to 6": 6.0, "more than 6": np.inf}
-"""How long after the last model of the training."""
-GROUPS = ("tuning", "distance", "outside", "months", "n_known", "benchmark", "family")
-RESAMPLES = 5000
+GROUPS = ("distance", "outside", "months", "developer", "n_known", "benchmark", "family")
+"""What errors and coverage are reported by, beside tuning."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -32,11 +27,17 @@ class Report:
     Attributes:
         protocol: name of the protocol.
         options: what it was run with.
-        cells: one row per method and score: ``fold, model, family, lineage, tuning, benchmark,
-            log_ratio, log_outside, months_after, n_known, actual, method, median, crps, log_score,
-            pit`` and the ends of intervals, fractions.
+        cells: one row per method and forecast: ``fold, model, family, lineage, tuning, developer,
+            benchmark, log_ratio, log_outside, months_after, n_known, actual, method, median, crps,
+            log_score, pit`` and the ends of intervals, fractions.
         published: errors as published, by (fold, benchmark), for the ``sloth`` protocol.
         seconds: time it took.
+        joint: one row per method and model, and per pair of models, of a fold, as
+            `skillscale.backtest.joint.joint_scores` has them; none where folds ask for single
+            scores.
+        planned: one row per model planned, of a fold, and benchmark, scored or not: our forecast as
+            `skillscale.backtest.frozen.planned_forecasts` has it.
+        provenance: specification, hash of the data, method, seed, versions and date.
 
     Example:
         >>> scores = {"fold": ["a", "b"], "actual": [0.5, 0.6], "median": [0.52, 0.56]}
@@ -52,6 +53,9 @@ class Report:
     cells: pd.DataFrame
     published: pd.DataFrame | None
     seconds: float
+    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
+    planned: pd.DataFrame = field(default_factory=pd.DataFrame)
+    provenance: Mapping[str, object] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         ours = self.of(OURS)
@@ -132,44 +136,47 @@ class Report:
             for level in INTERVALS
         }
 
-    def paired(self, other: str, *, seed: int = 0) -> dict[str, float]:
-        """Our error minus another method's, fold by fold, with a bootstrap interval over folds.
+    def paired(self, other: str) -> dict[str, Any]:
+        """What is ours minus what is another method's, with errors clustered by lineage.
 
         Args:
             other: as in `by_fold`.
-            seed: source of randomness of the bootstrap.
 
         Returns:
             As `pooled_paired`.
         """
-        return pooled_paired([self], other, seed=seed)
+        return pooled_paired([self], other)
+
+    def against(self, other: Report) -> dict[str, Any]:
+        """What is ours minus what is another report's, with errors clustered by lineage.
+
+        Args:
+            other: a back-test of another configuration, of the same protocol and table.
+
+        Returns:
+            As `skillscale.backtest.accuracy.paired`.
+
+        Raises:
+            SkillscaleError: they have no forecast in common.
+        """
+        return paired(self.of(OURS), other.of(OURS))
 
     def groups(self, method: str = OURS) -> dict[str, dict[str, dict[str, Any]]]:
-        """Errors and coverage by tuning, distance in size and date, benchmark and family.
+        """Errors and coverage by distance in size and date, developer, benchmark and family.
 
         Args:
             method: name of a method in ``cells``.
 
         Returns:
-            By what is grouped by (``tuning``; ``distance`` in size from the largest model seen of
-            the family, ``outside`` the sizes of the training, ``months`` after it; ``n_known,
-            benchmark, family``) and group: ``n`` scores, ``mae_points``, and ``coverage``
-            (fractions).
+            By what is grouped by (``distance`` in size from the largest model seen of the family,
+            ``outside`` the sizes of the training, ``months`` after it; whether the ``developer`` is
+            known to it or new; ``n_known, benchmark, family``) and group: as
+            `skillscale.backtest.accuracy.accuracy`.
         """
-        rows = self.of(method)
-        rows = rows.assign(
-            distance=_binned(np.exp(rows["log_ratio"]), DISTANCES).fillna(NONE_SEEN),
-            outside=_binned(np.exp(rows["log_outside"]), SIZES),
-            months=_binned(rows["months_after"], MONTHS),
-        )
+        rows = with_bins(self.of(method))
         return {
             name: {
-                str(value): {
-                    "n": len(group),
-                    "mae_points": float(group["error"].mean()),
-                    "coverage": self.coverage(group),
-                }
-                for value, group in rows.groupby(name)
+                str(value): accuracy(group) for value, group in rows.groupby(name, observed=True)
             }
             for name in GROUPS
         }
@@ -178,50 +185,68 @@ class Report:
         """Everything as plain numbers, as the command line prints it.
 
         Returns:
-            ``protocol, options, n_folds, n_scores``; our errors (``mae_points`` and so on, by fold,
-            family and benchmark), ``crps`` (points), ``log_score`` (nats), ``coverage`` with its
-            binomial error (fractions), and all of it by ``groups``; the same of ``baselines``;
-            errors of ``published`` methods; ``paired`` differences; and ``seconds``. Where errors
-            of Sloth are published, also how ours compare with its best.
+            ``protocol, options``; the numbers ``n_folds, n_scores`` of forecasts, and of distinct
+            ``n_cells, n_lineages``; our errors averaged over folds, as the published comparison
+            does (``mae_points`` and so on, by fold, family and benchmark), ``crps`` (points) and
+            ``log_score`` (nats) likewise; ``accuracy``, every cell once, with intervals clustered
+            by lineage, and the same by ``groups``; the same of ``baselines``; errors of
+            ``published`` methods; ``paired`` differences; ``joint`` forecasts of all methods, and
+            their ``joint_paired`` differences, where there are any; and ``seconds``. Where errors
+            of Sloth are published, also how ours compare with its best; where scores are forecast
+            with their developer new and known, also the difference ``new_minus_known``.
         """
         ours = self.of(OURS)
         baselines = [name for name in self.cells["method"].unique() if name != OURS]
         published = self.published_methods
-        coverage = self.coverage(ours)
         result: dict[str, Any] = {
             "protocol": self.protocol,
             "options": dict(self.options),
             "n_folds": int(ours["fold"].nunique()),
             "n_scores": len(ours),
-            "mae_points": self.mae_points(OURS),
+            "n_cells": len(ours.drop_duplicates(CELL)),
+            "n_lineages": int(ours["lineage"].nunique()),
+            **self._of_method(OURS),
             "mae_points_by_model": float(ours.groupby("model")["error"].mean().mean()),
             "mae_points_by_fold": self.by_fold(OURS).to_dict(),
             "mae_points_by_family": ours.groupby("family")["error"].mean().to_dict(),
-            "mae_points_by_benchmark": self._by_benchmark(ours),
-            **self._sharpness(ours),
-            "coverage": coverage,
-            "coverage_error": _binomial_errors(coverage, len(ours)),
             "groups": self.groups(),
-            "baselines": {
-                name: {
-                    "mae_points": self.mae_points(name),
-                    "mae_points_by_benchmark": self._by_benchmark(self.of(name)),
-                    **self._sharpness(self.of(name)),
-                    "coverage": self.coverage(self.of(name)),
-                }
-                for name in baselines
-            },
+            "baselines": {name: self._of_method(name) for name in baselines},
             "published": {name: self.mae_points(f"published {name}") for name in published},
             "paired": {
                 name: self.paired(name)
                 for name in [*baselines, *(f"published {name}" for name in published)]
             },
+            **self._jointly(baselines),
             "seconds": self.seconds,
         }
+        new, known = (ours[ours["developer"] == value] for value in ("new", "known"))
+        if not new.merge(known, on=CELL).empty:
+            same = {"fold": "the same"}
+            result["new_minus_known"] = paired(new.assign(**same), known.assign(**same))
         if published:
             result["best_sloth_in_hindsight"] = self.best_sloth()
             result["ratio_to_best_sloth"] = result["mae_points"] / result["best_sloth_in_hindsight"]
         return result
+
+    def _jointly(self, baselines: Sequence[str]) -> dict[str, Any]:
+        """How good joint forecasts are, if there are any, and how ours differ from others'."""
+        if self.joint.empty:
+            return {}
+        by_method = dict(iter(self.joint.groupby("method")))
+        ours = by_method[OURS]
+        return {
+            "joint": {name: joint_accuracy(by_method[name]) for name in [OURS, *baselines]},
+            "joint_paired": {name: joint_paired(ours, by_method[name]) for name in baselines},
+        }
+
+    def _of_method(self, method: str) -> dict[str, Any]:
+        rows = self.of(method)
+        return {
+            "mae_points": self.mae_points(method),
+            "mae_points_by_benchmark": self._by_benchmark(rows),
+            **self._sharpness(rows),
+            "accuracy": accuracy(rows),
+        }
 
     def _by_benchmark(self, rows: pd.DataFrame) -> dict[str, float]:
         by_fold = rows.groupby(["fold", "benchmark"])["error"].mean()
@@ -234,72 +259,11 @@ class Report:
         return {"crps": 100 * float(means["crps"]), "log_score": float(means["log_score"])}
 
 
-def _binned(values: pd.Series, bins: Mapping[str, float]) -> pd.Series:
-    """Name of the bin of every value, by the upper ends of bins."""
-    found = pd.cut(values, [-np.inf, *bins.values()], labels=list(bins))
-    return found.astype(object)
+def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> dict[str, Any]:
+    """What is ours minus what is another method's over several reports, as `paired` has it.
 
-
-def joined(reports: Sequence[Report]) -> Report:
-    """Forecasts of several settings as one report, with the columns ``n_seen`` and ``setting``.
-
-    Args:
-        reports: of the published comparison, one at least.
-
-    Returns:
-        A report with the options of the first, and without published errors.
-
-    Example:
-        >>> scores = {"fold": ["a"], "actual": [0.5], "median": [0.52], "method": [OURS]}
-        >>> reports = [
-        ...     Report("sloth", {"n_seen": n, "benchmarks": "v1"}, pd.DataFrame(scores), None, 0.0)
-        ...     for n in (1, 2)
-        ... ]
-        >>> joined(reports).cells[["fold", "n_seen", "setting"]].to_numpy().tolist()
-        [['a', 1, 'v1'], ['a', 2, 'v1']]
-    """
-    cells = [
-        report.cells.assign(
-            n_seen=cast("int", report.options["n_seen"]), setting=str(report.options["benchmarks"])
-        )
-        for report in reports
-    ]
-    first = reports[0]
-    return Report(first.protocol, first.options, pd.concat(cells), None, first.seconds)
-
-
-def pooled(reports: Sequence[Report]) -> dict[str, Any]:
-    """What all settings of the published comparison say together.
-
-    Args:
-        reports: result of `backtest_published`.
-
-    Returns:
-        ``n_scores, coverage, coverage_error`` over all their scores, ``ratio_to_best_sloth``, the
-        mean over settings, and ``paired``, over the folds of the settings with one model seen.
-    """
-    together = joined(reports)
-    ours = together.of(OURS)
-    coverage = together.coverage(ours)
-    one_seen = [report for report in reports if report.options["n_seen"] == 1]
-    others = [name for name in together.cells["method"].unique() if name != OURS]
-    others += [f"published {name}" for name in one_seen[0].published_methods]
-    return {
-        "n_scores": len(ours),
-        "coverage": coverage,
-        "coverage_error": _binomial_errors(coverage, len(ours)),
-        "ratio_to_best_sloth": float(
-            np.mean([report.mae_points(OURS) / report.best_sloth() for report in reports])
-        ),
-        "paired": {name: pooled_paired(one_seen, name) for name in others},
-        "seconds": together.seconds,
-    }
-
-
-def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> dict[str, float]:
-    """Our error minus another method's over the folds of several reports.
-
-    The interval is that of the bootstrap over folds, bias-corrected and accelerated (Efron 1987).
+    Of methods as published only the errors of folds are known: then differences are those of folds,
+    of all models together.
 
     Args:
         reports: back-tests that have both methods.
@@ -307,33 +271,39 @@ def pooled_paired(reports: Sequence[Report], other: str, *, seed: int = 0) -> di
         seed: source of randomness of the bootstrap.
 
     Returns:
-        ``difference, lower_95, upper_95`` (points; ends are NaN with one fold), and ``n_folds``.
+        As `skillscale.backtest.accuracy.paired`; for a method as published, for ``all`` only, with
+        ``n_folds, n_lineages`` and ``mae_points``.
 
     Example:
-        >>> scores = pd.DataFrame({"fold": ["a", "b"], "actual": 0.5, "median": [0.52, 0.54]})
+        >>> scores = pd.DataFrame({"fold": ["a", "b"], "model": ["a-7b", "b-7b"], "actual": 0.5})
+        >>> scores = scores.assign(benchmark="mmlu", lineage=["a", "b"], tuning="base", crps=0.01)
+        >>> scores = scores.assign(log_score=1.0, median=[0.52, 0.54], **{
+        ...     f"{end}_{level}": 0.5 for end in ("lower", "upper") for level in INTERVALS
+        ... })
         >>> both = [scores.assign(method=OURS), scores.assign(method="flops", median=0.6)]
         >>> report = Report("sloth", {}, pd.concat(both), None, 0.0)
-        >>> found = pooled_paired([report], "flops")
-        >>> round(found["difference"], 2), found["n_folds"]
+        >>> found = pooled_paired([report], "flops")["all"]
+        >>> round(found["mae_points"]["value"], 2), found["n_lineages"]
         (-7.0, 2)
     """
-    parts = [(r.by_fold(OURS) - r.by_fold(other)).dropna().to_numpy() for r in reports]
-    difference = np.concatenate(parts)
-    return _bootstrap_mean(difference, seed) | {"n_folds": len(difference)}
-
-
-def _binomial_errors(coverage: Mapping[str, float], n: int) -> dict[str, float]:
-    return {level: float(np.sqrt(share * (1 - share) / n)) for level, share in coverage.items()}
-
-
-def _bootstrap_mean(values: np.ndarray, seed: int) -> dict[str, float]:
-    if len(values) < 2:
-        return {"difference": float(values.mean()), "lower_95": np.nan, "upper_95": np.nan}
-    interval = stats.bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, rng=np.random.default_rng(seed)
-    ).confidence_interval
+    if not other.startswith("published "):
+        # Settings have folds of the same name.
+        cells = pd.concat(
+            report.cells.assign(fold=f"{i}: " + report.cells["fold"].astype(str))
+            for i, report in enumerate(reports)
+        )
+        ours, theirs = (cells[cells["method"] == name] for name in (OURS, other))
+        return paired(ours, theirs, seed=seed)
+    parts = []
+    for report in reports:
+        difference = (report.by_fold(OURS) - report.by_fold(other)).dropna()
+        lineage = report.of(OURS).groupby("fold")["lineage"].first()
+        parts.append(pd.DataFrame({"mae_points": difference, "lineage": lineage}).dropna())
+    folds = pd.concat(parts)
     return {
-        "difference": float(values.mean()),
-        "lower_95": float(interval.low),
-        "upper_95": float(interval.high),
+        "all": {
+            "n_folds": len(folds),
+            "n_lineages": int(folds["lineage"].nunique()),
+            **clustered_means(folds[["mae_points"]], folds["lineage"], seed=seed),
+        }
     }

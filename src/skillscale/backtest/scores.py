@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import scoringrules
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy import stats
 from scipy.special import logsumexp
 
@@ -27,12 +27,13 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
         table: all models.
 
     Returns:
-        ``fold, model, family, lineage, tuning, benchmark, log_ratio, log_outside, months_after,
-        n_known, actual``, ordered by model and benchmark; ``log_ratio`` is how many e-folds larger
-        the model is than the largest seen of its family (NaN where none is seen), ``log_outside``
-        how many larger than all models of the training, or smaller (zero in between),
-        ``months_after`` how much later than all of them it was released (negative if not),
-        ``n_known`` how many scores are seen in all.
+        ``fold, model, family, lineage, tuning, developer, benchmark, log_ratio, log_outside,
+        months_after, n_known, actual``, ordered by model and benchmark; ``developer`` is ``known``
+        where a model of the training has the same one, else ``new`` (None where it is not told);
+        ``log_ratio`` is how many e-folds larger the model is than the largest seen of its family
+        (NaN where none is seen), ``log_outside`` how many larger than all models of the training,
+        or smaller (zero in between), ``months_after`` how much later than all of them it was
+        released (negative if not), ``n_known`` how many scores are seen in all.
 
     Example:
         >>> from skillscale import load_table
@@ -55,15 +56,18 @@ def cells(fold: Fold, table: Table) -> pd.DataFrame:
     rows.insert(0, "fold", fold.name)
     for position, name in enumerate(("family", "lineage", "tuning"), start=2):
         rows.insert(position, name, described[name].to_numpy())
-    rows.insert(6, "log_ratio", np.log(ratio))
     trained = models.drop(fold.held_out)
+    is_known = described["developer"].isin(trained["developer"])
+    developer = pd.Series(np.where(is_known, "known", "new"), dtype=object)
+    rows.insert(5, "developer", developer.where(described["developer"].notna().to_numpy(), None))
+    rows.insert(7, "log_ratio", np.log(ratio))
     size = described["n_params"].to_numpy()
     low, high = trained["n_params"].min(), trained["n_params"].max()
     outside = np.log(np.maximum(size / high, low / size))
     years = described["release_year"].to_numpy() - trained["release_year"].max()
-    rows.insert(7, "log_outside", np.maximum(outside, 0.0))
-    rows.insert(8, "months_after", np.round(12 * years))
-    rows.insert(9, "n_known", int(fold.seen.notna().to_numpy().sum()))
+    rows.insert(8, "log_outside", np.maximum(outside, 0.0))
+    rows.insert(9, "months_after", np.round(12 * years))
+    rows.insert(10, "n_known", int(fold.seen.notna().to_numpy().sum()))
     return rows
 
 
@@ -93,8 +97,7 @@ def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
                method  median  pit
         0  skillscale     0.5  0.5
     """
-    model = prediction.models.index.get_indexer(pd.Index(rows["model"]))
-    benchmark = pd.Index(prediction.benchmarks).get_indexer(pd.Index(rows["benchmark"]))
+    benchmark, model = positions(rows, prediction)
     draws, location, scale, degrees = (
         part[:, benchmark, model]
         for part in (
@@ -113,6 +116,33 @@ def score_draws(rows: pd.DataFrame, prediction: Prediction) -> pd.DataFrame:
         log_score=logsumexp(density, axis=0) - np.log(len(draws)),
         pit=np.mean(stats.t.cdf(actual, degrees, location, scale), axis=0),
         **_interval_ends(lambda level: np.quantile(draws, level, axis=0)),
+    )
+
+
+def positions(
+    rows: pd.DataFrame, prediction: Prediction
+) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " row"]]:
+    """Where the scores of rows are in a prediction.
+
+    Args:
+        rows: result of `cells`.
+        prediction: draws of these scores, and perhaps of others.
+
+    Returns:
+        Positions of their benchmarks and of their models.
+
+    Example:
+        >>> rows = pd.DataFrame({"model": ["a-7b"], "benchmark": ["mmlu"]})
+        >>> models = pd.DataFrame(index=["a-1b", "a-7b"])
+        >>> none = np.empty((0, 1, 2))
+        >>> prediction = Prediction(models, ["mmlu"], none, none, none, none, {}, np.nan, 0)
+        >>> positions(rows, prediction)
+        (array([0]), array([1]))
+    """
+    benchmarks = pd.Index(prediction.benchmarks)
+    return (
+        benchmarks.get_indexer(pd.Index(rows["benchmark"])),
+        prediction.models.index.get_indexer(pd.Index(rows["model"])),
     )
 
 

@@ -12,14 +12,17 @@ import pandas as pd
 from skillscale.backtest import published
 from skillscale.backtest.baselines import BASELINES
 from skillscale.backtest.folds import Fold
+from skillscale.backtest.frozen import planned_forecasts
+from skillscale.backtest.joint import independent, joint_scores
 from skillscale.backtest.problem import make_problem
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
-from skillscale.backtest.scores import cells, score_draws, score_normal
+from skillscale.backtest.scores import OURS, cells, positions, score_draws, score_normal
 from skillscale.backtest.workers import spread
 from skillscale.data.table import Table
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.forecasts.question import ask
+from skillscale.posterior.fit import provenance_of
 from skillscale.posterior.method import name_and_options
 from skillscale.posterior.result import Fit
 
@@ -31,6 +34,8 @@ class Protocol(StrEnum):
     TIME_ORDERED = "time-ordered"
     LEAVE_BENCHMARKS = "leave-benchmarks"
     NEW_BENCHMARK = "new-benchmark"
+    TUNED_HELD_OUT = "tuned-held-out"
+    NEW_DEVELOPER = "new-developer"
 
 
 CHUNK = 6
@@ -79,31 +84,52 @@ def run_studies(
         for fold in study.folds:
             groups.setdefault(fold.held_out, []).append((position, fold))
     benchmarks = [study.benchmarks for study in studies]
-    _ = refits.near  # found once, here, and sent along
     tasks = (
         (refits, group[i : i + CHUNK], benchmarks, tuple(baselines))
         for group in groups.values()
         for i in range(0, len(group), CHUNK)
     )
-    parts: list[pd.DataFrame] = []
+    parts: list[Judged] = []
     done = 0
     for part, n_folds in spread(_run_group, tasks, jobs):
         parts.append(part)
         done += n_folds
         on_progress(done, total)
-    found = pd.concat(parts).sort_values(["study", "fold", "model", "benchmark", "method"])
+    found = pd.concat([part.cells for part in parts])
+    found = found.sort_values(["study", "fold", "model", "benchmark", "method"])
+    joint = pd.concat([part.joint for part in parts])
+    joint = joint.sort_values(["study", "fold", "model", "other", "method"])
+    planned = pd.concat([part.planned for part in parts])
+    planned = planned.sort_values(["study", "fold", "model", "benchmark"])
     seconds = time.perf_counter() - begun
+    provenance = provenance_of(refits.method, refits.seed, refits.table)
+    provenance = {"spec": refits.spec.to_dict(), **provenance}
     name, method_options = name_and_options(refits.method)
     return [
         Report(
             protocol=study.protocol,
             options={**study.options, "method": name, **method_options},
-            cells=found[found["study"] == position].drop(columns="study").reset_index(drop=True),
+            cells=_of_study(found, position),
             published=_published_errors(study),
             seconds=seconds,
+            joint=_of_study(joint, position),
+            planned=_of_study(planned, position),
+            provenance=provenance,
         )
         for position, study in enumerate(studies)
     ]
+
+
+class Judged(NamedTuple):
+    """Forecasts of folds, one by one and together, and those of all that was planned."""
+
+    cells: pd.DataFrame
+    joint: pd.DataFrame
+    planned: pd.DataFrame
+
+
+def _of_study(rows: pd.DataFrame, position: int) -> pd.DataFrame:
+    return rows[rows["study"] == position].drop(columns="study").reset_index(drop=True)
 
 
 def _published_errors(study: Study) -> pd.DataFrame | None:
@@ -117,14 +143,18 @@ def _run_group(
     folds: Sequence[tuple[int, Fold]],
     benchmarks: Sequence[list[str]],
     baselines: Sequence[str],
-) -> tuple[pd.DataFrame, int]:
+) -> tuple[Judged, int]:
     """All forecasts of folds that share a posterior."""
     table = refits.table
     fit = refits.without_again(folds[0][1].held_out)
-    parts = []
+    parts, joint, planned = [], [], []
     for study, fold in folds:
         rows = cells(fold, table).assign(study=study)
-        parts.append(score_draws(rows, forecast_fold(fit, fold, refits)))
+        prediction = forecast_fold(fit, fold, refits)
+        parts.append(score_draws(rows, prediction))
+        draws = prediction.score[:, *positions(rows, prediction)]
+        joint.append(joint_scores(rows, draws, OURS).assign(study=study))
+        planned.append(planned_forecasts(fold, prediction).assign(study=study))
         names = benchmarks[study]
         problem = make_problem(fold, table, names)
         at = (
@@ -132,9 +162,12 @@ def _run_group(
             pd.Index(names).get_indexer(pd.Index(rows["benchmark"])),
         )
         for name in baselines:
-            mean, sd = BASELINES[name](problem)
-            parts.append(score_normal(rows, name, mean[at], sd[at[1]]))
-    return pd.concat(parts), len(folds)
+            law = BASELINES[name](problem)
+            mean, sd = law.mean[at], law.sd[at[1]]
+            parts.append(score_normal(rows, name, mean, sd))
+            draws = independent(mean, sd, refits.seed)
+            joint.append(joint_scores(rows, draws, name).assign(study=study))
+    return Judged(*map(pd.concat, (parts, joint, planned))), len(folds)
 
 
 def forecast_fold(fit: Fit, fold: Fold, refits: Refits) -> Prediction:

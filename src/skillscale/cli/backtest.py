@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,12 +13,14 @@ import joblib
 import typer
 
 from skillscale.backtest.folds import CUTS, KNOWN
+from skillscale.backtest.frozen import freeze as write_frozen
 from skillscale.backtest.left_out_benchmarks import N_MODELS, by_n_models
 from skillscale.backtest.protocols import Covariates, backtest, backtest_published
-from skillscale.backtest.report import GROUPS, Report, joined, pooled
-from skillscale.backtest.scores import OURS
+from skillscale.backtest.report import Report
+from skillscale.backtest.settings import joined, pooled
 from skillscale.backtest.studies import Protocol
 from skillscale.cli.app import app
+from skillscale.cli.backtest_tables import print_new_benchmarks, print_report, print_settings
 from skillscale.cli.inputs import (
     DataDir,
     Force,
@@ -28,21 +30,10 @@ from skillscale.cli.inputs import (
     comma_separated,
     read_inputs,
 )
-from skillscale.cli.output import (
-    Format,
-    Row,
-    note,
-    or_none,
-    print_table,
-    progress,
-    results,
-    save_figures,
-)
+from skillscale.cli.output import Format, note, or_none, progress, save_figures
 from skillscale.errors import SkillscaleError
-from skillscale.files import require_empty, write_text
-from skillscale.formatting import format_probability
+from skillscale.files import require_empty, require_writable, write_text
 
-N_WORST = 5
 PATIENCE = "10s"
 """How long a Dask scheduler may take to answer."""
 
@@ -67,6 +58,10 @@ def backtest_command(
     cuts: Annotated[
         str, typer.Option(help="First months of the time-ordered test periods, comma-separated.")
     ] = ",".join(CUTS),
+    until: Annotated[
+        str | None,
+        typer.Option(help="Ask only about families released before this month, as 2024-09."),
+    ] = None,
     known: Annotated[
         str, typer.Option(help="Numbers of known scores for leave-benchmarks, comma-separated.")
     ] = ",".join(map(str, KNOWN)),
@@ -83,13 +78,26 @@ def backtest_command(
     out: Annotated[
         Path | None, typer.Option(help="Directory for every forecast and a calibration figure.")
     ] = None,
+    freeze: Annotated[
+        Path | None,
+        typer.Option(help="JSON file for all forecasts, dated and hashed, without actual scores."),
+    ] = None,
     force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Forecast what is known already from what would have been known before, and compare."""
+    if all_settings and until is not None:
+        raise SkillscaleError("--until can't be given with --all-settings: leave it out.")
     if all_settings and protocol is not Protocol.SLOTH:
         raise SkillscaleError("--all-settings goes with --protocol sloth: others have none.")
+    if freeze is not None:
+        if all_settings or protocol is Protocol.NEW_BENCHMARK:
+            raise SkillscaleError(
+                "--freeze needs planned models, of one setting: leave out --all-settings, and "
+                "choose another protocol than new-benchmark."
+            )
+        require_writable(freeze, force=force)
     if out is not None:
         require_empty(out, force=force)
     table, specification = read_inputs(data, spec)
@@ -117,6 +125,7 @@ def backtest_command(
                     n_seen=n_seen,
                     setting=benchmarks,
                     cuts=[cut.strip() for cut in cuts.split(",")],
+                    until=until,
                     known=known_scores,
                     n_models=n_models,
                     **common,
@@ -128,6 +137,8 @@ def backtest_command(
         report = joined(reports)
     if out is not None:
         _write(report, out)
+    if freeze is not None:
+        note(f"Frozen in {freeze}, SHA-256 {write_frozen(report, freeze)}")
     if style is Format.CSV:
         report.cells.to_csv(sys.stdout, index=False)
     elif style is Format.JSON:
@@ -139,11 +150,11 @@ def backtest_command(
         json.dump(_finite(figures), sys.stdout, indent=1)
         sys.stdout.write("\n")
     elif all_settings:
-        _print_settings(reports)
+        print_settings(reports)
     elif report.protocol == Protocol.NEW_BENCHMARK:
-        _print_new_benchmarks(report)
+        print_new_benchmarks(report)
     else:
-        _print(report)
+        print_report(report)
 
 
 @contextmanager
@@ -166,136 +177,18 @@ def on_cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _print(report: Report) -> None:
-    summary = report.summary()
-    console = results()
-    console.print(
-        f"{summary['n_folds']} folds, {summary['n_scores']} scores; errors in points, "
-        "averaged over folds. A difference is ours minus theirs, with its 95 % interval.",
-        highlight=False,
-    )
-    rows = [_line("skillscale", summary, None)]
-    for name, of_method in summary["baselines"].items():
-        rows.append(_line(name, of_method, summary["paired"][name]))
-    for name, error in summary["published"].items():
-        paired = summary["paired"][f"published {name}"]
-        rows.append(_line(f"{name} (as published)", {"mae_points": error}, paired))
-    print_table(rows, console)
-    for name in GROUPS[:-1]:
-        groups = summary["groups"][name]
-        console.print()
-        print_table([_group(name, value, g) for value, g in groups.items()], console)
-    worst = sorted(summary["mae_points_by_fold"].items(), key=lambda item: -item[1])[:N_WORST]
-    console.print("\nWorst folds: " + ", ".join(f"{name} {error:.1f}" for name, error in worst))
-
-
 def _figures(report: Report) -> dict[str, Any]:
     if report.protocol != Protocol.NEW_BENCHMARK:
         return report.summary()
     return report.summary() | {"by_n_models": by_n_models(report)}
 
 
-def _print_new_benchmarks(report: Report) -> None:
-    console = results()
-    console.print(
-        "Errors in points, averaged over benchmarks, which are left out of the fit and added from "
-        "some models. The ratio is that of our error to the better baseline's of each benchmark.",
-        highlight=False,
-    )
-    found = by_n_models(report)
-    rows = [
-        {
-            "models": n,
-            "method": method,
-            **_accuracy(numbers),
-            "ratio": f"{of_n['ratio']:.2f}" if method == OURS else "",
-        }
-        for n, of_n in found.items()
-        for method, numbers in sorted(of_n["methods"].items(), key=lambda item: item[0] != OURS)
-    ]
-    print_table([{k: v for k, v in row.items() if k != "log score"} for row in rows], console)
-    names = next(iter(found.values()))["ratio_by_benchmark"]
-    console.print("\nRatios by benchmark and models:", highlight=False)
-    ratios = [
-        {
-            "benchmark": name,
-            **{n: f"{of_n['ratio_by_benchmark'][name]:.2f}" for n, of_n in found.items()},
-        }
-        for name in names
-    ]
-    print_table(ratios, console)
-
-
-def _print_settings(reports: Sequence[Report]) -> None:
-    together = pooled(reports)
-    console = results()
-    console.print(
-        "Errors in points, averaged over folds; the best Sloth is that of the published errors, "
-        "its number of skills chosen in hindsight.",
-        highlight=False,
-    )
-    print_table([_setting(report.summary()) for report in reports], console)
-    console.print(
-        f"\nMean ratio {together['ratio_to_best_sloth']:.3f}. Of {together['n_scores']} scores "
-        + ", ".join(f"{100 * p:.1f} % in {level} %" for level, p in together["coverage"].items())
-        + f". {together['seconds']:.0f} s.",
-        highlight=False,
-    )
-    console.print("\nOurs minus theirs, over the folds with one model seen:", highlight=False)
-    paired = together["paired"].items()
-    print_table([{"method": name, **_difference(other)} for name, other in paired], console)
-
-
-def _setting(summary: Mapping[str, Any]) -> Row:
-    return {
-        "seen": summary["options"]["n_seen"],
-        "benchmarks": summary["options"]["benchmarks"],
-        "folds": summary["n_folds"],
-        "best Sloth": f"{summary['best_sloth_in_hindsight']:.2f}",
-        "ratio": f"{summary['ratio_to_best_sloth']:.2f}",
-        **_accuracy(summary),
-    }
-
-
-def _line(name: str, numbers: Mapping[str, Any], paired: Mapping[str, float] | None) -> Row:
-    return {"method": name, **_accuracy(numbers), **_difference(paired)}
-
-
-def _accuracy(numbers: Mapping[str, Any]) -> Row:
-    coverage = numbers.get("coverage", {})
-    return {
-        "MAE": f"{numbers['mae_points']:.2f}",
-        "CRPS": f"{numbers['crps']:.2f}" if "crps" in numbers else "",
-        "log score": f"{numbers['log_score']:.2f}" if "log_score" in numbers else "",
-        **{
-            f"in {level} %": format_probability(coverage[level]) if coverage else ""
-            for level in ("50", "80", "95")
-        },
-    }
-
-
-def _difference(paired: Mapping[str, float] | None) -> Row:
-    if paired is None:
-        return {"difference": "", "95 % interval": ""}
-    return {
-        "difference": f"{paired['difference']:+.2f}",
-        "95 % interval": f"{paired['lower_95']:+.2f} to {paired['upper_95']:+.2f}",
-    }
-
-
-def _group(name: str, value: str, group: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: value,
-        "scores": str(group["n"]),
-        "MAE": f"{group['mae_points']:.2f}",
-        **{f"in {level} %": format_probability(p) for level, p in group["coverage"].items()},
-    }
-
-
 def _write(report: Report, out: Path) -> None:
     from skillscale.plots.calibration import plot_calibration
 
     write_text(out / "forecasts.csv", report.cells.to_csv(index=False))
+    if len(report.joint):
+        write_text(out / "joint.csv", report.joint.to_csv(index=False))
     save_figures(out, {"calibration": plot_calibration(report)})
 
 
