@@ -19,6 +19,7 @@ step between programs anew for every shape.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -28,6 +29,7 @@ from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
 from skillscale.law import equation
+from skillscale.law.production import gain
 from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatter
 from skillscale.law.sites import Growth, Law
 
@@ -102,6 +104,8 @@ class Lineup(NamedTuple):
     new: Inputs
     fitted: Inputs
     fitted_skill: Float[np.ndarray, "draw fitted skill"]
+    form: str
+    """Name of the production function."""
     among_new: Relatives
     with_fitted: Relatives
     """Rows are new models, columns their fitted relatives."""
@@ -110,26 +114,28 @@ class Lineup(NamedTuple):
 
 def skills_given_relatives(growth: Growth, lineup: Lineup) -> Normal:
     """Skills of new models given the law and the skills of their fitted relatives."""
+    new, fitted = (law_mean(lineup.form, growth, of) for of in (lineup.new, lineup.fitted))
     return condition(
-        Normal(_law_mean(growth, lineup.new), lineup.among_new.covariance(growth)),
+        Normal(new, lineup.among_new.covariance(growth)),
         lineup.with_fitted.covariance(growth),
-        Normal(_law_mean(growth, lineup.fitted), lineup.among_fitted.covariance(growth)),
+        Normal(fitted, lineup.among_fitted.covariance(growth)),
         np.asarray(lineup.fitted_skill, np.float64).swapaxes(1, 2),
     )
 
 
-def _law_mean(growth: Growth, models: Inputs) -> Float[np.ndarray, "draw skill model"]:
-    return np.asarray(_expected_skills(growth, models), np.float64)
-
-
-@jax.jit
-def _expected_skills(growth: Growth, models: Inputs) -> Float[Array, "draw skill model"]:
+def law_mean(form: str, growth: Growth, models: Inputs) -> Float[np.ndarray, "draw skill model"]:
     """Skills that the law expects of models of an average family."""
+    return np.asarray(_expected_skills(growth, models, form=form), np.float64)
 
+
+@partial(jax.jit, static_argnames="form")
+def _expected_skills(
+    growth: Growth, models: Inputs, *, form: str
+) -> Float[Array, "draw skill model"]:
     def one(growth: Growth, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
-        x = equation.inputs(models.log_params, log_tokens)
+        gains = gain(form, growth.slope, models.log_params, log_tokens)
         effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
-        return (models.covariates @ effects + x @ growth.slope).T
+        return (models.covariates @ effects + gains).T
 
     return jax.vmap(one)(growth, models.log_tokens)
 
