@@ -121,7 +121,11 @@ def fit_command(
         fits = []
         for of_form, checkpoint in zip(specs, checkpoints, strict=True):
             begin(checkpoint, resume=resume)
-            fits.append(_fitted(table, of_form, asked, seed, output, checkpoint))
+            label = f"Fitting {len(table.scores)} scores"
+            label += f", {of_form.form}" if len(specs) > 1 else ""
+            with progress(label) as on_progress:
+                reached = Reached(on_progress)
+                fits.append(_fitted(table, of_form, asked, seed, output, checkpoint, reached))
     _save(fits, keep, output)
     for checkpoint in checkpoints:
         discard(checkpoint)
@@ -153,23 +157,22 @@ def _by_form(spec: Spec, forms: Sequence[str]) -> list[Spec]:
 
 
 def _fitted(
-    table: Table, spec: Spec, method: Method, seed: int, output: Path, checkpoint: Path
+    table: Table,
+    spec: Spec,
+    method: Method,
+    seed: int,
+    output: Path,
+    checkpoint: Path,
+    reached: Reached,
 ) -> Fit:
-    """A fit with its progress shown, which can be interrupted and taken up again."""
-    with progress(f"Fitting {len(table.scores)} scores, {spec.form}") as on_progress:
-        reached = Reached(on_progress)
-        try:
-            return fit(
-                table,
-                spec,
-                method=method,
-                seed=seed,
-                on_progress=reached,
-                checkpoint=checkpoint,
-            )
-        except KeyboardInterrupt as interrupt:
-            note(reached.interrupted(output, checkpoint))
-            raise typer.Exit(130) from interrupt
+    """A fit that can be interrupted and taken up again."""
+    try:
+        return fit(
+            table, spec, method=method, seed=seed, on_progress=reached, checkpoint=checkpoint
+        )
+    except KeyboardInterrupt as interrupt:
+        note(reached.interrupted(output, checkpoint))
+        raise typer.Exit(130) from interrupt
 
 
 def _note_forms(found: Stack) -> None:

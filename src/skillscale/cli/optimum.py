@@ -142,7 +142,7 @@ def optimum_command(
     else:
         result = cheapest(loaded, values, goal)
         print_rows(long_rows(result), style, shown=_cheapest_columns(deployment) | _forms(result))
-    note(f"Note: {result.attrs['stands_on']}")
+    note(result.attrs["stands_on"])
     end(result, strict=strict)
 
 
