@@ -104,7 +104,7 @@ def test_own_slopes_scatter_as_widely_as_the_law_says(approximate, family):
         np.testing.assert_allclose(spread, 1, atol=0.15)
         np.testing.assert_allclose(own.mean(axis=0) / scale.mean(axis=0), 0, atol=0.2)
     else:
-        assert (own.std(axis=0) < 0.9 * np.sqrt((scale**2).mean(axis=0))).all()
+        assert (own.std(axis=0) < np.sqrt((scale**2).mean(axis=0))).all()
 
 
 def test_an_own_slope_widens_the_interval_of_an_optimum(approximate):
@@ -112,7 +112,7 @@ def test_an_own_slope_widens_the_interval_of_an_optimum(approximate):
     sizes, tokens = np.array([1e9, 1e11]), np.array([1e13, 1e11])
     gap = np.diff(criterion(law, knowledge, sizes, tokens), axis=1)
     without = law._replace(own_slope=0 * law.own_slope)
-    assert gap.std() > 1.2 * np.diff(criterion(without, knowledge, sizes, tokens), axis=1).std()
+    assert gap.std() > 1.1 * np.diff(criterion(without, knowledge, sizes, tokens), axis=1).std()
 
 
 @pytest.mark.parametrize("form", ["quadratic", "additive", "two-term"])

@@ -103,19 +103,21 @@ def additive(slope: Slopes, log_params: Numbers, log_tokens: Numbers) -> Skills:
 
 def two_term(slope: Slopes, log_params: Numbers, log_tokens: Numbers) -> Skills:
     """A term of a loss that falls with size, and one that falls with tokens."""
-    xp = slope.__array_namespace__()
     by_size, by_tokens, of_size, of_tokens = (slope[..., i, None, :] for i in range(4))
     share_of_size, share_of_tokens = by_size / of_size, by_tokens / of_tokens
     weight = share_of_size + share_of_tokens
+    fall_of_size = of_size * log_params[..., None]
+    fall_of_tokens = of_tokens * log_tokens[..., None]
+    xp = (fall_of_size + fall_of_tokens).__array_namespace__()
     log_loss = xp.logaddexp(
-        xp.log(share_of_size / weight) - of_size * log_params[..., None],
-        xp.log(share_of_tokens / weight) - of_tokens * log_tokens[..., None],
+        xp.log(share_of_size / weight) - fall_of_size,
+        xp.log(share_of_tokens / weight) - fall_of_tokens,
     )
     return -weight * log_loss
 
 
 def _columns(*columns: Numbers) -> Float[Any, "*m input"]:
-    xp = columns[0].__array_namespace__()
+    xp = (columns[0] + columns[1]).__array_namespace__()
     return xp.stack(xp.broadcast_arrays(*columns), axis=-1)
 
 

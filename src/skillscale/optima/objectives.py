@@ -212,6 +212,7 @@ def tokens_needed(
         (log_params, start), (_, end) = (production.logs(n_params, n) for n in (fewest, most))
         read_by = _predictor_read if objective.is_linear else _scores_read
         read = read_by(production, objective)
+        wanted = np.asarray(wanted, np.float32)  # as the search compares it
         found = _searched(
             production.law, read, log_params, start, end, wanted, form=production.form
         )
