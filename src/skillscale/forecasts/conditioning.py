@@ -82,7 +82,7 @@ class Scores(NamedTuple):
 
     def for_draws(self, n: int) -> Scores:
         """The same scores for every one of some draws."""
-        both = np.asarray(self.value), np.asarray(self.is_observed)
+        both = map(np.asarray, (self.value, self.is_observed))
         value, is_observed = (jax.device_put(np.stack([part] * n)) for part in both)
         return self._replace(value=value, is_observed=is_observed)
 
@@ -105,7 +105,6 @@ class Lineup(NamedTuple):
     fitted: Inputs
     fitted_skill: Float[np.ndarray, "draw fitted skill"]
     form: str
-    """Name of the production function."""
     among_new: Relatives
     with_fitted: Relatives
     """Rows are new models, columns their fitted relatives."""
@@ -114,7 +113,8 @@ class Lineup(NamedTuple):
 
 def skills_given_relatives(growth: Growth, lineup: Lineup) -> Normal:
     """Skills of new models given the law and the skills of their fitted relatives."""
-    new, fitted = (law_mean(lineup.form, growth, of) for of in (lineup.new, lineup.fitted))
+    means = (_expected(lineup.form, growth, of) for of in (lineup.new, lineup.fitted))
+    new, fitted = (np.asarray(mean, np.float64) for mean in means)
     return condition(
         Normal(new, lineup.among_new.covariance(growth)),
         lineup.with_fitted.covariance(growth),
@@ -123,19 +123,14 @@ def skills_given_relatives(growth: Growth, lineup: Lineup) -> Normal:
     )
 
 
-def law_mean(form: str, growth: Growth, models: Inputs) -> Float[np.ndarray, "draw skill model"]:
+@partial(jax.jit, static_argnums=0)
+def _expected(form: str, growth: Growth, models: Inputs) -> Float[Array, "draw skill model"]:
     """Skills that the law expects of models of an average family."""
-    return np.asarray(_expected_skills(growth, models, form=form), np.float64)
 
-
-@partial(jax.jit, static_argnames="form")
-def _expected_skills(
-    growth: Growth, models: Inputs, *, form: str
-) -> Float[Array, "draw skill model"]:
     def one(growth: Growth, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
-        gains = gain(form, growth.slope, models.log_params, log_tokens)
         effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
-        return (models.covariates @ effects + gains).T
+        gained = gain(form, growth.slope, models.log_params, log_tokens)
+        return (models.covariates @ effects + gained).T
 
     return jax.vmap(one)(growth, models.log_tokens)
 
