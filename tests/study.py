@@ -28,6 +28,7 @@ import doubt_cases
 import hostile
 import real_grids
 import simulated_grids
+import simulated_leaderboards
 import skillscale as sk
 from skillscale.backtest import protocols
 from skillscale.backtest.accuracy import accuracy
@@ -322,6 +323,14 @@ STUDIES = [
         simulated_grids.part,
         simulated_grids.rates,
         simulated_grids.holds,
+    ),
+    Study(
+        "coverage-of-optima-of-skills",
+        "How often do optima of skills hold the truth, on leaderboards simulated by every form?",
+        simulated_leaderboards.parts,
+        simulated_leaderboards.part,
+        simulated_leaderboards.rates,
+        simulated_leaderboards.holds,
     ),
     Study(
         "losses-beyond",

@@ -28,17 +28,25 @@ def with_posterior(fit: Fit, **change: Callable[[np.ndarray], np.ndarray]) -> Fi
 
 
 def with_slopes(fit: Fit, slopes: np.ndarray) -> Fit:
-    """The fit with slopes of shape (draw, input), the same for all skills."""
+    """The fit with slopes of shape (draw, input), the same for all skills and families."""
 
     def replace(values: np.ndarray) -> np.ndarray:
         n_chain, n_draw, _, n_skill = values.shape
         repeated = np.resize(slopes, (n_chain * n_draw, 3))
         return np.repeat(repeated[..., None], n_skill, axis=-1).reshape(values.shape)
 
-    return with_posterior(fit, slope=replace)
+    return with_posterior(fit, slope=replace, slope_scale=_hardly_any)
 
 
 def with_laws(fit: Fit, *slopes: tuple[float, float, float]) -> Fit:
-    """The fit with one law in all draws: slopes of every skill."""
+    """The fit with one law in all draws and families: slopes of every skill."""
     law = np.array(slopes).T
-    return with_posterior(fit, slope=lambda values: np.broadcast_to(law, values.shape).copy())
+    return with_posterior(
+        fit,
+        slope=lambda values: np.broadcast_to(law, values.shape).copy(),
+        slope_scale=_hardly_any,
+    )
+
+
+def _hardly_any(scale: np.ndarray) -> np.ndarray:
+    return np.full_like(scale, 1e-6)

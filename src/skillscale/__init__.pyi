@@ -1,6 +1,7 @@
 """What `__init__` imports when it is asked for."""
 
 from .checks.fit import check as check
+from .checks.stacking import stack as stack
 from .data.table import Table as Table
 from .data.table import load_table as load_table
 from .forecasts.forecast import forecast as forecast
@@ -16,6 +17,7 @@ from .posterior.add_benchmark import add_benchmark as add_benchmark
 from .posterior.fit import fit as fit
 from .posterior.hmc import Hmc as Hmc
 from .posterior.result import Fit as Fit
+from .posterior.stack import Stack as Stack
 from .posterior.svi import Svi as Svi
 from .runs.estimation import isoflop as isoflop
 from .runs.estimation import load_isoflop as load_isoflop

@@ -15,9 +15,7 @@ LATE = ("meta-llama-3", "meta-llama-3-instruct", "qwen1.5")
 
 @pytest.mark.long
 def test_a_fold_is_fitted_as_the_rest_of_the_table_is():
-    table = load_table("classic").select(
-        benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES
-    )
+    table = load_table("classic").select(benchmarks=BACKTEST_BENCHMARKS, families=BACKTEST_FAMILIES)
     hidden = table.models.index[table.models["family"].isin(LATE)]
     of_fold = by_name(Refits(table, SPEC, SVI).without(hidden))
     of_rest = by_name(fit(table.without_models(list(hidden)), SPEC, method=SVI))

@@ -108,6 +108,7 @@ def skills() -> Normal:
         new=inputs(NEW),
         fitted=inputs(FITTED),
         fitted_skill=jnp.asarray(SKILL[None]),
+        form="translog",
         among_new=relatives(NEW, NEW),
         with_fitted=relatives(NEW, FITTED),
         among_fitted=relatives(FITTED, FITTED),

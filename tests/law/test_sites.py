@@ -42,7 +42,6 @@ def test_the_model_has_the_declared_parameters_and_no_others(table, asked):
 def test_every_parameter_has_the_declared_dimensions(table, asked):
     design = make_design(table, asked)
     coords = design.coords | {
-        "input": range(3),
         "covariate": range(2),
         "unpublished": design.unpublished,
         "free_loading": range(int(design.is_free.sum())),
@@ -66,6 +65,8 @@ def test_every_number_of_a_prior_is_that_of_some_parameter(table, spec, name):
     """And what is no number of a declared parameter's prior has no place in the specification."""
     if name == "exploratory_loading_sd":
         spec = spec.explore(2, table.benchmarks.index)
+    form = {"curvature": "quadratic", "exponent": "two-term"}.get(name, spec.form)
+    spec = dataclasses.replace(spec, form=form)
     value = getattr(spec.priors, name)
     other = {
         LogNormalPrior: lambda: LogNormalPrior(2 * value.median, value.sigma),

@@ -8,6 +8,7 @@ import pytest
 
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.law import equation
+from skillscale.law.production import gain
 from skillscale.optima.objectives import (
     criterion,
     criterion_at,
@@ -38,11 +39,12 @@ def test_scores_are_those_of_the_law(approximate, objectives):
     typical, size, tokens = production(approximate), 8e9, 3e12
     at = np.array([size]), np.array([tokens])
     log_params, log_tokens = (jnp.asarray(log, jnp.float32) for log in typical.logs(*at))
-    x = equation.inputs(log_params, log_tokens)
     expected = []
     for d in range(3):
         link = equation.Link(*(part if part.ndim == 1 else part[d] for part in typical.link))
-        skill = equation.expected_skill(typical.efficiency[d], typical.slope[d], x)
+        own = typical.own_slope[d, 0] * log_params[:, None]
+        skill = typical.efficiency[d] + own
+        skill += gain("translog", typical.slope[d], log_params, log_tokens)
         mmlu, gsm8k, bbh = (
             equation.expected_score(skill, link)[
                 approximate.design.coords["benchmark"].index(name), 0
@@ -74,10 +76,9 @@ def test_the_own_slope_of_a_family_is_that_of_its_models(approximate):
     of_family = np.asarray(fit.design.observations.in_family.group)
     log_params = np.asarray(fit.design.observations.log_params)
     draws = by_name(fit)
-    x = equation.inputs(*np.broadcast_arrays(log_params, fit.design.log_tokens(fit.draws().fitted)))
-    skill = np.asarray(draws["efficiency"])[:, of_family] + np.asarray(x) @ np.asarray(
-        draws["slope"]
-    )
+    log_tokens = np.asarray(fit.design.log_tokens(fit.draws().fitted))
+    skill = draws["efficiency"][:, of_family]
+    skill = skill + gain("translog", draws["slope"], log_params + 0 * log_tokens, log_tokens)
     skill += own * log_params[:, None]
     exact = with_posterior(
         fit,
@@ -85,8 +86,57 @@ def test_the_own_slope_of_a_family_is_that_of_its_models(approximate):
         model_scale=lambda values: np.full_like(values, 1e-3),
         slope_scale=lambda values: np.full_like(values, 1.0),
     )
-    found = production(exact, "pythia").slope[:, 0] - np.asarray(draws["slope"])[:, 0]
+    found = production(exact, "pythia").own_slope[:, 0]
     np.testing.assert_allclose(found, own, atol=0.01)
+
+
+@pytest.mark.parametrize("family", [None, "pythia"])
+def test_own_slopes_scatter_as_widely_as_the_law_says(approximate, family):
+    """Of a typical family by all of the spread, of a fitted one by less; by a seed of its own."""
+    scale = by_name(approximate)["slope_scale"]
+    own, again, other = (
+        production(approximate, family, seed=seed).own_slope[:, 0] for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(own, again)
+    assert not np.array_equal(own, other)
+    spread = np.sqrt((own**2).mean(axis=0) / (scale**2).mean(axis=0))
+    if family is None:
+        np.testing.assert_allclose(spread, 1, atol=0.15)
+        np.testing.assert_allclose(own.mean(axis=0) / scale.mean(axis=0), 0, atol=0.2)
+    else:
+        assert (own.std(axis=0) < np.sqrt((scale**2).mean(axis=0))).all()
+
+
+def test_an_own_slope_widens_the_interval_of_an_optimum(approximate):
+    law, (knowledge,) = production(approximate), make_objectives(approximate, ["knowledge"])
+    sizes, tokens = np.array([1e9, 1e11]), np.array([1e13, 1e11])
+    gap = np.diff(criterion(law, knowledge, sizes, tokens), axis=1)
+    without = law._replace(own_slope=0 * law.own_slope)
+    assert gap.std() > 1.1 * np.diff(criterion(without, knowledge, sizes, tokens), axis=1).std()
+
+
+@pytest.mark.parametrize("form", ["quadratic", "additive", "two-term"])
+def test_tokens_are_searched_where_there_is_no_closed_form(of_family, objectives, form):
+    n_draws = len(of_family.slope)
+    slope = {
+        "quadratic": (0.6, 0.5, 0.1, -0.05, -0.06),
+        "additive": (0.6, 0.5, -0.03, -0.06),
+        "two-term": (0.6, 0.5, 0.35, 0.35),
+    }[form]
+    slope = np.broadcast_to(np.array(slope)[None, :, None], (n_draws, len(slope), 2))
+    law = of_family._replace(form=form, slope=slope)
+    dense = np.geomspace(*RANGE, 3001)
+    for objective in objectives:
+        wanted = criterion(law, objective, np.array([2e10]), np.array([2e12]))
+        needed = tokens_needed(law, objective, SIZES, wanted, RANGE)
+        for i, size in enumerate(SIZES):
+            values = criterion(law, objective, np.full(3001, size), dense)
+            reached = values >= wanted
+            first = np.where(reached.any(axis=1), dense[reached.argmax(axis=1)], np.inf)
+            near_the_top = np.abs(values.max(axis=1) - wanted[:, 0]) < 0.02
+            kept = ~near_the_top & np.isfinite(first)
+            assert (np.isfinite(needed[:, i]) == np.isfinite(first))[~near_the_top].all()
+            np.testing.assert_allclose(needed[kept, i], first[kept], rtol=0.01)
 
 
 @pytest.mark.parametrize("i", [0, 1, 2])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ import typer
 
 from skillscale.checks.fit import check
 from skillscale.checks.prior import check_prior
+from skillscale.checks.stacking import stack
 from skillscale.checks.thinned import KEPT, thinned
 from skillscale.checks.verdict import Verdict
 from skillscale.checks.worst_scores import worst_scores
@@ -40,18 +43,22 @@ from skillscale.cli.output import (
     progress,
 )
 from skillscale.cli.resumption import RESUME, Reached, begin, checkpoint_of
+from skillscale.data.table import Table
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_interval, format_points
 from skillscale.law.benchmarks import chosen_benchmarks
 from skillscale.law.design import make_design
 from skillscale.law.priors import describe_priors
+from skillscale.law.production import Form
 from skillscale.law.spec import Spec
 from skillscale.law.starter import spec_toml, starter
 from skillscale.posterior.checkpoint import discard
 from skillscale.posterior.fit import fit
 from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
+from skillscale.posterior.result import Fit
+from skillscale.posterior.stack import Stack
 from skillscale.posterior.svi import Svi
 
 
@@ -83,6 +90,13 @@ def fit_command(
         float | None,
         typer.Option(help="Acceptance that steps are tuned for (hmc); more, smaller steps."),
     ] = None,
+    form: Annotated[
+        list[Form] | None,
+        typer.Option(help="Production function; the specification's if none. Several: a stack."),
+    ] = None,
+    forms: Annotated[
+        bool, typer.Option("--forms", help="All production functions, so that optima hold in all.")
+    ] = False,
     without_lineage: Annotated[
         list[str] | None, typer.Option(help="Hold out all models of a lineage; repeatable.")
     ] = None,
@@ -93,38 +107,81 @@ def fit_command(
     seed: Seed = 0,
 ) -> None:
     """Fit the law to a table of scores: by default the shipped one."""
-    checkpoint = checkpoint_of(output, resume=resume, force=force)
+    require_writable(output, force=force or resume)
     table, specification = read_inputs(data, spec)
     if without_lineage:
         table = table.without_lineages(without_lineage)
     if skills is not None:
         specification = specification.explore(skills, chosen_benchmarks(table, specification))
+    specs = _by_form(specification, list(Form) if forms else form or [])
+    several = [of_form.form for of_form in specs] if len(specs) > 1 else [None]
+    checkpoints = [checkpoint_of(output, resume=resume, force=force, form=name) for name in several]
     asked = _method(method, draws, chains, target_accept)
-    begin(checkpoint, resume=resume)
-    with progress(f"Fitting {len(table.scores)} scores") as on_progress:
-        reached = Reached(on_progress)
-        try:
-            with naming(spec, SpecError, UnknownNameError):
-                result = fit(
-                    table,
-                    specification,
-                    method=asked,
-                    seed=seed,
-                    on_progress=reached,
-                    checkpoint=checkpoint,
-                )
-        except KeyboardInterrupt as interrupt:
-            note(reached.interrupted(output, checkpoint))
-            raise typer.Exit(130) from interrupt
-    sampled = result.tree["posterior"].sizes
-    result = thinned(result, keep)
+    with naming(spec, SpecError, UnknownNameError):
+        fits = []
+        for of_form, checkpoint in zip(specs, checkpoints, strict=True):
+            begin(checkpoint, resume=resume)
+            label = f"Fitting {len(table.scores)} scores"
+            label += f", {of_form.form}" if len(specs) > 1 else ""
+            with progress(label) as on_progress:
+                reached = Reached(on_progress)
+                fits.append(_fitted(table, of_form, asked, seed, output, checkpoint, reached))
+    _save(fits, keep, output)
+    for checkpoint in checkpoints:
+        discard(checkpoint)
+
+
+def _save(fits: Sequence[Fit], keep: int | None, output: Path) -> None:
+    """Keep some draws of a fit or of several forms, and say what is kept."""
+    sampled = fits[0].tree["posterior"].sizes["draw"]
+    fewer = [thinned(of_form, keep) for of_form in fits]
+    result: Fit | Stack = fewer[0]
+    if len(fits) > 1:
+        found = stack(fits)
+        _note_forms(found)
+        result = replace(found, fits=dict(zip(found.fits, fewer, strict=True)))
     result.save(output)
-    discard(checkpoint)
     note(f"{result!r} saved to {output}")
-    if (kept := result.tree["posterior"].sizes["draw"]) < sampled["draw"]:
+    if (kept := fewer[0].tree["posterior"].sizes["draw"]) < sampled:
         note(
-            f"Note: {kept} of {sampled['draw']} draws of every chain are kept, evenly spaced. "
-            f"--keep {sampled['draw']} keeps all."
+            f"Note: {kept} of {sampled} draws of every chain are kept, evenly spaced. "
+            f"--keep {sampled} keeps all."
+        )
+
+
+def _by_form(spec: Spec, forms: Sequence[str]) -> list[Spec]:
+    """A specification per form, its own form first, which is what the file is opened as."""
+    names = list(dict.fromkeys(forms)) or [spec.form]
+    names.sort(key=lambda name: name != spec.form)
+    return [replace(spec, form=str(name)) for name in names]
+
+
+def _fitted(
+    table: Table,
+    spec: Spec,
+    method: Method,
+    seed: int,
+    output: Path,
+    checkpoint: Path,
+    reached: Reached,
+) -> Fit:
+    """A fit that can be interrupted and taken up again."""
+    try:
+        return fit(
+            table, spec, method=method, seed=seed, on_progress=reached, checkpoint=checkpoint
+        )
+    except KeyboardInterrupt as interrupt:
+        note(reached.interrupted(output, checkpoint))
+        raise typer.Exit(130) from interrupt
+
+
+def _note_forms(found: Stack) -> None:
+    """What the data say of every form."""
+    for name, row in found.comparison.iterrows():
+        note(
+            f"{name}: expected log predictive density {row['difference']:+.1f} +- "
+            f"{row['error']:.1f}, weight {100 * row['weight']:.0f} %"
+            f"{'' if row['is_open'] else ', rejected'}"
         )
 
 

@@ -25,6 +25,7 @@ from skillscale.posterior.storage import read_description
 if TYPE_CHECKING:
     from skillscale.forecasts.doubts import Doubt
     from skillscale.posterior.result import Fit
+    from skillscale.posterior.stack import Stack
 
 T = TypeVar("T")
 
@@ -90,6 +91,13 @@ def read_fit(path: Path | None) -> Fit:
     fit = shipped_fit()
     _note_shipped(fit.models, fit.provenance)
     return fit
+
+
+def read_fit_or_stack(path: Path | None) -> Fit | Stack:
+    """The fit that a command was given, of several forms if it holds them, or the shipped one."""
+    from skillscale.posterior.stack import fit_or_stack
+
+    return read_fit(None) if path is None else fit_or_stack(path)
 
 
 def read_models_of(path: Path | None) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated
 
 import typer
+import xarray as xr
 
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
@@ -21,7 +22,7 @@ from skillscale.cli.inputs import (
     comma_separated,
     end,
     names,
-    read_fit,
+    read_fit_or_stack,
 )
 from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
 from skillscale.data.observed import read_observed
@@ -38,6 +39,7 @@ from skillscale.formatting import (
 from skillscale.optima.cheapest import cheapest
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.goal import Goal
+from skillscale.optima.mixture import plain
 from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import SAFE_LOSS, regret
 from skillscale.optima.table import long_rows
@@ -115,10 +117,11 @@ def optimum_command(
         raise SpecError("give one of --flops (a budget) and --reach (a goal).")
     if with_regret and flops is None:
         raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
-    loaded = read_fit(fit_file)
+    loaded = read_fit_or_stack(fit_file)
     seen = None
     if observed is not None:
-        seen = read_observed(observed, loaded.table.benchmarks, is_normalised=normalised)
+        known = plain(loaded).table.benchmarks
+        seen = read_observed(observed, known, is_normalised=normalised)
     goal = Goal(
         skills=names(skill),
         benchmarks=names(benchmark),
@@ -135,10 +138,11 @@ def optimum_command(
         _print_regret(long_rows(result), deployment, style)
     elif budgets:
         result = optimum(loaded, budgets, goal)
-        print_rows(long_rows(result), style, shown=_optimum_columns(deployment))
+        print_rows(long_rows(result), style, shown=_optimum_columns(deployment) | _forms(result))
     else:
         result = cheapest(loaded, values, goal)
-        print_rows(long_rows(result), style, shown=_cheapest_columns(deployment))
+        print_rows(long_rows(result), style, shown=_cheapest_columns(deployment) | _forms(result))
+    note(result.attrs["stands_on"])
     end(result, strict=strict)
 
 
@@ -182,6 +186,11 @@ def _cheapest_columns(deployment: Deployment) -> Columns:
         "P(reached)": partial(_probability, "prob_reached"),
         **VERDICT,
     }
+
+
+def _forms(result: xr.Dataset) -> Columns:
+    """How far the forms of a stack disagree."""
+    return FORMS if "disagreement" in result else {}
 
 
 def _size_columns(deployment: Deployment) -> Columns:
@@ -249,6 +258,7 @@ def _ratio(value: float) -> str:
 
 
 VERDICT: Columns = {"verdict": _verdict}
+FORMS: Columns = {"forms differ": lambda r: _ratio(number(r, "disagreement"))}
 SAFE_COLUMNS: Columns = {
     "objective": partial(as_text, "objective"),
     "FLOP": partial(_flops, "flops"),

@@ -17,13 +17,14 @@ from skillscale.posterior.checkpoint import discard, last_kept
 RESUME = "--resume"
 
 
-def checkpoint_of(output: Path, *, resume: bool, force: bool) -> Path:
+def checkpoint_of(output: Path, *, resume: bool, force: bool, form: str | None = None) -> Path:
     """Where the steps of a fit are kept until it is saved, once it is clear what becomes of others.
 
     Args:
         output: where the fit will be saved.
         resume: whether it goes on from steps that are there.
         force: whether files and steps that are there may be replaced.
+        form: name of a form of the law, where the output will hold several.
 
     Returns:
         A directory beside the output; it need not be there.
@@ -32,7 +33,8 @@ def checkpoint_of(output: Path, *, resume: bool, force: bool) -> Path:
         FitFileError: the output can't be written, is there already, or steps are there that were
             not spoken of.
     """
-    checkpoint = output.with_name(f"{output.name}.checkpoint")
+    of_form = "" if form is None else f".{form}"
+    checkpoint = output.with_name(f"{output.name}{of_form}.checkpoint")
     at = last_kept(checkpoint)
     if resume and not force and _has_ended(output, at):
         raise FitFileError(

@@ -19,6 +19,7 @@ step between programs anew for every shape.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -28,6 +29,7 @@ from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
 from skillscale.law import equation
+from skillscale.law.production import gain
 from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatter
 from skillscale.law.sites import Growth, Law
 
@@ -80,7 +82,7 @@ class Scores(NamedTuple):
 
     def for_draws(self, n: int) -> Scores:
         """The same scores for every one of some draws."""
-        both = np.asarray(self.value), np.asarray(self.is_observed)
+        both = map(np.asarray, (self.value, self.is_observed))
         value, is_observed = (jax.device_put(np.stack([part] * n)) for part in both)
         return self._replace(value=value, is_observed=is_observed)
 
@@ -102,6 +104,7 @@ class Lineup(NamedTuple):
     new: Inputs
     fitted: Inputs
     fitted_skill: Float[np.ndarray, "draw fitted skill"]
+    form: str
     among_new: Relatives
     with_fitted: Relatives
     """Rows are new models, columns their fitted relatives."""
@@ -110,26 +113,24 @@ class Lineup(NamedTuple):
 
 def skills_given_relatives(growth: Growth, lineup: Lineup) -> Normal:
     """Skills of new models given the law and the skills of their fitted relatives."""
+    means = (_expected(lineup.form, growth, of) for of in (lineup.new, lineup.fitted))
+    new, fitted = (np.asarray(mean, np.float64) for mean in means)
     return condition(
-        Normal(_law_mean(growth, lineup.new), lineup.among_new.covariance(growth)),
+        Normal(new, lineup.among_new.covariance(growth)),
         lineup.with_fitted.covariance(growth),
-        Normal(_law_mean(growth, lineup.fitted), lineup.among_fitted.covariance(growth)),
+        Normal(fitted, lineup.among_fitted.covariance(growth)),
         np.asarray(lineup.fitted_skill, np.float64).swapaxes(1, 2),
     )
 
 
-def _law_mean(growth: Growth, models: Inputs) -> Float[np.ndarray, "draw skill model"]:
-    return np.asarray(_expected_skills(growth, models), np.float64)
-
-
-@jax.jit
-def _expected_skills(growth: Growth, models: Inputs) -> Float[Array, "draw skill model"]:
+@partial(jax.jit, static_argnums=0)
+def _expected(form: str, growth: Growth, models: Inputs) -> Float[Array, "draw skill model"]:
     """Skills that the law expects of models of an average family."""
 
     def one(growth: Growth, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
-        x = equation.inputs(models.log_params, log_tokens)
         effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
-        return (models.covariates @ effects + x @ growth.slope).T
+        gained = gain(form, growth.slope, models.log_params, log_tokens)
+        return (models.covariates @ effects + gained).T
 
     return jax.vmap(one)(growth, models.log_tokens)
 

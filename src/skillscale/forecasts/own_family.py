@@ -5,7 +5,7 @@ at the reference size and one an e-fold larger, both at the reference tokens: co
 observed scores as planned models are, but without what is particular to a single model,
 
 $$\alpha_k = \theta_k(N_0, D_0), \qquad
-\beta_{Nk} + w_k = \theta_k(e N_0, D_0) - \theta_k(N_0, D_0).$$
+w_k = \theta_k(e N_0, D_0) - \theta_k(N_0, D_0) - g(1, 0; \beta_k).$$
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from skillscale.errors import TableError
 from skillscale.forecasts.examination import examine, require_frames, silent
 from skillscale.forecasts.planned import after_scores
 from skillscale.forecasts.question import Question, ask
+from skillscale.law.production import gain
 from skillscale.posterior.one_family import N_DRAWS, Production, production_of
 from skillscale.posterior.result import Fit
 
@@ -83,11 +84,11 @@ def own_production(
     both = both.assign(n_params=[size, math.e * size], n_tokens=fit.spec.reference_tokens)
     question = _of_the_family(ask(fit, both, examined.observed))
     planned = after_scores(fit, question, n_draws, np.random.default_rng(seed))
-    growth, skill = planned.law.growth, planned.skill[:, 0]
-    slope = np.asarray(growth.slope, np.float64).copy()
-    slope[:, 0] = skill[:, :, 1] - skill[:, :, 0]
+    slope, skill = np.asarray(planned.law.growth.slope, np.float64), planned.skill[:, 0]
+    of_all = gain(fit.spec.form, slope, np.ones(1), np.zeros(1))[:, 0]
+    own_slope = (skill[:, :, 1] - skill[:, :, 0] - of_all)[:, None]
     unit = np.asarray(fit.units(n_draws))[planned.chosen]
-    found = production_of(fit, planned.law, skill[:, :, 0], slope, unit)
+    found = production_of(fit, planned.law, skill[:, :, 0], own_slope, unit)
     return found._replace(said=examined.attrs)
 
 

@@ -96,6 +96,7 @@ class Question:
                 self.relatives_inputs.covariates,
             ),
             fitted_skill=skill[:, self.relatives],
+            form=fit.spec.form,
             among_new=self.among_new,
             with_fitted=self.with_fitted,
             among_fitted=self.among_fitted,

@@ -15,6 +15,7 @@ from skillscale.errors import SpecError
 from skillscale.law.benchmarks import chosen_benchmarks
 from skillscale.law.exploratory import is_below_diagonal
 from skillscale.law.membership import OneHot
+from skillscale.law.production import FORMS, Form
 from skillscale.law.sites import Fitted
 from skillscale.law.spec import Spec
 
@@ -165,6 +166,7 @@ def make_design(table: Table, spec: Spec) -> Design:
             "lineage": list(lineages),
             "benchmark": list(benchmarks.index),
             "skill": list(spec.skills),
+            "input": list(FORMS[Form(spec.form)].inputs),
             "period": [f"{begin:g}" for begin in periods(spec)],
         },
         is_anchor=is_anchor,

@@ -1,18 +1,18 @@
 r"""The law: from size and tokens, through family efficiencies, to skills and benchmark scores.
 
-$$x_i = \left(\log\tfrac{N_i}{N_0},\ \log\tfrac{D_i}{D_0},\ \log\tfrac{N_i}{N_0}\log\tfrac{D_i}{D_0}
-\right), \qquad
-\bar\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i$$
+$$\bar\theta_{ik} = \alpha_{f(i)k} + g\left(\log\tfrac{N_i}{N_0}, \log\tfrac{D_i}{D_0};
+\beta_k\right)$$
 
 $$\mu_{ij} = g_j + (u_j - g_j)
 \left[1 - \left(1 + e^{p(k_j) + s(k_j)\,\eta_{ij}}\right)^{-k_j}\right], \qquad
 \eta_{ij} = \lambda_j^\top\theta_i + b_j$$
 
-The production function is the translog of Sloth (arXiv:2412.06540, equation 2). In place of its
-monotone network the link is the asymmetric logistic of Aranda-Ordaz (1981); $k = 1$ is the
-logistic, and the smaller $k$, the more slowly a score nears its ceiling $u$. The pivot $p(k)$ and
-the stretch $s(k)$ make the asymmetry bend the curve about one point: at $\eta = 0$ the link has the
-same level $h_0 = 0.15$ and the same slope $h_0(1 - h_0)$ whatever $k$ is,
+The gain $g$ over the references is one of several production functions (see `production`). In place
+of the monotone network of Sloth (arXiv:2412.06540) the link is the asymmetric logistic of
+Aranda-Ordaz (1981); $k = 1$ is the logistic, and the smaller $k$, the more slowly a score nears its
+ceiling $u$. The pivot $p(k)$ and the stretch $s(k)$ make the asymmetry bend the curve about one
+point: at $\eta = 0$ the link has the same level $h_0 = 0.15$ and the same slope $h_0(1 - h_0)$
+whatever $k$ is,
 
 $$p(k) = \log\left((1 - h_0)^{-1/k} - 1\right), \qquad
 s(k) = \frac{h_0}{k \left(1 - (1 - h_0)^{1/k}\right)}.$$
@@ -29,8 +29,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-INPUTS = ("log_params", "log_tokens", "log_params:log_tokens")
 
 PIVOT_LEVEL = 0.15
 """Share of the range above chance that a benchmark gives at linear predictor zero."""
@@ -50,17 +48,6 @@ PER_DRAW = Link._make((0, 0, 0, None, 0))
 """Axes of a link whose parts have one row per draw, except chance."""
 
 
-def inputs(
-    log_params: Float[Array, "*m"], log_tokens: Float[Array, "*m"]
-) -> Float[Array, "*m input"]:
-    """Translog inputs of models, from logs centred at the reference size and token count.
-
-    >>> inputs(jnp.array([0.0, 1.0]), jnp.array([1.0, 2.0])).tolist()
-    [[0.0, 1.0, 0.0], [1.0, 2.0, 2.0]]
-    """
-    return jnp.stack([log_params, log_tokens, log_params * log_tokens], axis=-1)
-
-
 def effects(
     effect: Float[Array, "covariate skill"],
     trend_scale: Float[Array, " skill"],
@@ -71,15 +58,6 @@ def effects(
     The step of a period is $\kappa_k z_{qk}$, its scale times a standard normal innovation.
     """
     return jnp.concatenate([effect, trend_scale * innovation])
-
-
-def expected_skill(
-    efficiency: Float[Array, "*m skill"],
-    slope: Float[Array, "input skill"],
-    x: Float[Array, "*m input"],
-) -> Float[Array, "*m skill"]:
-    r"""Skill the law expects of a model: $\alpha_f + \beta^\top x$."""
-    return efficiency + x @ slope
 
 
 def expected_score(

@@ -2,8 +2,8 @@ r"""The generative model: efficiencies to skills to scores, and the priors over 
 
 $$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year}
 + \kappa_k \sum_{q \le \text{year}} z_{qk}, \qquad
-\theta_{ik} = \alpha_{f(i)k} + \beta_k^\top x_i + w_{f(i)k}\log\tfrac{N_i}{N_0}
-+ \varepsilon_{ik}$$
+\theta_{ik} = \alpha_{f(i)k} + g(\log\tfrac{N_i}{N_0}, \log\tfrac{D_i}{D_0}; \beta_k)
++ w_{f(i)k}\log\tfrac{N_i}{N_0} + \varepsilon_{ik}$$
 
 $$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad \gamma_{fj} \sim \mathcal N(0, 1),$$
 
@@ -48,6 +48,7 @@ from skillscale.law.design import Design, Observations
 from skillscale.law.exploratory import squared_units, units
 from skillscale.law.families import EfficiencyNormal, Scales, SkillNormal, Tree
 from skillscale.law.priors import make_priors
+from skillscale.law.production import gain
 from skillscale.law.scores import FamilyStudentT, scatter
 from skillscale.law.sites import SCALES, Benchmarks, Growth, Noise, build
 from skillscale.law.slope_evidence import log_likelihood
@@ -98,10 +99,12 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
         effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
         family_covariates, own_covariates = split_covariates(observations)
         of_family = family_covariates @ effects
-        x = equation.inputs(
-            observations.log_params, observations.log_tokens.at[unpublished].set(log_tokens)
+        expected = observations.in_family @ of_family + gain(
+            spec.form,
+            growth.slope,
+            observations.log_params,
+            observations.log_tokens.at[unpublished].set(log_tokens),
         )
-        expected = equation.expected_skill(observations.in_family @ of_family, growth.slope, x)
         skills = SkillNormal(
             expected + own_covariates @ effects,
             Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields)),

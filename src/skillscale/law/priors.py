@@ -11,9 +11,9 @@ import numpyro.distributions as dist
 import pandas as pd
 from jaxtyping import Array, Float
 
-from skillscale.law import equation
 from skillscale.law.design import COVARIATES, Design
 from skillscale.law.exploratory import squared_units, without_direction
+from skillscale.law.production import FORMS, Form
 from skillscale.law.sites import Law, Sampled, Site, sites_of
 from skillscale.law.slope_evidence import TAIL, SlopeEvidence
 from skillscale.law.spec import LogNormalPrior, NormalPrior, Spec
@@ -89,7 +89,8 @@ def make_priors(
 def slope_prior(spec: Spec, unit: Float[Array, "*draw skill"]) -> dist.Distribution:
     """Prior of the slopes, of shape (input, skill), of skills in these units."""
     p = without_direction(spec.priors) if spec.exploratory else spec.priors
-    return _per_skill(unit, p.slope, p.slope, p.interaction)
+    form = FORMS[Form(spec.form)]
+    return _per_skill(unit, *(getattr(p, name) for name in form.priors), positive=form.is_positive)
 
 
 def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFrame:
@@ -120,7 +121,7 @@ def describe_priors(design: Design, spec: Spec, *, seed: int = 0) -> pd.DataFram
         if 0 in prior.distribution.shape():  # all benchmarks are anchors
             continue
         draws = np.asarray(prior.distribution.sample(jax.random.key(seed), (4000,)))
-        labels = {"slope": equation.INPUTS, "effect": COVARIATES}.get(prior.site.name)
+        labels = {"slope": design.coords["input"], "effect": COVARIATES}.get(prior.site.name)
         for row, label in enumerate(labels or [None]):
             values = draws if label is None else draws[:, row]
             lower, median, upper = np.quantile(values, [0.05, 0.5, 0.95])
@@ -174,9 +175,13 @@ def _describe_evidence(known: SlopeEvidence) -> list[dict[str, object]]:
     ]
 
 
-def _per_skill(unit: Float[Array, " skill"], *priors: NormalPrior) -> dist.Distribution:
-    """Normals of shape (prior, skill)."""
+def _per_skill(
+    unit: Float[Array, " skill"], *priors: NormalPrior, positive: bool = False
+) -> dist.Distribution:
+    """Normals of shape (prior, skill), cut off at zero if they are of what is positive."""
     mean, sd = (np.array([[getattr(p, name)] for p in priors]) for name in ("mean", "sd"))
+    if positive:
+        return dist.TruncatedNormal(mean * unit, sd * unit, low=0.0).to_event(2)
     return dist.Normal(mean * unit, sd * unit).to_event(2)
 
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from skillscale.errors import SkillscaleError, SpecError, UnknownNameError, known_names
+from skillscale.errors import SkillscaleError, SpecError, known_names
 from skillscale.law.evidence import SlopeEvidence
+from skillscale.law.plain_values import known_keys, names_of, number, slope_evidence
+from skillscale.law.production import Form
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class Priors:
         exploratory_loading_sd: standard deviation of loadings of exploratory skills.
         slope: growth of a skill per e-fold of size, and of tokens.
         interaction: growth per product of both logs; positive where size and tokens trade off.
+        curvature: growth per square of either log, of the forms that have it.
+        exponent: exponents of size and tokens in a loss, of the two-term form.
         instruct: what instruction tuning adds to a skill.
         date: what a year of progress adds to a skill.
         trend_scale: how far progress wanders from its mean pace in half a year.
@@ -73,6 +77,8 @@ class Priors:
     exploratory_loading_sd: float = 0.5
     slope: NormalPrior = NormalPrior(0.6, 0.6)
     interaction: NormalPrior = NormalPrior(0.0, 0.15)
+    curvature: NormalPrior = NormalPrior(0.0, 0.15)
+    exponent: NormalPrior = NormalPrior(0.37, 0.12)
     instruct: NormalPrior = NormalPrior(0.0, 1.0)
     date: NormalPrior = NormalPrior(0.7, 0.35)
     trend_scale: LogNormalPrior = LogNormalPrior(1.0, 0.4)
@@ -108,14 +114,16 @@ class Spec:
         priors: the numbers of every prior.
         evidence: what controlled runs say of the slopes of skills, at the reference size and token
             count; none by default. A skill may have several, each from runs of its own.
+        form: production function, of `skillscale.law.production`: translog, quadratic, additive or
+            two-term. Evidence and exploratory skills go with the translog.
         exploratory: whether skills are left free to turn, with loadings of either sign and one
             prior for all directions. Anchors then only stop the sampler from turning: each reads no
             skill after its own, and the first sets the unit. See `explore`.
 
     Raises:
         SpecError: there are no skills, or not one anchor each; a name repeats; a number is not
-            finite, not positive where it has to be, or a date out of order; or exploratory skills
-            come with evidence.
+            finite, not positive where it has to be, or a date out of order; there is no such form;
+            or evidence, exploratory skills and another form than the translog come together.
         UnknownNameError: evidence is of a skill that is not among the skills.
 
     Example:
@@ -136,6 +144,7 @@ class Spec:
     trend_until: float = 2027.0
     priors: Priors = field(default_factory=Priors)
     evidence: tuple[SlopeEvidence, ...] = ()
+    form: str = Form.TRANSLOG.value
     exploratory: bool = False
 
     def __post_init__(self) -> None:
@@ -164,6 +173,11 @@ class Spec:
             )
         for prior in dataclasses.fields(self.priors):
             _check_prior(prior.name, getattr(self.priors, prior.name))
+        if self.form not in list(Form):
+            raise SpecError(f"form is one of {', '.join(Form)}; found {self.form!r}.")
+        if self.form != Form.TRANSLOG and (self.exploratory or self.evidence):
+            asked = "exploratory skills are" if self.exploratory else "evidence is"
+            raise SpecError(f"{asked} of the translog only: leave out form, {self.form!r}.")
         if self.exploratory and self.evidence:
             raise SpecError("exploratory skills have no names that evidence could be about.")
         for known in self.evidence:
@@ -235,28 +249,30 @@ class Spec:
             UnknownNameError: evidence is of a skill that is not among the skills.
         """
         values = dict(values)
-        _known_keys(values, cls, "the specification")
-        evidence = _evidence(values.pop("evidence", ()))
+        known_keys(values, cls, "the specification")
+        evidence = slope_evidence(values.pop("evidence", ()))
         numbers = values.pop("priors", {})
         if not isinstance(numbers, dict):
             raise SpecError(f"priors is a table of priors, found {numbers!r}.")
-        _known_keys(numbers, Priors, "priors")
+        known_keys(numbers, Priors, "priors")
         default = Priors()
         priors: dict[str, Any] = {}
         for name, value in numbers.items():
             kind = type(getattr(default, name))
             if kind is float:
-                priors[name] = _number(name, value)
+                priors[name] = number(name, value)
                 continue
             if not isinstance(value, dict):
-                raise SpecError(f"prior {name} is a table of {_names(kind)}, found {value!r}.")
-            _known_keys(value, kind, f"prior {name}")
-            given = {key: _number(f"{name}.{key}", number) for key, number in value.items()}
+                raise SpecError(f"prior {name} is a table of {names_of(kind)}, found {value!r}.")
+            known_keys(value, kind, f"prior {name}")
+            given = {key: number(f"{name}.{key}", part) for key, part in value.items()}
             priors[name] = dataclasses.replace(getattr(default, name), **given)
         for name, value in values.items():
             if name == "exploratory":
                 if not isinstance(value, bool):
                     raise SpecError(f"exploratory is true or false, found {value!r}.")
+            elif name == "form":
+                continue  # any other value than a name of a form is refused as one
             elif isinstance(getattr(cls, name), tuple):
                 if not isinstance(value, (list, tuple)) or not all(
                     isinstance(item, str) for item in value
@@ -264,7 +280,7 @@ class Spec:
                     raise SpecError(f"{name} is a list of names, found {value!r}.")
                 values[name] = tuple(value)
             else:
-                values[name] = _number(name, value)
+                values[name] = number(name, value)
         return cls(**values, priors=Priors(**priors), evidence=evidence)
 
     @classmethod
@@ -308,43 +324,3 @@ def _check_prior(name: str, value: LogNormalPrior | NormalPrior | float) -> None
         raise SpecError(f"prior {name} needs {needs}, found {value}.")
     if not all(map(math.isfinite, numbers)):
         raise SpecError(f"prior {name} needs finite numbers, found {value}.")
-
-
-def _evidence(tables: object) -> tuple[SlopeEvidence, ...]:
-    if not isinstance(tables, (list, tuple)) or not all(isinstance(t, dict) for t in tables):
-        raise SpecError(f"evidence is a list of tables, found {tables!r}: begin each [[evidence]].")
-    return tuple(map(_slope_evidence, tables))
-
-
-def _slope_evidence(values: dict[str, Any]) -> SlopeEvidence:
-    _known_keys(values, SlopeEvidence, "evidence")
-    missing = [name for name in _names(SlopeEvidence) if name not in values]
-    if missing:
-        raise SpecError(f"evidence needs {', '.join(missing)}, found {values!r}.")
-    skill = values["skill"]
-    if not isinstance(skill, str):
-        raise SpecError(f"evidence.skill is a name, found {skill!r}.")
-    numbers = {name: value for name, value in values.items() if name != "skill"}
-    return SlopeEvidence(
-        skill, **{name: _number(f"evidence.{name}", value) for name, value in numbers.items()}
-    )
-
-
-def _known_keys(values: dict[str, Any], kind: type, where: str) -> None:
-    try:
-        known_names("key", values, _names(kind), where)
-    except UnknownNameError as error:
-        raise SpecError(str(error)) from error
-
-
-def _names(kind: type) -> list[str]:
-    return [f.name for f in dataclasses.fields(kind)]
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise SpecError(f"{name} is a number, found {value!r}.")
-    try:
-        return float(value)
-    except OverflowError:
-        raise SpecError(f"{name} is too large, found {len(str(value))} digits.") from None

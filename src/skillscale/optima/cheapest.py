@@ -2,8 +2,8 @@ r"""The cheapest model that reaches a goal: a skill, a benchmark's expected scor
 
 $$\min_{N, D}\ 6ND + 2NS \quad \text{subject to} \quad \theta(N, D) \ge \theta^*$$
 
-At every size the fewest tokens that reach the goal have a closed form (see `objectives`); the
-cheapest size is found per posterior draw on a grid.
+At every size the fewest tokens that reach the goal are found (see `objectives`); the cheapest size
+is found per posterior draw on a grid.
 """
 
 from __future__ import annotations
@@ -20,18 +20,26 @@ from skillscale.errors import SpecError
 from skillscale.intervals import tails
 from skillscale.optima.deployment import Deployment, Limit
 from skillscale.optima.goal import Goal
-from skillscale.optima.identification import Choice, describe_choice
+from skillscale.optima.identification import Choice
+from skillscale.optima.mixture import (
+    describe_choices,
+    members,
+    plain,
+    pooled_choices,
+    stands_on,
+)
 from skillscale.optima.objectives import Objective, criterion_at, tokens_needed
 from skillscale.optima.table import tabulate
-from skillscale.posterior.one_family import Production, with_prior_slopes
+from skillscale.posterior.one_family import Production
 from skillscale.posterior.result import Fit
+from skillscale.posterior.stack import Stack
 
 
-def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
+def cheapest(fit: Fit | Stack, reach: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
     """Size and tokens that reach a goal for the least compute of training and serving.
 
     Args:
-        fit: a fitted law.
+        fit: a fitted law, or a stack of several forms.
         reach: values to reach: expected scores as fractions, or for skills values in units of the
             anchor's linear predictor.
         goal: skills or scores, family and limits; all skills of a typical family by default.
@@ -60,17 +68,18 @@ def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.D
         True
     """
     goal = goal or Goal()
-    objectives, deployment, interval = goal.objectives(fit), goal.deployment, goal.interval
-    fitted = goal.production(fit)
-    prior = with_prior_slopes(fitted, fit)
+    objectives, deployment, interval = goal.objectives(plain(fit)), goal.deployment, goal.interval
+    of = members(fit, goal)
 
     def cell(objective: Objective, value: float) -> dict[str, Any]:
         _check_value(objective, value)
-        posterior, before = (
-            _cheapest_per_draw(law, objective, deployment, value) for law in (fitted, prior)
+        chosen, before = (
+            [_cheapest_per_draw(law, objective, deployment, value) for law in laws]
+            for laws in ([m.fitted for m in of], [m.prior for m in of])
         )
-        found = describe_choice(posterior, before, interval)
-        flops = np.asarray(deployment.flops(posterior.n_params, posterior.n_tokens))
+        found = describe_choices(of, chosen, before, interval)
+        mixed = pooled_choices(of, chosen)
+        flops = np.asarray(deployment.flops(mixed.n_params, mixed.n_tokens))
         is_reached = np.isfinite(flops)
         # Values of draws: between a finite and an infinite one there is nothing.
         lower, median, upper = np.quantile(
@@ -86,7 +95,8 @@ def cheapest(fit: Fit, reach: Sequence[float], goal: Goal | None = None) -> xr.D
             "searched_upper": deployment.allowed()[-1],
         }
 
-    return tabulate(objectives, "reach", reach, cell).assign_attrs(interval=interval, **fitted.said)
+    result = tabulate(objectives, "reach", reach, cell)
+    return result.assign_attrs(interval=interval, stands_on=stands_on(fit), **of[0].fitted.said)
 
 
 def _check_value(objective: Objective, value: float) -> None:

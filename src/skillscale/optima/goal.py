@@ -26,8 +26,8 @@ class Goal:
         target: weights of benchmarks whose mean expected score counts, such as
             ``{"mmlu": 1, "gsm8k": 2}``; named ``target`` in results.
         family: a family of the fit, whose efficiency and own slope in size count; by default a
-            typical base family released in the last month of the fit. Efficiency moves the
-            optimum of a ``target`` only.
+            typical base family released in the last month of the fit, whose own slope nobody
+            knows. Efficiency moves the optimum of a ``target`` only.
         observed: models of a family that is not in the fit, with scores, as in `forecast`: its
             efficiency and slope count, conditioned on these scores, in place of ``family``.
         deployment: tokens to serve, caps, and sizes allowed; none by default.

@@ -1,9 +1,9 @@
 r"""What is maximised: a skill, the expected score of a benchmark, or a weighted mean of scores.
 
-A skill and the linear predictor $\lambda_j^\top\theta + b_j$ of a single benchmark are linear in
-log tokens at a given size. A score rises with its predictor, so the optimum of a single benchmark
-is that of $\lambda_j^\top\beta$, whatever the family's efficiency, and the tokens that reach a
-value have a closed form. A weighted mean of several scores has neither.
+A score rises with its linear predictor $\lambda_j^\top\theta + b_j$, so the optimum of a skill or
+a single benchmark is that of the predictor, whatever the family's efficiency. Under the translog a
+predictor is linear in log tokens at a given size, so that the tokens that reach a value have a
+closed form; under the other forms, and for a weighted mean of several scores, they are searched.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +21,15 @@ from jaxtyping import Array, Float
 
 from skillscale.errors import SpecError, known_names
 from skillscale.law import equation
-from skillscale.posterior.one_family import Production
+from skillscale.law.production import Form
+from skillscale.posterior.one_family import Grows, Production, grown
 from skillscale.posterior.result import Fit
 
 TARGET = "target"
 """Name of the weighted mean of several benchmarks."""
-BISECTIONS = 12
+STEPS = 16
+"""Steps in which tokens are searched for the first that reach a value."""
+BISECTIONS = 8
 """Halvings before the last step, which is a straight line: tokens are then right to 1 in 10^5."""
 
 
@@ -146,14 +151,11 @@ def criterion(
     """
     if not objective.is_linear:
         return expected_score(production, objective, n_params, n_tokens)
-    log_params, log_tokens = np.broadcast_arrays(*production.logs(n_params, n_tokens))
-    x = equation.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens))
-    reading = objective.reading(production)
-    growth = np.einsum("dik,dk->di", production.slope, reading)
-    start = np.einsum("dk,dk->d", production.efficiency, reading)
+    skill = production.skill(n_params, n_tokens)
+    value = (skill @ objective.reading(production)[:, :, None])[..., 0]
     if objective.skill is None:
-        start += production.link.intercept[:, next(iter(objective.weights))]
-    return start[:, None] + (np.asarray(x, float) @ growth[:, :, None])[..., 0]
+        value += production.link.intercept[:, next(iter(objective.weights)), None]
+    return value
 
 
 def expected_score(
@@ -175,7 +177,9 @@ def expected_score(
     """
     log_params, log_tokens = production.logs(n_params, n_tokens)
     log_tokens = np.broadcast_to(log_tokens, (len(production.slope), len(log_params)))
-    return np.asarray(_scores(*_compiled(production, objective), log_params, log_tokens), float)
+    read = _scores_read(production, objective)
+    found = _values(production.law, read, log_params, log_tokens, form=production.form)
+    return np.asarray(found, float)
 
 
 def tokens_needed(
@@ -187,7 +191,7 @@ def tokens_needed(
 ) -> Float[np.ndarray, "draw size"]:
     """Fewest tokens within a range that lift the criterion to a value, at every size.
 
-    In closed form where the criterion is linear in log tokens, else by bisection.
+    In closed form where the criterion is linear in log tokens, else by search.
 
     Args:
         production: the law of one family.
@@ -200,13 +204,18 @@ def tokens_needed(
         Training tokens; infinite where the value is out of reach, or more tokens don't help.
     """
     fewest, most = (np.full_like(n_params, count) for count in tokens_range)
-    if objective.is_linear:
+    if objective.is_linear and production.form == Form.TRANSLOG:
         low, high = (criterion(production, objective, n_params, count) for count in (fewest, most))
         with np.errstate(divide="ignore", invalid="ignore"):
             share = (wanted - low) / (high - low)
     else:
         (log_params, start), (_, end) = (production.logs(n_params, n) for n in (fewest, most))
-        found = _bisected(*_compiled(production, objective), log_params, start, end, wanted)
+        read_by = _predictor_read if objective.is_linear else _scores_read
+        read = read_by(production, objective)
+        wanted = np.asarray(wanted, np.float32)  # as the search compares it
+        found = _searched(
+            production.law, read, log_params, start, end, wanted, form=production.form
+        )
         share, low, high = (np.asarray(part, float) for part in found)
     is_between = (low < wanted) & (wanted <= high)
     span = np.log(tokens_range[1] / tokens_range[0])
@@ -229,7 +238,7 @@ def criterion_at(
     """
     if objective.skill is not None or not objective.is_linear:
         return np.full(len(production.slope), value)
-    link = _compiled(production, objective)[2]
+    link = _scores_read(production, objective)[0]
     return np.asarray(_predictors(value, link), float)[:, 0]
 
 
@@ -243,87 +252,96 @@ def _shares(target: Mapping[str, float], position: Callable[[str], int]) -> dict
     return {position(benchmark): weight / total for benchmark, weight in target.items()}
 
 
-Compiled = tuple[
-    Float[np.ndarray, "draw skill"],
-    Float[np.ndarray, "draw input skill"],
-    equation.Link,
-    Float[np.ndarray, " benchmark"],
-]
-"""Efficiency, slope, the link of the benchmarks that count, and their shares."""
+Read = tuple[Any, Any]
+"""How skills are read: links of benchmarks and their shares of a score, or how much every skill
+counts in a predictor and its intercept."""
 
 
-def _compiled(production: Production, objective: Objective) -> Compiled:
+def _scores_read(production: Production, objective: Objective) -> Read:
     read = list(objective.weights)
     loading, intercept, asymmetry, chance, ceiling = production.link
     link = equation.Link(
         loading[:, read], intercept[:, read], asymmetry[:, read], chance[read], ceiling[:, read]
     )
-    return production.efficiency, production.slope, link, np.array([*objective.weights.values()])
+    return link, np.array([*objective.weights.values()])
 
 
-def _score(
-    efficiency: Float[Array, " skill"],
-    slope: Float[Array, "input skill"],
-    link: equation.Link,
-    weights: Float[Array, " benchmark"],
+def _predictor_read(production: Production, objective: Objective) -> Read:
+    reading = objective.reading(production)
+    if objective.skill is None:
+        return reading, production.link.intercept[:, next(iter(objective.weights))]
+    return reading, np.zeros(len(reading))
+
+
+def _per_draw(
+    law: Grows,
+    read: Read,
     log_params: Float[Array, " size"],
-    log_tokens: Float[Array, " size"],
-) -> Float[Array, " size"]:
-    skill = equation.expected_skill(efficiency, slope, equation.inputs(log_params, log_tokens))
-    return weights @ equation.expected_score(skill, link)
+    log_tokens: Float[Array, "draw size"],
+    form: str,
+) -> Float[Array, "draw size"]:
+    """Scores or predictors of models of one family."""
+    is_score = isinstance(read[0], equation.Link)
+
+    def one(law: Grows, read: Read, log_tokens: Float[Array, " size"]) -> Float[Array, " size"]:
+        skill = grown(form, *law, log_params, log_tokens)
+        if is_score:
+            return read[1] @ equation.expected_score(skill, read[0])
+        return skill @ read[0] + read[1]
+
+    of_draws = (equation.PER_DRAW, None) if is_score else (0, 0)
+    return jax.vmap(one, in_axes=(0, of_draws, 0))(law, read, log_tokens)
 
 
-_per_draw = jax.vmap(_score, in_axes=(0, 0, equation.PER_DRAW, None, None, 0))
-_scores = jax.jit(_per_draw)
+_values = jax.jit(_per_draw, static_argnames="form")
 _predictors = jax.jit(jax.vmap(equation.predictor_of_score, in_axes=(None, equation.PER_DRAW)))
 
 
-@jax.jit
-def _bisected(
-    efficiency: Float[Array, "draw skill"],
-    slope: Float[Array, "draw input skill"],
-    link: equation.Link,
-    weights: Float[Array, " benchmark"],
+@partial(jax.jit, static_argnames="form")
+def _searched(
+    law: Grows,
+    read: Read,
     log_params: Float[Array, " size"],
     start: Float[Array, " size"],
     end: Float[Array, " size"],
     wanted: Float[Array, "draw one"],
+    *,
+    form: str,
 ) -> tuple[Float[Array, "draw size"], ...]:
-    """Where between two log token counts, as a share, the score is what is wanted.
+    """Where between two log token counts, as a share, a criterion first is what is wanted.
+
+    Steps find the first bracket, since more tokens may do harm later, and bisection narrows it.
 
     Args:
-        efficiency: of the family.
-        slope: of its skills.
-        link: of the benchmarks that count.
-        weights: their shares of the score.
+        law: what the skills of the family grow by.
+        read: how they are read.
         log_params: sizes, centred at the reference.
         start: log of the fewest tokens, centred at the reference.
         end: log of the most tokens.
-        wanted: the score, a fraction.
+        wanted: the score, a fraction, or the predictor.
+        form: name of the production function.
 
     Returns:
-        That share, and the scores at both ends of the last bracket.
+        That share, and the criterion at both ends of the last bracket.
     """
-
-    def value(share: Float[Array, "draw size"]) -> Float[Array, "draw size"]:
-        log_tokens = start + share * (end - start)
-        return _per_draw(efficiency, slope, link, weights, log_params, log_tokens)
 
     def step(i: int, bracket: tuple[Array, ...]) -> tuple[Array, ...]:
         low, high, at_low, at_high = bracket
-        # Both ends first, in the same loop: a second copy of the law takes as long to compile.
-        share = jnp.select([i == 0, i == 1], [low, high], (low + high) / 2)
-        at_share = value(share)
-        is_low = jnp.where(i < 2, i == 0, at_share < wanted)
+        # Steps and halvings in the same loop: a second copy of the law takes as long to compile.
+        is_found = at_high >= wanted
+        share = jnp.where(is_found | (i > STEPS), (low + high) / 2, i / STEPS)
+        log_tokens = start + share * (end - start)
+        at_share = _per_draw(law, read, log_params, log_tokens, form)
+        is_low = at_share < wanted
         return (
-            jnp.where(is_low, share, low),
-            jnp.where(is_low, high, share),
-            jnp.where(is_low, at_share, at_low),
-            jnp.where(is_low, at_high, at_share),
+            jnp.where(is_low | (i == 0), share, low),
+            jnp.where(is_low & is_found, high, share),
+            jnp.where(is_low | (i == 0), at_share, at_low),
+            jnp.where(is_low & is_found, at_high, at_share),
         )
 
-    none = jnp.zeros((len(efficiency), len(log_params)))
-    bracket = (none, none + 1, none, none)
-    low, high, at_low, at_high = jax.lax.fori_loop(0, 2 + BISECTIONS, step, bracket)
+    none = jnp.zeros((len(wanted), len(log_params)))
+    bracket = (none, none, none, none - jnp.inf)
+    low, high, at_low, at_high = jax.lax.fori_loop(0, 1 + STEPS + BISECTIONS, step, bracket)
     rise = jnp.where(at_high > at_low, at_high - at_low, 1)
     return low + (high - low) * jnp.clip((wanted - at_low) / rise, 0, 1), at_low, at_high

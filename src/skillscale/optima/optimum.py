@@ -2,8 +2,9 @@ r"""Compute optima: the best size and token count at a budget, if the data can t
 
 A budget leaves every size its tokens, so an objective is a function of size alone; its maximum is
 found per posterior draw on a grid. Under the translog a skill has an interior optimum only in
-draws with a positive interaction; otherwise the best size is whichever end of the search is
-better, and says nothing but "larger" or "smaller".
+draws with a positive interaction, under the two-term law nearly always; where there is none the
+best size is whichever end of the search is better, and says nothing but "larger" or "smaller". The
+form decides that, so a stack of several is asked for what holds in all (see `mixture`).
 
 With a positive interaction the translog is a saddle. Below its middle more compute does harm, and
 the best size at a budget is no more than the law bent out of shape; such draws have no optimum.
@@ -19,21 +20,23 @@ import xarray as xr
 
 from skillscale.optima.deployment import Limit, Path
 from skillscale.optima.goal import Goal
-from skillscale.optima.identification import Choice, describe_choice
+from skillscale.optima.identification import Choice
+from skillscale.optima.mixture import describe_choices, members, plain, stands_on
 from skillscale.optima.objectives import Objective, criterion
 from skillscale.optima.table import tabulate
-from skillscale.posterior.one_family import Production, with_prior_slopes
+from skillscale.posterior.one_family import Production
 from skillscale.posterior.result import Fit
+from skillscale.posterior.stack import Stack
 
 MORE_TOKENS = 1.1
 """Tokens, relative to those at an optimum, that ought to be better there."""
 
 
-def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
+def optimum(fit: Fit | Stack, flops: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
     """Best size and token count for each objective at each budget.
 
     Args:
-        fit: a fitted law.
+        fit: a fitted law, or a stack of several forms (see `skillscale.optima.mixture`).
         flops: budgets in FLOP: for training, ``6 * n_params * n_tokens``, and for serving if the
             deployment serves tokens.
         goal: skills or scores, family and limits; all skills of a typical family by default.
@@ -48,7 +51,9 @@ def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Da
         all, 1 wholly); ``n_total_params`` and ``flops_spent`` at the median;
         the sizes searched as ``searched_lower, searched_upper`` and the tokens as
         ``searched_tokens_lower, searched_tokens_upper``; a ``verdict`` (see
-        `skillscale.optima.identification`) and the ``limit`` at which the optimum is, if any.
+        `skillscale.optima.identification`) and the ``limit`` at which the optimum is, if any. Of a
+        stack also ``disagreement`` and ``prob_interior_<form>`` (see
+        `skillscale.optima.mixture.describe_choices`).
 
     Raises:
         SpecError: there is no budget, or one is not positive or leaves no size enough tokens; or
@@ -68,14 +73,14 @@ def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Da
         (('objective', 'flops'), ['knowledge', 'target'])
     """
     goal = goal or Goal()
-    objectives, deployment, interval = goal.objectives(fit), goal.deployment, goal.interval
-    fitted = goal.production(fit)
-    prior = with_prior_slopes(fitted, fit)
+    objectives, deployment, interval = goal.objectives(plain(fit)), goal.deployment, goal.interval
+    of = members(fit, goal)
 
     def cell(objective: Objective, budget: float) -> dict[str, Any]:
         path = deployment.path(budget)
-        posterior, before = (best_on_path(law, objective, path) for law in (fitted, prior))
-        found = describe_choice(posterior, before, interval)
+        chosen = [best_on_path(member.fitted, objective, path) for member in of]
+        before = [best_on_path(member.prior, objective, path) for member in of]
+        found = describe_choices(of, chosen, before, interval)
         n_params, n_tokens = found["n_params"], found["n_tokens"]
         return found | {
             "n_total_params": n_params * deployment.total_per_active,
@@ -88,7 +93,10 @@ def optimum(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Da
 
     result = tabulate(objectives, "flops", flops, cell)
     return result.assign_attrs(
-        interval=interval, serve_tokens=deployment.serve_tokens, **fitted.said
+        interval=interval,
+        serve_tokens=deployment.serve_tokens,
+        stands_on=stands_on(fit),
+        **of[0].fitted.said,
     )
 
 

@@ -9,19 +9,21 @@ more tokens, to be as good after all.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 
 from skillscale.intervals import tails
-from skillscale.optima.deployment import MOST_TOKENS, Deployment
+from skillscale.optima.deployment import MOST_TOKENS, Deployment, Path
 from skillscale.optima.goal import Goal
+from skillscale.optima.mixture import members, plain, pooled, stands_on
 from skillscale.optima.objectives import Objective, criterion, expected_score, tokens_needed
 from skillscale.optima.table import tabulate
 from skillscale.posterior.one_family import Production
 from skillscale.posterior.result import Fit
+from skillscale.posterior.stack import Stack
 
 SAFE_LOSS = 0.01
 """One point: the sampling error of a benchmark of two thousand items."""
@@ -33,11 +35,11 @@ EXTRA = 1e4
 """Where the search for more tokens ends, as a multiple of the most searched otherwise."""
 
 
-def regret(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
+def regret(fit: Fit | Stack, flops: Sequence[float], goal: Goal | None = None) -> xr.Dataset:
     """What every size loses to the best of its budget.
 
     Args:
-        fit: a fitted law.
+        fit: a fitted law, or a stack of several forms, whose draws are pooled by weight.
         flops: budgets in FLOP, for training and serving.
         goal: skills or scores, family and limits; all skills of a typical family by default.
 
@@ -70,15 +72,24 @@ def regret(fit: Fit, flops: Sequence[float], goal: Goal | None = None) -> xr.Dat
         (('objective', 'flops', 'n_params'), True)
     """
     goal = goal or Goal()
-    objectives, deployment, interval = goal.objectives(fit), goal.deployment, goal.interval
-    fitted = goal.production(fit)
-    sizes = ladder(deployment)
+    objectives, deployment, interval = goal.objectives(plain(fit)), goal.deployment, goal.interval
+    of, sizes = members(fit, goal), ladder(deployment)
 
     def cell(objective: Objective, budget: float) -> dict[str, Any]:
-        return _curve(fitted, objective, deployment, budget, sizes, interval)
+        lost = [_lost(member.fitted, objective, deployment, budget, sizes) for member in of]
+        return _curve(
+            Lost(*(pooled(of, part) for part in zip(*lost, strict=True))),
+            objective,
+            deployment,
+            budget,
+            sizes,
+            interval,
+        )
 
     result = tabulate(objectives, "flops", flops, cell, n_params=sizes)
-    return result.assign_attrs(interval=interval, safe_loss=SAFE_LOSS, **fitted.said)
+    return result.assign_attrs(
+        interval=interval, safe_loss=SAFE_LOSS, stands_on=stands_on(fit), **of[0].fitted.said
+    )
 
 
 def ladder(deployment: Deployment) -> Float[np.ndarray, " size"]:
@@ -102,20 +113,38 @@ def ladder(deployment: Deployment) -> Float[np.ndarray, " size"]:
     return sizes[(sizes >= deployment.min_params) & (sizes <= deployment.most_params)]
 
 
-def _curve(
+class Lost(NamedTuple):
+    """What sizes lose to the best of the same budget, per draw."""
+
+    value: Float[np.ndarray, "draw size"]
+    """In the criterion."""
+    score: Float[np.ndarray, "draw size"]
+    extra: Float[np.ndarray, "draw size"]
+    """Compute that makes up for it, over the budget."""
+
+
+def _possible(
+    deployment: Deployment, budget: float, sizes: Float[np.ndarray, " size"]
+) -> tuple[Path, np.ndarray, Float[np.ndarray, " size"], Float[np.ndarray, " size"]]:
+    """What a budget allows, which sizes it does, and these with their tokens.
+
+    Impossible sizes stand at the edge until they are masked: shapes stay, programs are reused.
+    """
+    path = deployment.path(budget)
+    at = np.clip(sizes, path.n_params[0], path.n_params[-1])
+    is_possible = (sizes >= path.n_params[0]) & (sizes <= path.n_params[-1])
+    return path, is_possible, at, np.asarray(deployment.tokens(at, budget))
+
+
+def _lost(
     production: Production,
     objective: Objective,
     deployment: Deployment,
     budget: float,
     sizes: Float[np.ndarray, " size"],
-    interval: float,
-) -> dict[str, Any]:
-    """Regret of one objective at one budget."""
-    path = deployment.path(budget)
-    is_possible = (sizes >= path.n_params[0]) & (sizes <= path.n_params[-1])
-    # Impossible sizes stand at the edge until they are masked: shapes stay, programs are reused.
-    at = np.clip(sizes, path.n_params[0], path.n_params[-1])
-    n_tokens = np.asarray(deployment.tokens(at, budget))
+) -> Lost:
+    """What every size loses, by one form of the law."""
+    path, _, at, n_tokens = _possible(deployment, budget, sizes)
     everywhere = np.append(path.n_params, at), np.append(path.n_tokens, n_tokens)
     value, score = (
         measure(production, objective, *everywhere) for measure in (criterion, expected_score)
@@ -128,7 +157,20 @@ def _curve(
     needed = np.where(lost <= ROUNDING, n_tokens, needed)
     # Reached on fewer tokens only: more of them do harm.
     needed = np.where(needed < (1 - ROUNDING) * n_tokens, np.inf, needed)
-    extra = np.asarray(deployment.flops(at, needed)) / budget
+    return Lost(lost, score_lost, np.asarray(deployment.flops(at, needed)) / budget)
+
+
+def _curve(
+    found: Lost,
+    objective: Objective,
+    deployment: Deployment,
+    budget: float,
+    sizes: Float[np.ndarray, " size"],
+    interval: float,
+) -> dict[str, Any]:
+    """Regret of one objective at one budget."""
+    _, is_possible, _, n_tokens = _possible(deployment, budget, sizes)
+    lost, score_lost, extra = found
     skill_lost = lost if objective.skill is not None else np.full_like(lost, np.nan)
     curves = {
         "score_lost": score_lost.mean(axis=0),

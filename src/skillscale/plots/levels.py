@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
@@ -13,8 +12,8 @@ from matplotlib.lines import Line2D
 
 from skillscale.errors import known_names
 from skillscale.formatting import format_count, format_flops
-from skillscale.law import equation
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.law.production import gain
 from skillscale.optima.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
 from skillscale.posterior.one_family import production
@@ -130,13 +129,15 @@ def _growth(
     known = reading.draws["skill"].to_numpy().tolist()
     log_params = np.log(n_params / fit.spec.reference_params)
     log_tokens = np.log(n_tokens / fit.spec.reference_tokens)
-    x = np.asarray(equation.inputs(jnp.asarray(log_params), jnp.asarray(log_tokens)))
     found = {}
     for name in known_names("skill", skills, known, "this reading"):
         own = reading.draws[["slope", "model_skill"]].sel(skill=name)
         per_sd = own["slope"] / own["model_skill"].std("model")
-        each = per_sd.transpose("chain", "draw", "input").to_numpy().reshape(-1, x.shape[-1])
-        found[f"{heading(name)} (sd over models)"] = np.median(x @ each.T, axis=-1)
+        each = per_sd.transpose("chain", "draw", "input").to_numpy()
+        slope = each.reshape(-1, each.shape[-1], 1)
+        gains = gain(fit.spec.form, slope, log_params.ravel(), log_tokens.ravel())
+        median = np.median(gains, axis=0).reshape(n_params.shape)
+        found[f"{heading(name)} (sd over models)"] = median
     return found
 
 

@@ -15,7 +15,6 @@ from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.files import versions
-from skillscale.law import equation
 from skillscale.law.design import COVARIATES, Design, Observations, make_design
 from skillscale.law.sites import SITES
 from skillscale.law.spec import Spec
@@ -152,7 +151,6 @@ def name_draws(chains: Chains, potential: Potential, design: Design, seed: int =
     }
     unpublished = [design.coords["model"][i] for i in design.unpublished]
     coords = design.coords | {
-        "input": list(equation.INPUTS),
         "covariate": list(COVARIATES),
         "unpublished": unpublished,
     }

@@ -21,6 +21,7 @@ from skillscale.law import equation
 from skillscale.law.design import Design, Observations
 from skillscale.law.exploratory import units
 from skillscale.law.model import loading_matrix, make_model, per_skill
+from skillscale.law.production import gain
 from skillscale.law.sites import Growth, build
 from skillscale.law.spec import Spec
 from skillscale.posterior.sparsity import Sparsity
@@ -201,10 +202,10 @@ def _level(
         unit, own_loading = units(values["squared_unit"])
     growth = build(Growth, {**values, **per_skill(values, unit)})
     effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
-    x = equation.inputs(observations.log_params, observations.log_tokens)
+    gains = gain(spec.form, growth.slope, observations.log_params, observations.log_tokens)
     is_seen = observations.is_seen
     share = is_seen / jnp.maximum(is_seen.sum(), 1)
-    level = share @ observations.covariates @ effects + share @ x @ growth.slope
+    level = share @ observations.covariates @ effects + share @ gains
     free = values.get("free_loading", jnp.zeros(0))
     return level, loading_matrix(free, own_loading, design) @ level
 

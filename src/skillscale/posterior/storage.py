@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 SCHEMA = 4
 """Raised whenever a file written before could no longer be read correctly."""
 COMMAND = "skillscale fit"
+OF_A_FIT = ("posterior", "sample_stats")
+"""Groups of the fit that a file is opened as; those of other forms lie in a group of their own."""
 
 
 def write(
@@ -54,12 +56,16 @@ def write(
     }
     # Bytes of alike meaning side by side, a variable in one piece: a tenth smaller.
     encoding = {
-        str(name): {"zlib": True, "complevel": 4, "shuffle": True, "chunksizes": values.shape}
-        for name, values in tree["posterior"].data_vars.items()
-        if values.size
+        group.path: {
+            str(name): {"zlib": True, "complevel": 4, "shuffle": True, "chunksizes": values.shape}
+            for name, values in group.data_vars.items()
+            if values.size
+        }
+        for group in stored.subtree
+        if group.name == "posterior"
     }
     with whole_or_absent(path) as temporary:
-        stored.to_netcdf(temporary, engine="h5netcdf", encoding={"/posterior": encoding})
+        stored.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
 
 def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
@@ -74,12 +80,28 @@ def read(path: Path) -> tuple[xr.DataTree, Table, Spec, Mapping[str, object]]:
     Raises:
         FitFileError: the file is missing, truncated, no fit, or of another schema.
     """
-    tree = read_netcdf(path, COMMAND)
+    tree = read_netcdf(path, COMMAND, ["table", *OF_A_FIT])
     table, spec, provenance = _described(path, tree)
+    return groups_of_a_fit(path, tree), table, spec, provenance
+
+
+def groups_of_a_fit(path: Path, tree: xr.DataTree) -> xr.DataTree:
+    """What a node of a file holds of a fit, by itself.
+
+    Args:
+        path: the file, for sentences.
+        tree: the node.
+
+    Returns:
+        Posterior, and the sampler's statistics where there are some.
+
+    Raises:
+        FitFileError: there is no posterior.
+    """
     if "posterior" not in tree.children:
         raise FitFileError(f"{path} is incomplete: it holds no draws. Fit again.")
-    kept = {name: tree[name].to_dataset() for name in tree.children if name != "table"}
-    return xr.DataTree.from_dict(kept), table, spec, provenance
+    kept = {name: tree[name].to_dataset() for name in OF_A_FIT if name in tree.children}
+    return xr.DataTree.from_dict(kept)
 
 
 def read_description(path: Path) -> tuple[Table, Spec, Mapping[str, object]]:

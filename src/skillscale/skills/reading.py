@@ -15,6 +15,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.errors import SkillscaleError
+from skillscale.law.production import FORMS, Form
 from skillscale.law.sites import SITES, Kind
 from skillscale.posterior.result import Fit
 from skillscale.skills.alignment import by_importance, match, turn_alike
@@ -63,7 +64,7 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
         Draws of all that depends on the skills' coordinates.
 
     Raises:
-        SkillscaleError: there is no such rotation.
+        SkillscaleError: there is no such rotation, or skills of this form can't be rotated.
 
     Example:
         >>> import skillscale as sk
@@ -84,6 +85,11 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
     draws = fit.tree.posterior.to_dataset()[list(TURNED)]
     if rotation is None and not fit.spec.exploratory:
         return Reading(draws, NAMED)
+    if FORMS[Form(fit.spec.form)].is_positive:
+        raise SkillscaleError(
+            f"skills of the {fit.spec.form} form can't be rotated: a sum of two of them is none. "
+            "Fit with another form."
+        )
     rotation = Rotation(rotation or Rotation.GEOMIN)
     shape = draws.sizes["chain"], draws.sizes["draw"]
     loading, skill = (

@@ -9,24 +9,23 @@ Loadings are in units of the linear predictor per unit of the skill; to compare 
 $\tilde\lambda_{jk} = \lambda_{jk} \operatorname{sd}_i(\theta_{ik})$ over the fitted models.
 Correlations of skills are over the fitted models, per draw, of
 
-$$\theta_{ik}, \qquad \theta_{ik} - \beta_k^\top x_i, \qquad
-(1 - C C^+)(\theta_{ik} - \beta_k^\top x_i),$$
+$$\theta_{ik}, \qquad \theta_{ik} - g_{ik}, \qquad (1 - C C^+)(\theta_{ik} - g_{ik}),$$
 
-with $C$ the covariates of tuning and date and a constant: all of the skills, what size and tokens
-leave of them, and what tuning and date leave of that. The law holds what is left to be independent
-between skills, so scores that say little of it draw the last two correlations to zero.
+with $g$ what size and tokens add (see `production`) and $C$ the covariates of tuning and date and a
+constant: all of the skills, what size and tokens leave of them, and what tuning and date leave of
+that. The law holds what is left to be independent between skills, so scores that say little of it
+draw the last two correlations to zero.
 """
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
 from skillscale.intervals import INTERVALS, central
-from skillscale.law import equation
+from skillscale.law.production import gain
 from skillscale.posterior.result import Fit
 from skillscale.skills.reading import Reading
 
@@ -104,8 +103,9 @@ def correlations(fit: Fit, reading: Reading) -> pd.DataFrame:
     skill, slope = (_array(reading, name) for name in ("model_skill", "slope"))
     fitted = fit.draws().fitted
     log_params = np.broadcast_to(fit.design.observations.log_params, fitted.skill.shape[:2])
-    x = np.asarray(equation.inputs(jnp.asarray(log_params), fit.design.log_tokens(fitted)), float)
-    efficient = skill - x.reshape(*skill.shape[:3], -1) @ slope
+    log_tokens = np.asarray(fit.design.log_tokens(fitted))
+    gains = gain(fit.spec.form, slope.reshape(-1, *slope.shape[2:]), log_params, log_tokens)
+    efficient = skill - gains.reshape(skill.shape)
     names = reading.draws["skill"].to_numpy().tolist()
     first, second = np.triu_indices(len(names), k=1)
     pairs = pd.DataFrame({"skill": np.take(names, first), "other": np.take(names, second)})
@@ -152,16 +152,16 @@ def model_skills(fit: Fit, reading: Reading) -> pd.DataFrame:
 
 
 def slopes(fit: Fit, reading: Reading) -> pd.DataFrame:
-    """How skills grow: per e-fold of size, of tokens, and of both together (the interaction).
+    """How skills grow: the parameters of the production function (see `law.production`).
 
     Args:
         fit: a fitted law.
         reading: its skills as they are read, result of `read_skills`.
 
     Returns:
-        One row per ``input`` and ``skill``: the summary, in units of the skill. At the reference
-        size and token count the slopes of size and tokens are those of the law there; elsewhere the
-        interaction adds to them.
+        One row per ``input`` and ``skill``: the summary, in units of the skill (but of exponents).
+        At the reference size and token count the slopes of size and tokens are those of the law
+        there; elsewhere interaction, curvature or exponents change them.
 
     Example:
         >>> import skillscale as sk
