@@ -15,12 +15,14 @@ from skillscale.law.model import make_model
 
 LAW = {
     "slope": np.array([[0.45, 0.6], [0.35, 0.4], [0.03, -0.02]], np.float32),
-    "effect": np.array([[0.1, 0.3], [0.1, 0.25]], np.float32),
+    "effect": np.array([[0.1, 0.3], [0.1, 0.25], [0.1, -0.2]], np.float32),
     "free_loading": np.array([0.5, 0.3, 0.2, 0.9], np.float32),
     "intercept": np.array([0.3, -0.4, 0.2, -1.5], np.float32),
     "asymmetry": np.array([0.6, 0.4, 0.3, 1.2], np.float32),
     "trend_scale": np.array([0.2, 0.3], np.float32),
+    "tuning_trend_scale": np.array([0.1, 0.2], np.float32),
     "lineage_scale": np.array([0.4, 0.5], np.float32),
+    "branch_scale": np.array([0.2, 0.1], np.float32),
     "family_scale": np.array([0.2, 0.3], np.float32),
     "slope_scale": np.array([0.1, 0.05], np.float32),
     "model_scale": np.array([0.15, 0.2], np.float32),

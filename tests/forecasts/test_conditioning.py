@@ -70,19 +70,29 @@ FAMILY = np.array(["a", "b", "c", "a", "d"])
 FITTED, NEW = slice(0, 3), slice(3, 5)
 DRAW = {
     "slope": jnp.array([[0.5, 0.4], [0.3, 0.6], [0.02, -0.05]]),
-    "effect": jnp.array([[0.2, -0.1], [0.3, 0.4]]),
+    "effect": jnp.array([[0.2, -0.1], [0.3, 0.4], [-0.2, 0.1]]),
     "trend_scale": jnp.array([0.5, 0.2]),
     "innovation": jnp.array([[1.0, -2.0]]),
+    "tuning_trend_scale": jnp.array([0.1, 0.3]),
+    "tuning_innovation": jnp.array([[-1.0, 0.5]]),
     "lineage_scale": jnp.array([0.6, 0.3]),
+    "branch_scale": jnp.array([0.3, 0.2]),
     "family_scale": jnp.array([0.4, 0.5]),
     "slope_scale": jnp.array([0.15, 0.1]),
     "model_scale": jnp.array([0.2, 0.1]),
 }
-SCALES = ("lineage_scale", "family_scale", "slope_scale", "model_scale")
+SCALES = ("lineage_scale", "branch_scale", "family_scale", "slope_scale", "model_scale")
 PARAMS = np.array([0.0, 0.5, -1.0, 2.0, 1.0])
 TOKENS = np.array([0.3, -0.2, 0.0, 1.0, 0.7])
-COVARIATES = np.array([[0, 0.1, 0], [1, 0.5, 0.2], [0, -1, -1], [0, 0.6, 0.4], [1, 1, 1]])
-EFFECTS = np.array([[0.2, -0.1], [0.3, 0.4], [0.5 * 1.0, 0.2 * -2.0]])
+IS_TUNED = np.array([[0], [1], [0], [0], [1]])
+BRANCH = np.char.add(LINEAGE, IS_TUNED[:, 0].astype(str))
+DATES = np.array([[0.1, 0], [0.5, 0.2], [-1, -1], [0.6, 0.4], [1, 1]])  # years, periods passed
+COVARIATES = np.column_stack(
+    [IS_TUNED, DATES[:, 0], IS_TUNED * DATES[:, :1], DATES[:, 1], IS_TUNED * DATES[:, 1:]]
+)
+EFFECTS = np.array(
+    [[0.2, -0.1], [0.3, 0.4], [-0.2, 0.1], [0.5 * 1.0, 0.2 * -2.0], [0.1 * -1.0, 0.3 * 0.5]]
+)
 SKILL = np.array([[0.4, 1.0], [-0.3, 0.2], [0.9, -0.5]])
 
 
@@ -94,7 +104,9 @@ def relatives(rows: slice, columns: slice) -> Relatives:
         return (names[rows, None] == names[None, columns]).astype(float)
 
     sizes = np.outer(PARAMS[rows], PARAMS[columns])
-    return Relatives(same(LINEAGE), same(FAMILY), sizes * same(FAMILY), np.eye(5)[rows, columns])
+    of_family = same(FAMILY)
+    own = np.eye(5)[rows, columns]
+    return Relatives(same(LINEAGE), same(BRANCH), of_family, sizes * of_family, own)
 
 
 def inputs(rows: slice) -> Inputs:
@@ -127,10 +139,11 @@ def test_skills_of_a_known_family_are_conditioned_on_its_relatives(skills):
     mean = law_mean()
     for k in range(K):
         # Brute force: every effect as a column of a design, then regress new on fitted.
-        lineage, family, slope, model = (float(DRAW[name][k]) for name in SCALES)
+        lineage, branch, family, slope, model = (float(DRAW[name][k]) for name in SCALES)
         effects = np.hstack(
             [
                 lineage * (LINEAGE[:, None] == np.unique(LINEAGE)),
+                branch * (BRANCH[:, None] == np.unique(BRANCH)),
                 family * (FAMILY[:, None] == np.unique(FAMILY)),
                 slope * PARAMS[:, None] * (FAMILY[:, None] == np.unique(FAMILY)),
                 model * np.eye(5),

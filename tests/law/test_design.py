@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from skillscale.law.design import (
     make_design,
     periods,
     token_prior,
+    with_other_tuning,
 )
 
 SHIPPED = load_table("classic")
@@ -79,10 +81,12 @@ def test_models_point_at_their_family_and_lineage(table, design):
     assert observations.in_family.size.sum() == len(observations.log_params)
     families = np.array(coords["family"])[observations.in_family.group]
     assert_array_equal(families, table.models["family"])
-    lineages = np.array(coords["lineage"])[
-        observations.in_lineage.group[observations.in_family.group]
-    ]
+    lineages = np.array(coords["lineage"])[design.lineage_of_models]
     assert_array_equal(lineages, table.models["lineage"])
+    branch = np.asarray(observations.in_branch.group)[np.asarray(observations.in_family.group)]
+    for one, other in itertools.combinations(range(len(branch)), 2):
+        alike = table.models.iloc[[one, other]][["lineage", "tuning"]].nunique().max() == 1
+        assert (branch[one] == branch[other]) == alike
 
 
 def test_anchors_read_one_skill_and_other_benchmarks_are_free(design):
@@ -132,15 +136,23 @@ def test_size_is_that_of_active_parameters_from_the_reference():
 
 def test_covariates_are_tuning_and_years_from_the_reference():
     frame = models(family=["a", "a"], tuning=["base", "instruct"], release_year=[2022.5, 2025.0])
-    assert_allclose(covariates(frame, Spec())[:, :2], [[0, -1], [1, 1.5]], atol=1e-4)
+    assert_allclose(covariates(frame, Spec())[:, :3], [[0, -1, 0], [1, 1.5, 1.5]], atol=1e-4)
 
 
 def test_a_date_counts_the_half_years_of_the_trend_passed_since_the_reference():
     spec = dataclasses.replace(Spec(), trend_from=2022.5, trend_until=2024.5)
     years = [2022.0, 2022.75, 2023.5, 2024.125, 2030.0]
-    frame = models(family=["a"] * 5, tuning=["base"] * 5, release_year=years)
+    base, tuned = (
+        np.asarray(
+            covariates(models(family=["a"] * 5, tuning=[kind] * 5, release_year=years), spec)
+        )
+        for kind in ("base", "instruct")
+    )
     passed = [[-1, -1, 0, 0], [-0.5, -1, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0.25], [0, 0, 1, 1]]
-    assert_allclose(covariates(frame, spec)[:, 2:], passed, atol=1e-3)
+    for found, of_tuning in ((base, np.zeros((5, 4))), (tuned, passed)):
+        assert_allclose(found[:, 3:], np.column_stack([passed, of_tuning]), atol=1e-3)
+    assert_allclose(with_other_tuning(base), tuned, atol=1e-6)
+    assert_allclose(with_other_tuning(tuned), base, atol=1e-6)
     assert periods(spec) == [2022.5, 2023.0, 2023.5, 2024.0]
 
 

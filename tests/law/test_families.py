@@ -12,12 +12,14 @@ from skillscale.law.families import EfficiencyNormal, Scales, SkillNormal, Tree
 from skillscale.law.membership import OneHot
 
 FAMILY = np.array([0, 0, 1, 1, 1, 2, 3])
-LINEAGE = np.array([0, 1, 0, 1])
+BRANCH = np.array([0, 1, 0, 2])
+OF_BRANCH = np.array([0, 1, 1])
+LINEAGE = OF_BRANCH[BRANCH]
 LOG_PARAMS = np.array([-2.0, 0.5, 1.5, 1.0, 0.0, 2.0, -0.5], np.float32)
 LOC = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
 OF_FAMILY = np.random.default_rng(1).normal(size=(4, 2)).astype(np.float32)
 SCALES = Scales(
-    *np.array([[0.7, 0.2], [0.3, 1.1], [0.2, 0.4], [0.5, 0.1]], np.float32)  # by skill
+    *np.array([[0.7, 0.2], [0.6, 0.4], [0.3, 1.1], [0.2, 0.4], [0.5, 0.1]], np.float32)  # by skill
 )
 
 
@@ -26,10 +28,11 @@ def same(groups: np.ndarray) -> np.ndarray:
 
 
 def covariance(skill: int) -> np.ndarray:
-    lineage, family, slope, model = (scale[skill] ** 2 for scale in SCALES)
+    lineage, branch, family, slope, model = (scale[skill] ** 2 for scale in SCALES)
     sizes = np.outer(LOG_PARAMS, LOG_PARAMS)
     return (
         lineage * same(LINEAGE[FAMILY])
+        + branch * same(BRANCH[FAMILY])
         + (family + slope * sizes) * same(FAMILY)
         + model * np.eye(len(FAMILY))
     )
@@ -40,7 +43,8 @@ def skills() -> SkillNormal:
     def of(groups: np.ndarray) -> OneHot:
         return OneHot.of(groups.tolist(), sorted(set(groups.tolist())))
 
-    tree = Tree(of(FAMILY), of(LINEAGE), LOG_PARAMS, np.ones(len(FAMILY), bool))
+    seen = np.ones(len(FAMILY), bool)
+    tree = Tree(of(FAMILY), of(BRANCH), of(OF_BRANCH), LOG_PARAMS, seen)
     return SkillNormal(LOC, SCALES, tree)
 
 
@@ -93,8 +97,8 @@ def test_efficiencies_given_skills_have_the_moments_of_the_conditional_normal(sk
     given = EfficiencyNormal(OF_FAMILY, skills, skill)
     draws = jax.vmap(given.sample)(jax.random.split(jax.random.key(2), n))
     for k in range(2):
-        lineage, family = (scale[k] ** 2 for scale in SCALES[:2])
-        prior = lineage * same(LINEAGE) + family * np.eye(4)
+        lineage, branch, family = (scale[k] ** 2 for scale in SCALES[:3])
+        prior = lineage * same(LINEAGE) + branch * same(BRANCH) + family * np.eye(4)
         weight = np.linalg.solve(covariance(k), prior[FAMILY]).T
         mean = OF_FAMILY[:, k] + weight @ (skill - LOC)[:, k]
         assert_moments(np.asarray(draws)[..., k], mean, prior - weight @ prior[FAMILY])

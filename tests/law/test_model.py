@@ -86,11 +86,15 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
     gap = at["ceiling_gap"]
     total += normal(np.log(gap / (1 - gap)), p.ceiling_gap_logit) - np.log(gap * (1 - gap)).sum()
     total += normal(at["slope"][:2], p.slope) + normal(at["slope"][2], p.interaction)
-    total += normal(at["effect"][0], p.instruct) + normal(at["effect"][1], p.date)
-    total += stats.norm.logpdf(at["innovation"]).sum()
+    for row, name in enumerate(("instruct", "date", "instruct_date")):
+        total += normal(at["effect"][row], getattr(p, name))
+    for name in ("innovation", "tuning_innovation"):
+        total += stats.norm.logpdf(at[name]).sum()
     for name in (
         "trend_scale",
+        "tuning_trend_scale",
         "lineage_scale",
+        "branch_scale",
         "family_scale",
         "slope_scale",
         "model_scale",
@@ -116,17 +120,19 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         log_tokens[name] = value
 
     # What the date and tuning of families and models add.
-    own = np.column_stack(
-        [models["tuning"] == "instruct", models["release_year"] - spec.reference_year]
-    ).astype(float)
-    steps = at["trend_scale"] * at["innovation"]
-    own_mean = own @ at["effect"]
-    for i, year in enumerate(models["release_year"]):
-        own_mean[i] += trend(year, steps, spec) - trend(spec.reference_year, steps, spec)
+    tuned = (models["tuning"] == "instruct").to_numpy(float)
+    years = (models["release_year"] - spec.reference_year).to_numpy()
+    own_mean = np.column_stack([tuned, years, tuned * years]) @ at["effect"]
+    for weight, walk in ((np.ones_like(tuned), ""), (tuned, "tuning_")):
+        steps = at[f"{walk}trend_scale"] * at[f"{walk}innovation"]
+        for i, year in enumerate(models["release_year"]):
+            wandered = trend(year, steps, spec) - trend(spec.reference_year, steps, spec)
+            own_mean[i] += weight[i] * wandered
     member = np.array([[f == g for g in families] for f in models["family"]])
 
     # Skills of models: effects of families and lineages, and families' own slopes, are shared.
-    lineage = models["lineage"].to_numpy()
+    lineage, tuning = models["lineage"].to_numpy(), models["tuning"].to_numpy()
+    same_lineage = lineage[:, None] == lineage
     n = np.log(models["n_active_params"].to_numpy() / spec.reference_params)
     d = log_tokens.to_numpy()
     f = member.argmax(axis=1)
@@ -134,7 +140,9 @@ def by_hand(table: Table, spec: Spec, at: dict[str, np.ndarray]) -> tuple[float,
         a, b, c = at["slope"][:, k]
         mean = own_mean[:, k] + a * n + b * d + c * n * d
         own_slope = at["slope_scale"][k] ** 2 * np.outer(n, n)
-        covariance = at["lineage_scale"][k] ** 2 * (lineage[:, None] == lineage)
+        covariance = at["lineage_scale"][k] ** 2 * same_lineage
+        same_branch = same_lineage & (tuning[:, None] == tuning)
+        covariance = covariance + at["branch_scale"][k] ** 2 * same_branch
         covariance = covariance + (own_slope + at["family_scale"][k] ** 2) * (f[:, None] == f)
         covariance = covariance + at["model_scale"][k] ** 2 * np.eye(len(n))
         total += stats.multivariate_normal(mean, covariance).logpdf(at["skill"][:, k])

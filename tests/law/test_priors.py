@@ -23,8 +23,11 @@ SINGLE = {
     "slope[log_params:log_tokens]": "interaction",
     "effect[instruct]": "instruct",
     "effect[date]": "date",
+    "effect[instruct:date]": "instruct_date",
     "trend_scale": "trend_scale",
+    "tuning_trend_scale": "tuning_trend_scale",
     "lineage_scale": "lineage_scale",
+    "branch_scale": "branch_scale",
     "family_scale": "family_scale",
     "slope_scale": "slope_scale",
     "model_scale": "model_scale",
@@ -69,8 +72,9 @@ def test_every_parameter_of_the_table_is_counted(described, design):
     assert described.loc["slope[log_params]", "size"] == n_skill
     assert described.loc["tail", "size"] == 1
     assert described["meaning"].str.len().min() > 0
-    assert described.loc["innovation", "size"] == len(design.coords["period"]) * n_skill
-    assert len(described) == len(SINGLE) + 2
+    for walk in ("innovation", "tuning_innovation"):
+        assert described.loc[walk, "size"] == len(design.coords["period"]) * n_skill
+    assert len(described) == len(SINGLE) + 3
 
 
 def test_priors_are_described_where_nothing_is_free(table, spec):

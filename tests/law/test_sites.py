@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpyro.handlers import seed, trace
 
-from skillscale.law.design import make_design, token_prior
+from skillscale.law.design import COVARIATES, make_design, token_prior
 from skillscale.law.model import make_model
 from skillscale.law.priors import make_priors
 from skillscale.law.sites import SITES, Draws, Kind, Law, Sampled, build, sites_of
@@ -42,7 +42,7 @@ def test_the_model_has_the_declared_parameters_and_no_others(table, asked):
 def test_every_parameter_has_the_declared_dimensions(table, asked):
     design = make_design(table, asked)
     coords = design.coords | {
-        "covariate": range(2),
+        "covariate": COVARIATES,
         "unpublished": design.unpublished,
         "free_loading": range(int(design.is_free.sum())),
         "skill-1": range(len(asked.skills) - 1),

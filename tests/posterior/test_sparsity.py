@@ -57,6 +57,16 @@ def test_the_hessian_of_the_law_is_that_of_one_product_for_every_column(potentia
     assert_allclose(gradient, mean.mean(axis=0), rtol=1e-4, atol=1e-2)
 
 
+OF_GROWTH = (
+    "slope",
+    "effect",
+    "trend_scale",
+    "innovation",
+    "tuning_trend_scale",
+    "tuning_innovation",
+)
+
+
 @pytest.mark.long
 def test_scores_say_nothing_of_how_skills_grow(potential, design):
     """Skills are measured from the law's average, so that growth is linked to priors alone."""
@@ -65,7 +75,7 @@ def test_scores_say_nothing_of_how_skills_grow(potential, design):
     def read(flat):
         sites = potential.constrain(flat, design.observations, jax.random.key(0))
         predictor = sites["loading"] @ sites["skill"].T + sites["intercept"][:, None]
-        growth = {name: sites[name] for name in ("slope", "effect", "innovation", "trend_scale")}
+        growth = {name: sites[name] for name in OF_GROWTH}
         return predictor, growth, sites["skill"]
 
     predictor, growth, skill = jax.jit(jax.jacrev(read))(flat)

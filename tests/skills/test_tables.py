@@ -140,21 +140,37 @@ def test_pairs_are_differences_of_efficiencies_draw_by_draw(sampled, reading):
     assert own["prob_positive"] == pytest.approx(np.mean(chat > base), abs=1e-6)
 
 
+def latest(fit) -> np.ndarray:
+    """Covariates of the last model."""
+    covariates = np.asarray(fit.design.observations.covariates, float)
+    return covariates[int(np.argmax(fit.table.models["release_year"]))]
+
+
+def tuning_by_hand(fit) -> np.ndarray:
+    """What tuning adds at the last date: at the reference, by its trend, and by its wander."""
+    draws = {name: values.astype(float) for name, values in by_name(fit).items()}
+    n_period = draws["tuning_innovation"].shape[1]
+    years, passed = latest(fit)[1], latest(fit)[3 : 3 + n_period]
+    steps = draws["tuning_trend_scale"][:, None] * draws["tuning_innovation"]
+    effect = draws["effect"]
+    return effect[:, 0] + years * effect[:, 2] + np.einsum("q,dqk->dk", passed, steps)
+
+
 def test_the_effect_of_tuning_in_points_moves_one_skill_of_a_typical_model(sampled, reading):
     found = row(instruct_effects(sampled, reading), skill="reasoning")
-    effect = flat(reading.draws["effect"], covariate="instruct", skill="reasoning")
+    effect = tuning_by_hand(sampled)[:, 1]
     assert found["median"] == pytest.approx(np.median(effect), abs=1e-5)
     assert found["prob_positive"] == pytest.approx(np.mean(effect > 0), abs=1e-6)
     assert found["benchmark"] == "gsm8k"
     # gsm8k reads reasoning alone, so a typical model starts from its intercept and efficiency.
     draws = {name: values.astype(float) for name, values in by_name(sampled).items()}
-    date = sampled.design.observations.covariates[
-        int(np.argmax(sampled.table.models["release_year"]))
-    ]
+    date = latest(sampled)
     effects = np.concatenate(
-        [draws["effect"], draws["trend_scale"][:, None] * draws["innovation"]], axis=1
+        [draws["effect"][:, 1:2], draws["trend_scale"][:, None] * draws["innovation"]], axis=1
     )
-    start = np.einsum("c,dc->d", np.r_[0.0, np.asarray(date)[1:]], effects[..., 1])
+    n_period = draws["innovation"].shape[1]
+    passed = np.r_[date[1], date[3 : 3 + n_period]]
+    start = np.einsum("c,dc->d", passed, effects[..., 1])
     start += draws["intercept"][:, 1]
     change = [
         (1 - gap) * (link(at + by, k)[0] - link(at, k)[0])

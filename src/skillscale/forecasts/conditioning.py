@@ -3,7 +3,7 @@ r"""Models that were not in the fit: their skills given the law, their relatives
 Given one posterior draw of the law, the skills of all models are jointly Gaussian: they share
 lineage and family effects,
 
-$$\operatorname{cov}(\theta_{ik}, \theta_{jk}) = s_L^2[\ell_i = \ell_j]
+$$\operatorname{cov}(\theta_{ik}, \theta_{jk}) = s_L^2[\ell_i = \ell_j] + s_B^2[b_i = b_j]
 + \left(s_F^2 + s_S^2 \log\tfrac{N_i}{N_0} \log\tfrac{N_j}{N_0}\right)[f_i = f_j]
 + \tau^2[i = j].$$
 
@@ -28,7 +28,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
-from skillscale.law import equation
 from skillscale.law.production import gain
 from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatter
 from skillscale.law.sites import Growth, Law
@@ -45,9 +44,10 @@ PROPOSAL_DEGREES = 10.0
 
 
 class Relatives(NamedTuple):
-    """Which models share a lineage, a family (and its slope), and everything (the diagonal)."""
+    """Which models share a lineage, branch and family (with its slope), and which are the same."""
 
     same_lineage: Float[np.ndarray, "a b"]
+    same_branch: Float[np.ndarray, "a b"]
     same_family: Float[np.ndarray, "a b"]
     same_slope: Float[np.ndarray, "a b"]
     """The product of both log sizes where the family is the same."""
@@ -55,7 +55,13 @@ class Relatives(NamedTuple):
 
     def covariance(self, growth: Growth) -> Float[np.ndarray, "draw skill a b"]:
         """Prior covariance of skills."""
-        scales = (growth.lineage_scale, growth.family_scale, growth.slope_scale, growth.model_scale)
+        scales = (
+            growth.lineage_scale,
+            growth.branch_scale,
+            growth.family_scale,
+            growth.slope_scale,
+            growth.model_scale,
+        )
         total = np.zeros(())
         for scale, share in zip(scales, self, strict=True):
             total = total + np.asarray(scale, np.float64)[:, :, None, None] ** 2 * share
@@ -128,7 +134,7 @@ def _expected(form: str, growth: Growth, models: Inputs) -> Float[Array, "draw s
     """Skills that the law expects of models of an average family."""
 
     def one(growth: Growth, log_tokens: Float[Array, " model"]) -> Float[Array, "skill model"]:
-        effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+        effects = growth.effects
         gained = gain(form, growth.slope, models.log_params, log_tokens)
         return (models.covariates @ effects + gained).T
 

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from skillscale.data.guessing import raw_score
 from skillscale.forecasts.question import Question
 from skillscale.formatting import format_count
+from skillscale.law.design import with_other_tuning
 
 SIZE_FACTORS = (0.25, 0.5, 2.0, 4.0)
 """Of the size that was given: a count of packed weights is an eighth to a half of the true one."""
@@ -89,9 +90,19 @@ def resized(question: Question, model: int, factor: float) -> Question:
 def retuned(question: Question, model: int) -> Question:
     """The same question, an observed model being of the other tuning."""
     covariates = np.array(question.inputs.covariates)
-    covariates[model, 0] = 1 - covariates[model, 0]
-    inputs = question.inputs._replace(covariates=jax.device_put(covariates))
-    return dataclasses.replace(question, inputs=inputs)
+    covariates[model] = with_other_tuning(covariates[model])
+    among, known = question.among_new, question.with_fitted
+    branch, with_known = among.same_branch.copy(), known.same_branch.copy()
+    branch[model] = among.same_lineage[model] - branch[model]
+    branch[model, model] = 1
+    branch[:, model] = branch[model]
+    with_known[model] = known.same_lineage[model] - with_known[model]
+    return dataclasses.replace(
+        question,
+        inputs=question.inputs._replace(covariates=jax.device_put(covariates)),
+        among_new=among._replace(same_branch=branch),
+        with_fitted=known._replace(same_branch=with_known),
+    )
 
 
 def exchanged(question: Question, one: int, other: int) -> Question:

@@ -218,9 +218,12 @@ def _relatives(
     def same(left: pd.Series | pd.Index, right: pd.Series | pd.Index) -> Float[np.ndarray, "a b"]:
         return (left.to_numpy()[:, None] == right.to_numpy()[None, :]).astype(float)
 
-    lineage, family = (same(rows[name], columns[name]) for name in ("lineage", "family"))
+    lineage, tuning, family = (
+        same(rows[name], columns[name]) for name in ("lineage", "tuning", "family")
+    )
     sizes = np.outer(np.asarray(row_sizes, float), np.asarray(column_sizes, float))
-    return Relatives(lineage, family, family * sizes, same(rows.index, columns.index))
+    own = same(rows.index, columns.index)
+    return Relatives(lineage, lineage * tuning, family, family * sizes, own)
 
 
 def _scores_in_fit(fit: Fit, fitted: Int[np.ndarray, " fitted"], families: pd.Index) -> Scores:

@@ -19,7 +19,7 @@ from skillscale.law.production import FORMS, Form
 from skillscale.law.sites import Fitted
 from skillscale.law.spec import Spec
 
-COVARIATES = ("instruct", "date")
+COVARIATES = ("instruct", "date", "instruct:date")
 PERIOD = 0.5
 """Years over which the pace of progress is taken for constant."""
 
@@ -39,12 +39,15 @@ class Observations(NamedTuple):
     log_tokens_sd: Float[Array, " model"]
     """Prior standard deviation of unpublished log tokens, zero where published."""
     covariates: Float[Array, "model covariate"]
-    """Instruct (0 or 1), release date (years from the reference) and, relative to the reference,
-    the share of every period of the trend that has passed; per model."""
+    """Instruct (0 or 1), release date (years from the reference) and their product; then, relative
+    to the reference, the share of every period of the trend that has passed, and that share times
+    instruct; per model."""
     in_family: OneHot
     """The family of every model."""
+    in_branch: OneHot
+    """The branch of every family: its lineage and tuning."""
     in_lineage: OneHot
-    """The lineage of every family."""
+    """The lineage of every branch."""
     chance: Float[Array, " benchmark"]
     n_items: Float[Array, " benchmark"]
 
@@ -90,8 +93,11 @@ class Design:
     @property
     def lineage_of_models(self) -> Int[np.ndarray, " model"]:
         """Position of the lineage of every model."""
-        of_family, of_model = self.observations.in_lineage.group, self.observations.in_family.group
-        return np.asarray(of_family)[np.asarray(of_model)]
+        at = self.observations
+        of_branch, of_family, of_model = (
+            np.asarray(of.group) for of in (at.in_lineage, at.in_branch, at.in_family)
+        )
+        return of_branch[of_family[of_model]]
 
     def log_tokens(self, fitted: Fitted) -> Float[Array, "draw model"]:
         """Centred log tokens of every model: those not published as every draw has them."""
@@ -136,8 +142,10 @@ def make_design(table: Table, spec: Spec) -> Design:
             "writes one to start from), or let the data find the skills (--skills 2)."
         )
     models, benchmarks = table.models, table.benchmarks
-    families = models.groupby("family")["lineage"].first()
-    lineages = pd.Index(sorted(families.unique()))
+    families = models.groupby("family")[["lineage", "tuning"]].first()
+    branch_of = list(zip(families["lineage"], families["tuning"], strict=True))
+    branches = sorted(set(branch_of))
+    lineages = sorted(families["lineage"].unique())
     grid = table.wide().T.to_numpy(dtype=float)
     inputs = model_inputs(models, spec)
     observations = Observations(
@@ -148,7 +156,8 @@ def make_design(table: Table, spec: Spec) -> Design:
         log_tokens_sd=jax.device_put(inputs.log_tokens_sd),
         covariates=inputs.covariates,
         in_family=OneHot.of(list(models["family"]), list(families.index)),
-        in_lineage=OneHot.of(list(families), list(lineages)),
+        in_branch=OneHot.of(branch_of, branches),
+        in_lineage=OneHot.of([lineage for lineage, _ in branches], lineages),
         chance=_floats(benchmarks["chance"]),
         n_items=_floats(benchmarks["n_items"]),
     )
@@ -163,7 +172,7 @@ def make_design(table: Table, spec: Spec) -> Design:
         coords={
             "model": list(models.index),
             "family": list(families.index),
-            "lineage": list(lineages),
+            "lineage": lineages,
             "benchmark": list(benchmarks.index),
             "skill": list(spec.skills),
             "input": list(FORMS[Form(spec.form)].inputs),
@@ -205,13 +214,34 @@ def centred_log_params(models: pd.DataFrame, spec: Spec) -> Float[Array, " model
 def covariates(models: pd.DataFrame, spec: Spec) -> Float[Array, "model covariate"]:
     """Instruct (0 or 1), years since the reference date, and periods of the trend passed since.
 
-    Over a period the trend leaves its mean rate by a step of its own, taken evenly.
+    Over a period the trend leaves its mean rate by a step of its own, taken evenly; what tuning
+    adds does so too.
     """
-    is_instruct = (models["tuning"] == "instruct").to_numpy(dtype=float)
+    is_instruct = (models["tuning"] == "instruct").to_numpy(dtype=float)[:, None]
     years = models["release_year"].to_numpy(dtype=float) - spec.reference_year
     begins = np.array(periods(spec)) - spec.reference_year
     passed = np.clip((years[:, None] - begins) / PERIOD, 0, 1) - np.clip(-begins / PERIOD, 0, 1)
-    return jax.device_put(np.column_stack([is_instruct, years, passed]).astype(np.float32))
+    columns = _columns(is_instruct, years[:, None], passed)
+    return jax.device_put(columns.astype(np.float32))
+
+
+def with_other_tuning(
+    covariates: Float[np.ndarray, "*m covariate"],
+) -> Float[np.ndarray, "*m covariate"]:
+    """Covariates of the same models, were they tuned if they are base models, and the reverse."""
+    n_own = len(COVARIATES)
+    n_period = (covariates.shape[-1] - n_own) // 2
+    years, passed = covariates[..., 1:2], covariates[..., n_own : n_own + n_period]
+    return _columns(1 - covariates[..., :1], years, passed)
+
+
+def _columns(
+    is_instruct: Float[np.ndarray, "*m one"],
+    years: Float[np.ndarray, "*m one"],
+    passed: Float[np.ndarray, "*m period"],
+) -> Float[np.ndarray, "*m covariate"]:
+    of_tuned = is_instruct * years, is_instruct * passed
+    return np.concatenate([is_instruct, years, of_tuned[0], passed, of_tuned[1]], axis=-1)
 
 
 def periods(spec: Spec) -> list[float]:

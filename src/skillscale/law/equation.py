@@ -48,18 +48,6 @@ PER_DRAW = Link._make((0, 0, 0, None, 0))
 """Axes of a link whose parts have one row per draw, except chance."""
 
 
-def effects(
-    effect: Float[Array, "covariate skill"],
-    trend_scale: Float[Array, " skill"],
-    innovation: Float[Array, "period skill"],
-) -> Float[Array, "covariate+period skill"]:
-    r"""Effects of tuning and date, then what every period adds to them: a random walk.
-
-    The step of a period is $\kappa_k z_{qk}$, its scale times a standard normal innovation.
-    """
-    return jnp.concatenate([effect, trend_scale * innovation])
-
-
 def expected_score(
     skill: Float[Array, "model skill"], link: Link
 ) -> Float[Array, "benchmark model"]:

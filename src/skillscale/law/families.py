@@ -1,16 +1,19 @@
 r"""Skills of models that share families and lineages, and the efficiencies of families given them.
 
-$$\theta_i = \text{loc}_i + L_{\ell(i)} + F_{f(i)} + w_{f(i)} \log\tfrac{N_i}{N_0}
+$$\theta_i = \text{loc}_i + L_{\ell(i)} + B_{b(i)} + F_{f(i)} + w_{f(i)} \log\tfrac{N_i}{N_0}
 + \varepsilon_i,$$
 
-$$L_\ell \sim \mathcal N(0, s_L^2), \quad F_f \sim \mathcal N(0, s_F^2), \quad
+$$L_\ell \sim \mathcal N(0, s_L^2), \quad B_b \sim \mathcal N(0, s_B^2), \quad
+F_f \sim \mathcal N(0, s_F^2), \quad
 w_f \sim \mathcal N(0, s_S^2), \quad \varepsilon_i \sim \mathcal N(0, \tau^2)$$
 
-Effects of lineages and families and the families' own slopes are integrated out: given the skills
-they are Gaussian, so sampling them would only add directions that are hard to explore. Where most
-families are a single model, a sampler could not tell their scales from the model's at all.
+The branches of a lineage are its base and its tuned families: these share what tuning did to them.
+Effects of lineages, branches and families and the families' own slopes are integrated out: given
+the skills they are Gaussian, so sampling them would only add directions that are hard to explore.
+Where most families are a single model, a sampler could not tell their scales from the model's.
 
-With $\Sigma = \tau^2 I$ at first, slopes, families and lineages each add $s^2 u u^\top$, by
+With $\Sigma = \tau^2 I$ at first, slopes, families, branches and lineages each add $s^2 u u^\top$,
+by
 
 $$v^\top (\Sigma + s^2 u u^\top)^{-1} r = v^\top\Sigma^{-1}r
 - \frac{s^2\, (v^\top\Sigma^{-1}u)(u^\top\Sigma^{-1}r)}{1 + s^2\, u^\top\Sigma^{-1}u}, \qquad
@@ -31,9 +34,10 @@ from skillscale.law.membership import OneHot
 
 
 class Tree(NamedTuple):
-    """How models descend: each from a family, each family from a lineage."""
+    """How models descend: each from a family, this from a branch, and this from a lineage."""
 
     in_family: OneHot
+    in_branch: OneHot
     in_lineage: OneHot
     log_params: Float[Array, " model"]
     """Centred log size of every model."""
@@ -46,6 +50,7 @@ class Scales(NamedTuple):
     """Standard deviations of what models share, and of what is their own."""
 
     lineage: Float[Array, " skill"]
+    branch: Float[Array, " skill"]
     family: Float[Array, " skill"]
     slope: Float[Array, " skill"]
     model: Float[Array, " skill"]
@@ -71,6 +76,14 @@ class Pull(NamedTuple):
         shrinkage = self.shrinkage(scale)
         return Pull(self.information / shrinkage, self.pull / shrinkage)
 
+    def of_groups(self, member: OneHot) -> Pull:
+        """What the residuals of all members of a group say of an effect that they share."""
+        return Pull(member.T @ self.information, member.T @ self.pull)
+
+    def given(self, effect: Float[Array, "group skill"]) -> Pull:
+        """The same, where a part of the effect is known."""
+        return self._replace(pull=self.pull - self.information * effect)
+
     def explained(self, scale: Float[Array, " skill"]) -> Float[Array, ""]:
         """What integrating the effect out adds to the log density."""
         shrinkage = self.shrinkage(scale)
@@ -91,9 +104,9 @@ class SkillNormal(dist.Distribution):
         tree: how the models descend.
 
     >>> half, of = jnp.full((1, 1), 0.5), OneHot.of(["a"], ["a"])
-    >>> tree = Tree(of, of, jnp.ones(1), jnp.array([True]))
-    >>> alone = SkillNormal(0 * half, Scales(*[half[0]] * 4), tree)
-    >>> bool(jnp.isclose(alone.log_prob(half), dist.Normal().log_prob(0.5)))
+    >>> tree = Tree(of, of, of, jnp.ones(1), jnp.array([True]))
+    >>> alone = SkillNormal(0 * half, Scales(*[half[0]] * 5), tree)
+    >>> bool(jnp.isclose(alone.log_prob(half), dist.Normal(0, 1.25**0.5).log_prob(0.5)))
     True
     """
 
@@ -114,18 +127,19 @@ class SkillNormal(dist.Distribution):
     def sample(
         self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
     ) -> Float[Array, "*s model skill"]:
-        """Draw lineages, families around them, their slopes, and models."""
+        """Draw lineages, branches and families around them, their slopes, and models."""
         if key is None:
             raise ValueError("SkillNormal.sample needs a key.")
-        scales, (in_family, in_lineage, log_params, _) = self.scales, self.tree
+        scales, (in_family, in_branch, in_lineage, log_params, _) = self.scales, self.tree
         n_model, n_skill = self.event_shape
-        n_family, n_lineage = in_lineage.shape
-        sizes = (n_lineage, n_family, n_family, n_model)
-        lineage, family, slope, own = (
+        (n_family, n_branch), n_lineage = in_branch.shape, in_lineage.shape[1]
+        sizes = (n_lineage, n_branch, n_family, n_family, n_model)
+        lineage, branch, family, slope, own = (
             jax.random.normal(key, (*sample_shape, size, n_skill))
-            for key, size in zip(jax.random.split(key, 4), sizes, strict=True)
+            for key, size in zip(jax.random.split(key, 5), sizes, strict=True)
         )
-        efficiency = in_lineage @ (scales.lineage * lineage) + scales.family * family
+        of_branch = in_lineage @ (scales.lineage * lineage) + scales.branch * branch
+        efficiency = in_branch @ of_branch + scales.family * family
         slopes = log_params[:, None] * (in_family @ (scales.slope * slope))
         return self.loc + in_family @ efficiency + slopes + scales.model * own
 
@@ -136,7 +150,8 @@ class SkillNormal(dist.Distribution):
         scales = self.scales
         residual = value - self.loc
         slope, family = self.of_families(residual)
-        lineage = self.of_lineages(family)
+        branch = self.of_branches(family)
+        lineage = self.of_lineages(branch)
         is_seen = self.tree.is_seen[:, None]
         alone = dist.Normal(0, jnp.where(is_seen, scales.model, 1)).log_prob(
             jnp.where(is_seen, residual, value)
@@ -145,12 +160,13 @@ class SkillNormal(dist.Distribution):
             alone.sum()
             + slope.explained(scales.slope)
             + family.explained(scales.family)
+            + branch.explained(scales.branch)
             + lineage.explained(scales.lineage)
         )
 
     def of_families(self, residual: Float[Array, "model skill"]) -> tuple[Pull, Pull]:
         """What residuals say of families' slopes, and then of their effects."""
-        scales, (in_family, _, log_params, is_seen) = self.scales, self.tree
+        scales, (in_family, _, _, log_params, is_seen) = self.scales, self.tree
         precision = scales.model**-2
         residual, log_params = residual * is_seen[:, None], log_params * is_seen
         size = (in_family.T @ is_seen.astype(log_params.dtype))[:, None]
@@ -166,11 +182,13 @@ class SkillNormal(dist.Distribution):
         )
         return slope, family
 
-    def of_lineages(self, family: Pull) -> Pull:
+    def of_branches(self, family: Pull) -> Pull:
+        """What residuals say of branches' effects."""
+        return family.after(self.scales.family).of_groups(self.tree.in_branch)
+
+    def of_lineages(self, branch: Pull) -> Pull:
         """What residuals say of lineages' effects."""
-        alone = family.after(self.scales.family)
-        in_lineage = self.tree.in_lineage
-        return Pull(in_lineage.T @ alone.information, in_lineage.T @ alone.pull)
+        return branch.after(self.scales.branch).of_groups(self.tree.in_lineage)
 
 
 class EfficiencyNormal(dist.Distribution):
@@ -199,13 +217,14 @@ class EfficiencyNormal(dist.Distribution):
     def sample(
         self, key: Array | None = None, sample_shape: tuple[int, ...] = ()
     ) -> Float[Array, "family skill"]:
-        """Draw lineages given all their models, then families given their own."""
+        """Draw lineages given all their models, then branches and families given their own."""
         if key is None or sample_shape:
             raise ValueError("EfficiencyNormal.sample needs a key, and draws once.")
-        scales, in_lineage = self.skills.scales, self.skills.tree.in_lineage
-        key_lineage, key_family = jax.random.split(key)
+        scales, tree = self.skills.scales, self.skills.tree
+        key_lineage, key_branch, key_family = jax.random.split(key, 3)
         _, family = self.skills.of_families(self.skill - self.skills.loc)
-        lineage = self.skills.of_lineages(family).draw(scales.lineage, key_lineage)
-        known = in_lineage @ lineage
-        rest = family._replace(pull=family.pull - family.information * known)
-        return self.loc + known + rest.draw(scales.family, key_family)
+        branch = self.skills.of_branches(family)
+        lineage = self.skills.of_lineages(branch).draw(scales.lineage, key_lineage)
+        known = tree.in_lineage @ lineage
+        known = tree.in_branch @ (known + branch.given(known).draw(scales.branch, key_branch))
+        return self.loc + known + family.given(known).draw(scales.family, key_family)

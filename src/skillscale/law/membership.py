@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,7 +43,7 @@ class OneHot:
     __array_ufunc__ = None  # NumPy's arrays leave products to this class
 
     @classmethod
-    def of(cls, names: Sequence[str], groups: Sequence[str]) -> OneHot:
+    def of(cls, names: Sequence[Any], groups: Sequence[Any]) -> OneHot:
         """The matrix of members with these groups, in the order given."""
         group = pd.Index(groups).get_indexer(pd.Index(names))
         order = np.argsort(group, kind="stable")

@@ -1,8 +1,11 @@
 r"""The generative model: efficiencies to skills to scores, and the priors over all of it.
 
-$$\alpha_f \sim \text{lineage} + \text{family} + \delta_k\,\text{instruct} + \rho_k\,\text{year}
+$$\alpha_f \sim \text{lineage} + \text{branch} + \text{family}
++ \delta_k(\text{year})\,\text{instruct} + \rho_k\,\text{year}
 + \kappa_k \sum_{q \le \text{year}} z_{qk}, \qquad
-\theta_{ik} = \alpha_{f(i)k} + g(\log\tfrac{N_i}{N_0}, \log\tfrac{D_i}{D_0}; \beta_k)
+\delta_k(t) = \delta_k + \rho'_k t + \kappa'_k \sum_{q \le t} z'_{qk},$$
+
+$$\theta_{ik} = \alpha_{f(i)k} + g(\log\tfrac{N_i}{N_0}, \log\tfrac{D_i}{D_0}; \beta_k)
 + w_{f(i)k}\log\tfrac{N_i}{N_0} + \varepsilon_{ik}$$
 
 $$y_{ij} = \mu_{ij} + a_{ij}\gamma_{f(i)j} + e_{ij}, \qquad \gamma_{fj} \sim \mathcal N(0, 1),$$
@@ -43,7 +46,6 @@ import numpyro
 import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
-from skillscale.law import equation
 from skillscale.law.design import Design, Observations
 from skillscale.law.exploratory import squared_units, units
 from skillscale.law.families import EfficiencyNormal, Scales, SkillNormal, Tree
@@ -96,7 +98,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             ),
         )
         growth = build(Growth, drawn)
-        effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+        effects = growth.effects
         family_covariates, own_covariates = split_covariates(observations)
         of_family = family_covariates @ effects
         expected = observations.in_family @ of_family + gain(
@@ -110,6 +112,7 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields)),
             Tree(
                 observations.in_family,
+                observations.in_branch,
                 observations.in_lineage,
                 observations.log_params,
                 observations.is_seen,

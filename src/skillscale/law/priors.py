@@ -70,8 +70,9 @@ def make_priors(
         "loading": loading,
         "ceiling_gap": dist.TransformedDistribution(ceiling, dist.transforms.SigmoidTransform()),
         "slope": slope_prior(spec, unit),
-        "effect": _per_skill(unit, p.instruct, p.date),
+        "effect": _per_skill(unit, p.instruct, p.date, p.instruct_date),
         "innovation": dist.Normal(0, 1).expand(steps).to_event(2),
+        "tuning_innovation": dist.Normal(0, 1).expand(steps).to_event(2),
     }
     sizes = {"benchmark": n_benchmark, "skill": n_scale}
     sampled = {"loading": sites_of(Sampled)["free_loading"]}

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 from numpyro.distributions import constraints
 
@@ -79,7 +80,11 @@ class Growth(NamedTuple):
     ]
     effect: Annotated[
         Float[Array, "covariate skill"],
-        About(constraints.real, Kind.TURNED, "instruction tuning, and a year of progress"),
+        About(
+            constraints.real,
+            Kind.TURNED,
+            "instruction tuning, a year of progress, and a year of progress in tuning",
+        ),
     ]
     trend_scale: Annotated[
         Float[Array, " skill"],
@@ -93,11 +98,27 @@ class Growth(NamedTuple):
             "steps of progress in every period, in standard deviations",
         ),
     ]
+    tuning_trend_scale: Annotated[
+        Float[Array, " skill"],
+        About(constraints.positive, Kind.SCALE, "wander of what tuning adds in half a year"),
+    ]
+    tuning_innovation: Annotated[
+        Float[Array, "period skill"],
+        About(
+            constraints.real,
+            Kind.SAME,
+            "steps of what tuning adds in every period, in standard deviations",
+        ),
+    ]
     lineage_scale: Annotated[
         Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread of lineages")
     ]
+    branch_scale: Annotated[
+        Float[Array, " skill"],
+        About(constraints.positive, Kind.SCALE, "spread of base and tuned within a lineage"),
+    ]
     family_scale: Annotated[
-        Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread within a lineage")
+        Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread within a branch")
     ]
     slope_scale: Annotated[
         Float[Array, " skill"],
@@ -106,6 +127,19 @@ class Growth(NamedTuple):
     model_scale: Annotated[
         Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread within a family")
     ]
+
+    @property
+    def effects(self) -> Float[Array, "*draw covariate+2*period skill"]:
+        r"""Effects of all covariates: those of every period are steps of two random walks.
+
+        A step is $\kappa_k z_{qk}$, the scale of its walk times a standard normal innovation.
+        """
+        walks = (
+            (self.trend_scale, self.innovation),
+            (self.tuning_trend_scale, self.tuning_innovation),
+        )
+        steps = [scale[..., None, :] * innovation for scale, innovation in walks]
+        return jnp.concatenate([self.effect, *steps], axis=-2)
 
 
 class Noise(NamedTuple):

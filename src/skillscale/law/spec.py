@@ -55,9 +55,12 @@ class Priors:
         exponent: exponents of size and tokens in a loss, of the two-term form.
         instruct: what instruction tuning adds to a skill.
         date: what a year of progress adds to a skill.
+        instruct_date: what a year of progress in tuning adds to what tuning adds.
         trend_scale: how far progress wanders from its mean pace in half a year.
+        tuning_trend_scale: the same of what tuning adds.
         lineage_scale: spread of the efficiencies of lineages.
-        family_scale: spread of the efficiencies of families within a lineage.
+        branch_scale: spread of base and of tuned families as a whole, within a lineage.
+        family_scale: spread of the efficiencies of families of a lineage and tuning.
         slope_scale: spread of families' own slopes in size.
         model_scale: spread of the skills of models within a family.
         overdispersion: unexplained spread of scores anywhere, relative to that of a single item.
@@ -81,8 +84,11 @@ class Priors:
     exponent: NormalPrior = NormalPrior(0.37, 0.12)
     instruct: NormalPrior = NormalPrior(0.0, 1.0)
     date: NormalPrior = NormalPrior(0.7, 0.35)
+    instruct_date: NormalPrior = NormalPrior(0.0, 0.25)
     trend_scale: LogNormalPrior = LogNormalPrior(1.0, 0.4)
+    tuning_trend_scale: LogNormalPrior = LogNormalPrior(0.2, 0.5)
     lineage_scale: LogNormalPrior = LogNormalPrior(0.6, 0.5)
+    branch_scale: LogNormalPrior = LogNormalPrior(0.2, 0.5)
     family_scale: LogNormalPrior = LogNormalPrior(0.4, 0.5)
     slope_scale: LogNormalPrior = LogNormalPrior(0.15, 0.5)
     model_scale: LogNormalPrior = LogNormalPrior(0.3, 0.25)

@@ -31,7 +31,7 @@ from scipy.special import ndtr, ndtri
 from skillscale.data.plan import describe
 from skillscale.errors import known_names
 from skillscale.law import equation
-from skillscale.law.design import Observations, covariates
+from skillscale.law.design import Observations, covariates, with_other_tuning
 from skillscale.law.model import split_covariates
 from skillscale.law.priors import slope_prior
 from skillscale.law.production import FORMS, Form, gain
@@ -246,15 +246,41 @@ def with_prior_slopes(fitted: Production, fit: Fit, *, seed: int = 0) -> Product
     return fitted._replace(slope=fitted.unit[:, None] * slope)
 
 
-_effects = jax.jit(jax.vmap(equation.effects))
+def tuning_effect(fit: Fit, n_draws: int) -> Float[np.ndarray, "draw skill"]:
+    """What instruction tuning adds to the skills of a family released in the last month of a fit.
+
+    Args:
+        fit: a fitted law.
+        n_draws: at most so many draws of the law.
+
+    Returns:
+        Skills of a tuned family less those of a base family, both of an average lineage.
+
+    Example:
+        >>> from skillscale.posterior.shipped import shipped_fit
+        >>> tuning_effect(shipped_fit(), 100).shape
+        (100, 4)
+    """
+    base = _covariates_now(fit)
+    return _explained(with_other_tuning(base) - base, fit.draws(n_draws).law.growth)
 
 
 def _typical_efficiency(fit: Fit, growth: Growth) -> Float[np.ndarray, "draw skill"]:
+    return _explained(_covariates_now(fit), growth)
+
+
+def _covariates_now(fit: Fit) -> Float[np.ndarray, " covariate"]:
+    """Covariates of a base family released in the last month of a fit."""
     reference = {"n_params": fit.spec.reference_params, "n_tokens": fit.spec.reference_tokens}
     typical = describe(pd.DataFrame([{"model": "typical", **reference}]), fit.table.models)
-    effects = _effects(growth.effect, growth.trend_scale, growth.innovation)
-    covariates_now = np.asarray(covariates(typical, fit.spec))[0]
-    return np.einsum("c,dck->dk", covariates_now, np.asarray(effects, np.float64))
+    return np.asarray(covariates(typical, fit.spec), np.float64)[0]
+
+
+def _explained(
+    covariates: Float[np.ndarray, " covariate"], growth: Growth
+) -> Float[np.ndarray, "draw skill"]:
+    effects = np.asarray(jax.tree.map(np.asarray, growth).effects, np.float64)
+    return np.einsum("c,dck->dk", covariates, effects)
 
 
 def _own_slope(
@@ -290,7 +316,7 @@ def _residuals(
         growth, fitted = draw.law.growth, draw.fitted
         gains = gain(form, growth.slope, observations.log_params, log_tokens)
         efficiency = observations.in_family @ fitted.efficiency
-        effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+        effects = growth.effects
         return fitted.skill - (efficiency + gains + own_covariates @ effects)
 
     return jax.vmap(one)(draws, log_tokens)

@@ -17,7 +17,6 @@ from numpyro.handlers import block, seed, substitute, trace
 from numpyro.infer import init_to_mean
 from numpyro.infer.util import constrain_fn, potential_energy
 
-from skillscale.law import equation
 from skillscale.law.design import Design, Observations
 from skillscale.law.exploratory import units
 from skillscale.law.model import loading_matrix, make_model, per_skill
@@ -201,7 +200,7 @@ def _level(
     if spec.exploratory:
         unit, own_loading = units(values["squared_unit"])
     growth = build(Growth, {**values, **per_skill(values, unit)})
-    effects = equation.effects(growth.effect, growth.trend_scale, growth.innovation)
+    effects = growth.effects
     gains = gain(spec.form, growth.slope, observations.log_params, observations.log_tokens)
     is_seen = observations.is_seen
     share = is_seen / jnp.maximum(is_seen.sum(), 1)

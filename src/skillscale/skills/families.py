@@ -58,7 +58,7 @@ def efficiencies(fit: Fit, reading: Reading) -> pd.DataFrame:
 
 
 def instruct_effects(fit: Fit, reading: Reading) -> pd.DataFrame:
-    """What instruction tuning does to every skill, on average over families.
+    """What instruction tuning does to every skill, on average over families of the last month.
 
     Args:
         fit: a fitted law.
@@ -84,7 +84,7 @@ def instruct_effects(fit: Fit, reading: Reading) -> pd.DataFrame:
         0  knowledge      mmlu
         1  reasoning     gsm8k
     """
-    effect = reading.draws["effect"].sel(covariate="instruct", drop=True)
+    effect = reading.draws["tuning"].isel(tuning=0)
     frame = summarised(fit, effect)
     frame["prob_positive"] = (effect > 0).mean(SAMPLES).to_numpy()
     spread = reading.draws["model_skill"].std("model")

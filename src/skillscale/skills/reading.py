@@ -17,6 +17,7 @@ from jaxtyping import Float
 from skillscale.errors import SkillscaleError
 from skillscale.law.production import FORMS, Form
 from skillscale.law.sites import SITES, Kind
+from skillscale.posterior.one_family import tuning_effect
 from skillscale.posterior.result import Fit
 from skillscale.skills.alignment import by_importance, match, turn_alike
 from skillscale.skills.rotation import (
@@ -41,8 +42,9 @@ class Reading:
 
     Attributes:
         draws: dataset with dims ``chain, draw`` of ``loading`` (benchmark, skill), ``model_skill``
-            (model, skill), ``efficiency`` (family, skill), ``slope`` (input, skill) and ``effect``
-            (covariate, skill).
+            (model, skill), ``efficiency`` (family, skill), ``slope`` (input, skill), ``effect``
+            (covariate, skill), and ``tuning``, what tuning adds at the last date of the fit
+            (tuning, skill).
         rotation: how the coordinates were chosen; ``named`` if by the anchors of the specification.
     """
 
@@ -83,6 +85,9 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
             f"there is no rotation {rotation!r}: choose among {', '.join(Rotation)}."
         )
     draws = fit.tree.posterior.to_dataset()[list(TURNED)]
+    shape = draws.sizes["chain"], draws.sizes["draw"]
+    tuning = tuning_effect(fit, shape[0] * shape[1]).reshape(*shape, 1, -1)
+    draws = draws.assign(tuning=(("chain", "draw", "tuning", "skill"), tuning))
     if rotation is None and not fit.spec.exploratory:
         return Reading(draws, NAMED)
     if FORMS[Form(fit.spec.form)].is_positive:
@@ -91,7 +96,6 @@ def read_skills(fit: Fit, rotation: Rotation | str | None = None) -> Reading:
             "Fit with another form."
         )
     rotation = Rotation(rotation or Rotation.GEOMIN)
-    shape = draws.sizes["chain"], draws.sizes["draw"]
     loading, skill = (
         draws[name].to_numpy().reshape(-1, *draws[name].shape[2:]).astype(np.float64)
         for name in ("loading", "model_skill")
