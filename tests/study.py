@@ -112,11 +112,19 @@ def carry_out(study: Study, kept: Path = KEPT, results: Path = RESULTS) -> Resul
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit(),
         "seconds": round(sum(part["seconds"] for part in found)),
-        "answer": study.summarise([part["result"] for part in found]),
+        "answer": rounded(study.summarise([part["result"] for part in found])),
     }
     results.mkdir(parents=True, exist_ok=True)
     write_text(results / f"{study.name}.json", json.dumps(answer, indent=1) + "\n")
     return answer
+
+
+def rounded(answer: Result, digits: int = 6) -> Result:
+    """The same numbers, as far as they are known."""
+    result: Result = json.loads(
+        json.dumps(answer), parse_float=lambda text: float(f"{float(text):.{digits}g}")
+    )
+    return result
 
 
 def _frame_text(frame: pd.DataFrame) -> str:
@@ -184,8 +192,19 @@ class Backtest:
         def numbers(report: Report) -> Result:
             summary = report.summary()
             kept = ("options", "n_folds", "n_scores", "n_cells", "n_lineages", "mae_points", "crps")
-            kept += ("accuracy", "baselines", "paired", "joint", "joint_paired")
-            return {name: summary[name] for name in kept}
+            baselines = {
+                name: {key: value for key, value in of.items() if key != "accuracy"}
+                for name, of in summary["baselines"].items()
+            }
+            paired = {
+                name: {kind: {key: of[key] for key in ("mae_points", "crps")} for kind, of in parts}
+                for name, parts in ((name, of.items()) for name, of in summary["paired"].items())
+            }
+            return {name: summary[name] for name in (*kept, "accuracy")} | {
+                "baselines": baselines,
+                "paired": paired,
+                "joint": summary["joint"][OURS],
+            }
 
         reports = cls.reports(results)
         cells = pd.concat([report.cells for report in reports], ignore_index=True)

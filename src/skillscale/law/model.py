@@ -15,9 +15,10 @@ $$a_{ij}^2 = \chi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\varsigma_j \mu'_{ij})^2, 
 + \phi_j^2(\mu_{ij}(1-\mu_{ij}) + 0.01) + (\psi_j \mu'_{ij})^2$$
 
 with Student-t tails (see `scores`). Efficiencies are integrated out, and drawn given the skills
-once these are known (see `families`). Progress is a random walk around its mean rate, with a step
-$z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep their prior, so later
-families are as uncertain as the pace of progress. A missing score is masked: it is simply absent.
+once these are known (see `families`). Progress, and what tuning adds, are random walks around a
+mean rate, with a step $z_q \sim \mathcal N(0, 1)$ every half year; steps after the last model keep
+their prior, so later families are as uncertain as the pace of progress. A missing score is masked:
+it is simply absent.
 What controlled runs say of slopes is data too, if the specification has any (`slope_evidence`).
 
 | symbol | site | dims |
@@ -26,11 +27,13 @@ What controlled runs say of slopes is data too, if the specification has any (`s
 | $u_k^2$ | `squared_unit`, of exploratory skills only (see `exploratory`) | skill |
 | $b_j$, $k_j$, $u_j$ | `intercept`, `asymmetry`, `ceiling_gap` | benchmark |
 | $\beta_k$ | `slope` | input, skill |
-| $\delta_k, \rho_k$ | `effect` | covariate, skill |
+| $\delta_k, \rho_k, \rho'_k$ | `effect` | covariate, skill |
 | $\kappa_k$, $z_{qk}$ | `trend_scale`, `innovation` | skill; period, skill |
+| $\kappa'_k$, $z'_{qk}$ | `tuning_trend_scale`, `tuning_innovation` | skill; period, skill |
 | $\alpha_f$ | `efficiency` | family, skill |
 | $\theta_i$ | `skill` | model, skill |
-| $s_L, s_F, s_S, \tau$ | `lineage_scale`, `family_scale`, `slope_scale`, `model_scale` | skill |
+| $s_L, s_B, s_F$ | `lineage_scale`, `branch_scale`, `family_scale` | skill |
+| $s_S, \tau$ | `slope_scale`, `model_scale` | skill |
 | $\phi_j, \psi_j$ | `overdispersion`, `discrepancy_spread` | benchmark |
 | $\chi_j, \varsigma_j$ | `affinity_overdispersion`, `affinity_spread` | benchmark |
 | $\nu$ | `tail` | |

@@ -19,7 +19,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Float
 from numpyro.infer.hmc_util import dual_averaging
 
 from skillscale.errors import require_at_least, require_probability
@@ -42,6 +42,9 @@ large from 1 to 2.5."""
 
 LARGEST_STEP = 0.4
 """With few parameters larger ones would be accepted, and few steps end where they began."""
+
+SMALLEST_ACCEPTANCE = 0.01
+"""Below it a chain weighs no more when the step size is tuned."""
 
 MOST_STEPS = 128
 """Of a trajectory, however small they are."""
@@ -218,6 +221,16 @@ class Hmc:
 _start_tuning, _tune = dual_averaging()
 
 
+def _harmonic_mean(acceptance: Float[Array, " chain"]) -> Float[Array, ""]:
+    """Acceptance of all chains: near that of the worst one.
+
+    By the plain mean a chain that accepts nothing is outvoted, and stays where it is: of a table of
+    72 models chains then accepted 8 to 50 %, with R-hat up to 1.8 (Hoffman, Radul and Sountsov
+    2021).
+    """
+    return 1 / jnp.mean(1 / jnp.maximum(acceptance, SMALLEST_ACCEPTANCE))
+
+
 def _first_tuning() -> Tuning:
     center = jnp.log(jnp.float32(FIRST_STEP_SIZE))  # of the type it keeps: one compiled program
     _, *rest = _start_tuning(center)
@@ -243,7 +256,7 @@ def _advance(
     """Run every chain some trajectories further, from draws and statistics to those after.
 
     Chains advance together, so they share a step size: one with an unluckily small step would hold
-    up the others. In the warm-up it follows their mean acceptance rate; then it is its average.
+    up the others. In the warm-up it follows their acceptance rates; then it is its average.
     """
     energies = _whitened(energy, observations, gaussian)
 
@@ -255,7 +268,7 @@ def _advance(
         length = jax.random.uniform(key_length, (), minval=LENGTHS[0], maxval=LENGTHS[1])
         n_steps = jnp.minimum(jnp.ceil(length / step_size), MOST_STEPS).astype(int)
         state, ended = move(energies, state, step_size, n_steps, key_move)
-        tuned = _tune(target_accept - ended.acceptance.mean(), tuning)
+        tuned = _tune(target_accept - _harmonic_mean(ended.acceptance), tuning)
         tuning = jax.tree.map(partial(jnp.where, is_warmup), tuned, tuning)
         of_chains = jnp.ones_like(ended.energy)
         block = {

@@ -19,7 +19,7 @@ from skillscale.law.spec import Spec
 if TYPE_CHECKING:
     from skillscale.law.design import Design
 
-SCHEMA = 4
+SCHEMA = 5
 """Raised whenever a file written before could no longer be read correctly."""
 COMMAND = "skillscale fit"
 OF_A_FIT = ("posterior", "sample_stats")
