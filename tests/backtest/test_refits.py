@@ -25,4 +25,4 @@ def test_a_fold_is_fitted_as_the_rest_of_the_table_is():
             difference = np.abs(of_fold[name].mean(axis=0) - draws.mean(axis=0))
             apart = difference / np.maximum(draws.std(axis=0), 1e-9)  # anchors don't vary
             assert apart.max() < 0.5, name
-            assert apart.mean() < 0.2, name
+            assert apart.mean() < 0.3, name

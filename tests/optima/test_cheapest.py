@@ -9,15 +9,19 @@ from skillscale import Deployment, Goal, cheapest, optimum
 from skillscale.errors import SpecError
 from skillscale.optima.objectives import expected_score, make_objectives
 from skillscale.posterior.one_family import production
-from tampered import with_laws
+from tampered import with_laws, with_posterior
 
 LAWS = ((0.6, 0.5, 0.12), (0.7, 0.6, 0.15))
 
 
 @pytest.fixture(scope="module")
 def fit(approximate):
-    """Draws that differ in the link and efficiencies; in all of them optima are inside."""
-    return with_laws(approximate, *LAWS)
+    """Draws that differ in the link, not in how far progress is; all have optima inside."""
+    return with_posterior(with_laws(approximate, *LAWS), innovation=np.zeros_like, effect=the_mean)
+
+
+def the_mean(values: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(values.mean(axis=(0, 1)), values.shape).copy()
 
 
 @pytest.mark.parametrize("served", [0.0, 1e13])
