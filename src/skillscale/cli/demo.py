@@ -246,6 +246,7 @@ def _print_optimum(console: Console, best: xr.Dataset) -> None:
         f"P(inside): probability that the best size is inside the range searched, {sizes} "
         f"parameters with {tokens} tokens. Where fewer than nine in ten are, no size is named.",
     )
+    _say(console, best.attrs["stands_on"])
 
 
 class _Clock:

@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
+from skillscale.law.families import Scales
 from skillscale.law.production import gain
 from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatter
 from skillscale.law.sites import Growth, Law
@@ -55,16 +56,10 @@ class Relatives(NamedTuple):
 
     def covariance(self, growth: Growth) -> Float[np.ndarray, "draw skill a b"]:
         """Prior covariance of skills."""
-        scales = (
-            growth.lineage_scale,
-            growth.branch_scale,
-            growth.family_scale,
-            growth.slope_scale,
-            growth.model_scale,
-        )
         total = np.zeros(())
-        for scale, share in zip(scales, self, strict=True):
-            total = total + np.asarray(scale, np.float64)[:, :, None, None] ** 2 * share
+        for name, share in zip(Scales._fields, self, strict=True):
+            scale = np.asarray(getattr(growth, f"{name}_scale"), np.float64)
+            total = total + scale[:, :, None, None] ** 2 * share
         return total
 
 
@@ -321,10 +316,7 @@ def _log_likelihood_one(
 
 @jax.jit
 def _log_likelihood(
-    law: Law,
-    skill: Float[Array, "draw m skill observed"],
-    scores: Scores,
-    siblings: Pooled,
+    law: Law, skill: Float[Array, "draw m skill observed"], scores: Scores, siblings: Pooled
 ) -> Float[Array, "draw m"]:
     """Log likelihood of the scores, at several skills per draw."""
     several = jax.vmap(_log_likelihood_one, in_axes=(None, 0, None, None))
