@@ -118,7 +118,7 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
             "rhat": float(found.rhat.max()),
             "ess_bulk": float(found.ess_bulk.min()),
             "ess_tail": float(found.ess_tail.min()),
-            "worst": ", ".join(map(str, entries["entry"][int(found.rhat.argmax())].item())),
+            "worst": ", ".join(map(str, entries["entry"][int(np.argmax(found.rhat))].item())),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 

@@ -97,7 +97,7 @@ def compare(density: Float[np.ndarray, "form lineage"]) -> pd.DataFrame:
         2       -23.0    False
     """
     elpd = density.sum(axis=1)
-    behind = density - density[elpd.argmax()]
+    behind = density - density[int(np.argmax(elpd))]
     n_lineage = density.shape[1]
     error = np.sqrt(n_lineage * behind.var(axis=1, ddof=1)) if n_lineage > 1 else np.inf
     difference = behind.sum(axis=1)
