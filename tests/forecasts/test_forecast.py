@@ -10,6 +10,7 @@ from skillscale import fit, forecast
 from skillscale.data.plan import describe
 from skillscale.errors import TableError
 from skillscale.forecasts.forecast import SOURCES, forecast_rows
+from skillscale.forecasts.question import ask
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.intervals import INTERVALS
 from small import PLAN, SEEN, SVI
@@ -233,3 +234,13 @@ def test_scores_that_surprise_the_fit_are_fitted_with_the_others(approximate):
 def test_scores_that_the_fit_expects_are_not_fitted_again(one_seen):
     assert one_seen.attrs["pareto_k"] < RELIABLE_PARETO_K
     assert not one_seen.attrs["is_refit"]
+
+
+def test_a_family_of_both_tunings_is_of_one_branch_as_in_a_fit(approximate):
+    both = PLAN.iloc[:2].assign(family="llama", tuning=["instruct", "base"])
+    question = ask(approximate, both)
+    fitted = approximate.models.iloc[question.relatives]
+    same = question.with_fitted
+    assert (same.same_branch[:2] == (fitted["tuning"] == "base").to_numpy()).all()
+    assert (same.same_family[:2] <= same.same_branch[:2]).all()
+    assert (question.among_new.same_branch == 1).all()

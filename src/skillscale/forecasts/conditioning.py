@@ -45,7 +45,7 @@ PROPOSAL_DEGREES = 10.0
 
 
 class Relatives(NamedTuple):
-    """Which models share a lineage, branch and family (with its slope), and which are the same."""
+    """Who shares a lineage, branch, family and slope, or is the same: in the order of `Scales`."""
 
     same_lineage: Float[np.ndarray, "a b"]
     same_branch: Float[np.ndarray, "a b"]

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 from skillscale.data.plan import describe
 from skillscale.errors import TableError
 from skillscale.forecasts.conditioning import Inputs, Lineup, Relatives, Scores
-from skillscale.law.design import ModelInputs, model_inputs
+from skillscale.law.design import ModelInputs, model_inputs, tuning_of_families
 from skillscale.law.sites import Draws
 from skillscale.posterior.result import Fit
 
@@ -146,7 +146,14 @@ def ask(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = None) -> Q
         for rows in (relatives, np.arange(len(fitted), len(fitted) + len(new)))
     )
     names = pd.Index(new.index.unique())
-    asked, known = (new, of_new.log_params), (fitted.iloc[relatives], of_fitted.log_params)
+    tuning = tuning_of_families(pd.concat([fitted, new]))
+    asked, known = (
+        (models.assign(tuning=models["family"].map(tuning)), sizes)
+        for models, sizes in (
+            (new, of_new.log_params),
+            (fitted.iloc[relatives], of_fitted.log_params),
+        )
+    )
     return Question(
         observed=seen,
         planned=planned,
@@ -213,7 +220,7 @@ def _relatives(
     columns: pd.DataFrame,
     column_sizes: Float[Array, " b"],
 ) -> Relatives:
-    """Who shares a lineage and a family with whom."""
+    """Who shares a lineage, a branch and a family with whom; tuning is that of the family."""
 
     def same(left: pd.Series | pd.Index, right: pd.Series | pd.Index) -> Float[np.ndarray, "a b"]:
         return (left.to_numpy()[:, None] == right.to_numpy()[None, :]).astype(float)

@@ -142,10 +142,10 @@ def make_design(table: Table, spec: Spec) -> Design:
             "writes one to start from), or let the data find the skills (--skills 2)."
         )
     models, benchmarks = table.models, table.benchmarks
-    families = models.groupby("family")[["lineage", "tuning"]].first()
-    branch_of = list(zip(families["lineage"], families["tuning"], strict=True))
+    families = models.groupby("family")["lineage"].first()
+    branch_of = list(zip(families, tuning_of_families(models), strict=True))
     branches = sorted(set(branch_of))
-    lineages = sorted(families["lineage"].unique())
+    lineages = sorted(families.unique())
     grid = table.wide().T.to_numpy(dtype=float)
     inputs = model_inputs(models, spec)
     observations = Observations(
@@ -181,6 +181,24 @@ def make_design(table: Table, spec: Spec) -> Design:
         is_anchor=is_anchor,
         is_free=is_free,
     )
+
+
+def tuning_of_families(models: pd.DataFrame) -> pd.Series:
+    """Tuning of every family, which tells its branch: of its first model, where it has both.
+
+    Args:
+        models: ``family, tuning``, one row per model.
+
+    Returns:
+        Base or instruct, by family in the order of names.
+
+    Example:
+        >>> models = {"family": ["b", "a", "a"], "tuning": ["base", "base", "instruct"]}
+        >>> tuning_of_families(pd.DataFrame(models)).to_dict()
+        {'a': 'base', 'b': 'base'}
+    """
+    tuning: pd.Series = models.groupby("family")["tuning"].first()
+    return tuning
 
 
 def model_inputs(models: pd.DataFrame, spec: Spec) -> ModelInputs:
