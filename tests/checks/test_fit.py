@@ -5,11 +5,9 @@ from __future__ import annotations
 import arviz_stats as azs
 import numpy as np
 import pytest
-import xarray as xr
-from scipy import stats
 
 from skillscale import check
-from skillscale.checks.fit import _prediction, diagnostics, loo, predictive_coverage
+from skillscale.checks.fit import _prediction, diagnostics, predictive_coverage
 from skillscale.checks.verdict import Verdict, grade
 from small import HMC
 from tampered import with_group, with_posterior
@@ -145,51 +143,6 @@ def test_coverage_is_counted_from_simulated_scores(sampled):
     inside = (score > low) & (score < high)
     expected = [inside[j][is_observed[j]].mean() for j in range(len(score))]
     np.testing.assert_allclose(predictive_coverage(sampled), expected, atol=0.04)
-
-
-def test_pointwise_log_likelihood_is_that_of_every_observed_score(sampled):
-    values = sampled.log_likelihood(20)
-    assert values.shape == (20, len(sampled.table.scores))
-    location, scale, degrees = (np.asarray(x, float) for x in sampled.given_siblings(20))
-    benchmark, model = sampled.observed_index
-    wide = sampled.table.wide()
-    for column in (0, 17, values.shape[1] - 1):
-        j, i = benchmark[column], model[column]
-        score = wide.loc[sampled.design.coords["model"][i], sampled.design.coords["benchmark"][j]]
-        direct = stats.t.logpdf(score, *(x[:, j, i] for x in (degrees, location, scale)))
-        np.testing.assert_allclose(values[:, column], direct, rtol=1e-3, atol=1e-3)
-
-
-def test_loo_is_arviz_on_the_same_array(sampled):
-    values = sampled.log_likelihood().reshape(HMC.chains, HMC.draws, -1)
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": xr.Dataset({"x": (("chain", "draw"), np.zeros((HMC.chains, HMC.draws)))}),
-            "log_likelihood": xr.Dataset({"y": (("chain", "draw", "row"), values)}),
-        }
-    )
-    with pytest.warns(UserWarning, match="Pareto"):
-        theirs = azs.loo(tree, pointwise=True, reff=loo_reff(sampled))
-    ours = loo(sampled)
-    assert ours.elpd == pytest.approx(theirs.elpd, rel=1e-6)
-    np.testing.assert_allclose(ours.pareto_k, theirs.pareto_k, rtol=1e-5)
-
-
-def loo_reff(fit) -> float:
-    intercept = fit.tree.posterior["intercept"].to_dataset()
-    ess = azs.ess(intercept, method="mean").to_array().to_numpy()
-    return float(np.mean(ess) / N_DRAWS)
-
-
-def test_loo_of_scores_with_no_influence_is_their_average_likelihood(sampled):
-    # Where draws hardly differ, leaving a score out changes nothing.
-    def nearly_still(values):
-        return frozen(values) * np.exp(0.02 * np.random.default_rng(0).normal(size=values.shape))
-
-    names = dict.fromkeys(map(str, sampled.tree.posterior.data_vars), frozen)
-    quiet = with_posterior(sampled, **(names | {"tail": nearly_still}))
-    expected = quiet.log_likelihood().astype(float).mean(axis=0).sum()
-    assert loo(quiet).elpd == pytest.approx(expected, abs=0.05)
 
 
 def test_a_fit_by_svi_has_its_sampler_reviewed(approximate):

@@ -74,6 +74,17 @@ def test_models_without_scores_say_nothing(skills, seed):
     assert_allclose(partly.log_prob(value), dense + unseen, rtol=1e-5)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_model_given_all_others_is_the_conditional_of_the_dense_normal(skills, seed):
+    value = LOC + np.random.default_rng(seed).normal(size=LOC.shape).astype(np.float32)
+    mean, variance = skills.given_others(value)
+    for k in range(2):
+        precision = np.linalg.inv(covariance(k))
+        pull = precision @ (value - LOC)[:, k]
+        assert_allclose(variance[:, k], 1 / np.diag(precision), rtol=1e-5)
+        assert_allclose(mean[:, k], value[:, k] - pull / np.diag(precision), rtol=1e-3, atol=1e-4)
+
+
 def assert_moments(draws: np.ndarray, mean: np.ndarray, dense: np.ndarray) -> None:
     n, spread = len(draws), np.sqrt(np.diag(dense))
     assert (np.abs(draws.mean(axis=0) - mean) < 5 * spread / np.sqrt(n)).all()

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from scipy.special import stdtr
 
 from skillscale.checks.convergence import convergence
+from skillscale.checks.left_out import left_out_densities
 from skillscale.checks.verdict import Check, Verdict, grade, grade_band
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_count
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 REPORTED = (*TURNED, "expected_score")
 PREDICTIVE_INTERVAL = 0.9
 DRAWS_FOR_SCORES = 2000
+DRAWS_LEFT_OUT = 240
+"""Of the law, to leave scores out by; five times as many change the sum by a nat."""
 AGREEMENT = 2.0
 """How far a fit may be from what controlled runs say, in scales of the evidence."""
 
@@ -262,10 +265,13 @@ def _agreement(fit: Fit) -> list[Check]:
 
 
 def loo(fit: Fit) -> azs.ELPDData:
-    """PSIS-LOO of the pointwise log likelihood, one point per observed score.
+    """PSIS-LOO, one point per observed score, with the skills of its model integrated out.
 
     Leave-one-out by Pareto smoothed importance sampling (Vehtari, Gelman and Gabry 2017,
-    arXiv:1507.04544). A score is left out given the others of its family.
+    arXiv:1507.04544). A score is left out given the others of its family, by the densities of
+    `skillscale.checks.left_out`: with those given the skills, which have seen the score, 14 % of
+    the scores of the classic table had too high a Pareto shape, and they flattered the fit by 48
+    nats.
 
     Args:
         fit: a fitted law.
@@ -287,17 +293,9 @@ def loo(fit: Fit) -> azs.ELPDData:
     """
     import arviz_stats as azs
 
-    values = fit.log_likelihood()
-    posterior = fit.tree.posterior
-    shape = posterior.sizes["chain"], posterior.sizes["draw"]
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": posterior.to_dataset()[["intercept"]],
-            "log_likelihood": xr.Dataset(
-                {"score": (("chain", "draw", "observation"), values.reshape(*shape, -1))}
-            ),
-        }
-    )
+    values = left_out_densities(fit, DRAWS_LEFT_OUT)
+    found = xr.Dataset({"score": (("chain", "draw", "observation"), values[None])})
+    tree = xr.DataTree.from_dict({"log_likelihood": found})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # high k is reported as a check
-        return azs.loo(tree, pointwise=True)
+        return azs.loo(tree, pointwise=True, reff=1.0)  # far apart in their chains

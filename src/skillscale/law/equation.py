@@ -64,7 +64,14 @@ def expected_score_and_slope(
     skill: Float[Array, "model skill"], link: Link
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"]]:
     r"""Expected score and its derivative in the linear predictor $\lambda^\top\theta + b$."""
-    return _score_and_slope(link.loading @ skill.T + link.intercept[:, None], link)
+    return score_and_slope(predictor_of_skill(skill, link), link)
+
+
+def predictor_of_skill(
+    skill: Float[Array, "model skill"], link: Link
+) -> Float[Array, "benchmark model"]:
+    r"""Linear predictor $\lambda^\top\theta + b$ of models with these skills."""
+    return link.loading @ skill.T + link.intercept[:, None]
 
 
 def score_of_predictor(
@@ -76,7 +83,7 @@ def score_of_predictor(
     >>> score_of_predictor(jnp.zeros((1, 1)), coin)
     Array([[0.575]], dtype=float32)
     """
-    return _score_and_slope(predictor, link)[0]
+    return score_and_slope(predictor, link)[0]
 
 
 @jax.jit
@@ -110,10 +117,10 @@ def predictor_of_score(score: Float[Array, "*m"], link: Link) -> Float[Array, "*
     return (jnp.log(jnp.expm1(-log_shortfall / link.asymmetry)) - pivot) / stretch
 
 
-def _score_and_slope(
+def score_and_slope(
     predictor: Float[Array, "benchmark n"], link: Link
 ) -> tuple[Float[Array, "benchmark n"], Float[Array, "benchmark n"]]:
-    """The link: score and slope at values of the linear predictor."""
+    """The link: expected score and its derivative at values of the linear predictor."""
     asymmetry = link.asymmetry[:, None]
     room = (link.ceiling - link.chance)[:, None]
     pivot, stretch = _pivot(asymmetry)

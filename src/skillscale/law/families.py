@@ -164,6 +164,35 @@ class SkillNormal(dist.Distribution):
             + lineage.explained(scales.lineage)
         )
 
+    def given_others(
+        self, value: Float[Array, "model skill"]
+    ) -> tuple[Float[Array, "model skill"], Float[Array, "model skill"]]:
+        r"""Mean and variance of the skills of every seen model, given those of all others.
+
+        With the joint precision $Q$ these are $\theta_i - (Q(\theta - m))_i / Q_{ii}$ and
+        $1 / Q_{ii}$; every effect $u$ that is integrated out takes
+        $s^2 (\Sigma^{-1}u)_i^2 / (1 + s^2\,u^\top\Sigma^{-1}u)$ from $Q_{ii}$.
+        """
+        scales, (in_family, in_branch, in_lineage, log_params, is_seen) = self.scales, self.tree
+        slope, family = self.of_families(value - self.loc)
+        branch = self.of_branches(family)
+        lineage = self.of_lineages(branch)
+        log_params, precision = log_params[:, None], scales.model**-2
+        taken = scales.slope**2 / slope.shrinkage(scales.slope) * precision**2
+        total = in_family.T @ (log_params * is_seen[:, None])
+        own = precision - (in_family @ taken) * log_params**2
+        shared = precision - (in_family @ (taken * total)) * log_params
+        of_levels = (
+            (scales.family, family.shrinkage(scales.family)),
+            (scales.branch, in_branch @ branch.shrinkage(scales.branch)),
+            (scales.lineage, in_branch @ (in_lineage @ lineage.shrinkage(scales.lineage))),
+        )
+        for scale, of_family in of_levels:
+            shrinkage = in_family @ of_family
+            own = own - scale**2 * shared**2 / shrinkage
+            shared = shared / shrinkage
+        return value + jax.grad(self.log_prob)(value) / own, 1 / own
+
     def of_families(self, residual: Float[Array, "model skill"]) -> tuple[Pull, Pull]:
         """What residuals say of families' slopes, and then of their effects."""
         scales, (in_family, _, _, log_params, is_seen) = self.scales, self.tree

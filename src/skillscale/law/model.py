@@ -101,26 +101,8 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             ),
         )
         growth = build(Growth, drawn)
-        effects = growth.effects
-        family_covariates, own_covariates = split_covariates(observations)
-        of_family = family_covariates @ effects
-        expected = observations.in_family @ of_family + gain(
-            spec.form,
-            growth.slope,
-            observations.log_params,
-            observations.log_tokens.at[unpublished].set(log_tokens),
-        )
-        skills = SkillNormal(
-            expected + own_covariates @ effects,
-            Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields)),
-            Tree(
-                observations.in_family,
-                observations.in_branch,
-                observations.in_lineage,
-                observations.log_params,
-                observations.is_seen,
-            ),
-        )
+        log_tokens = observations.log_tokens.at[unpublished].set(log_tokens)
+        of_family, skills = skills_of_models(spec.form, growth, observations, log_tokens)
         skill = numpyro.sample("skill", skills)
         numpyro.sample("efficiency", EfficiencyNormal(of_family, skills, skill))
         loading = loading_matrix(drawn["free_loading"], own_loading, design)
@@ -140,6 +122,35 @@ def make_model(design: Design, spec: Spec) -> Callable[[Observations], None]:
             numpyro.factor("evidence", sum(terms))
 
     return model
+
+
+def skills_of_models(
+    form: str, growth: Growth, observations: Observations, log_tokens: Float[Array, " model"]
+) -> tuple[Float[Array, "family skill"], SkillNormal]:
+    """What the law expects of every family, and the joint density of all models' skills.
+
+    Args:
+        form: production function.
+        growth: one draw of how skills come about.
+        observations: the arrays of a table.
+        log_tokens: centred log tokens of every model.
+
+    Returns:
+        Expected efficiencies, and the density with all that models share integrated out.
+    """
+    of_families, own = split_covariates(observations)
+    of_family = of_families @ growth.effects
+    gained = gain(form, growth.slope, observations.log_params, log_tokens)
+    expected = observations.in_family @ of_family + gained + own @ growth.effects
+    scales = Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields))
+    tree = Tree(
+        observations.in_family,
+        observations.in_branch,
+        observations.in_lineage,
+        observations.log_params,
+        observations.is_seen,
+    )
+    return of_family, SkillNormal(expected, scales, tree)
 
 
 def _drawn(site: str, distribution: dist.Distribution) -> Array:

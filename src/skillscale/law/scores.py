@@ -72,7 +72,19 @@ def scatter(
     n_items: Float[Array, " benchmark"],
 ) -> Scatter:
     """Expected scores of models with these skills, and their scatter, for one draw of the law."""
-    mean, slope = equation.expected_score_and_slope(skill, benchmarks.link(chance))
+    predictor = equation.predictor_of_skill(skill, benchmarks.link(chance))
+    return scatter_at(benchmarks, noise, predictor, chance, n_items)
+
+
+def scatter_at(
+    benchmarks: Benchmarks,
+    noise: Noise,
+    predictor: Float[Array, "benchmark model"],
+    chance: Float[Array, " benchmark"],
+    n_items: Float[Array, " benchmark"],
+) -> Scatter:
+    """The same of models with these linear predictors."""
+    mean, slope = equation.score_and_slope(predictor, benchmarks.link(chance))
     unexplained = partial(equation.discrepancy_variance, mean, slope)
     return Scatter(
         mean,

@@ -10,7 +10,6 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 import pandas as pd
 import xarray as xr
 from jaxtyping import Array, Float, Int
@@ -236,29 +235,6 @@ class Fit:
         """
         return _given_siblings(self.draws(n), self.design.observations)
 
-    def log_likelihood(self, n: int | None = None) -> Float[np.ndarray, "draw score"]:
-        """Log likelihood of every observed score given its siblings.
-
-        Args:
-            n: at most so many draws, evenly spaced; all of them by default.
-
-        Returns:
-            Log densities (nats), with scores in the order of `observed_index`.
-
-        Example:
-            >>> import skillscale as sk
-            >>> table = sk.load_table("classic").select(
-            ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
-            ... )
-            >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-            >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
-            >>> fit.log_likelihood(50).shape == (50, len(table.scores))
-            True
-        """
-        location, scale, degrees = self.given_siblings(n)
-        grid = _log_density(degrees, location, scale, score=self.design.observations.score)
-        return np.asarray(grid)[:, *self.observed_index]
-
     @property
     def observed_index(self) -> tuple[np.ndarray, np.ndarray]:
         """Positions (benchmark, model) of every observed score."""
@@ -318,9 +294,6 @@ class Fit:
         fit = cls(*storage.read(Path(path)))
         storage.require_draws(Path(path), fit.tree, fit.design)
         return fit
-
-
-_log_density = jax.jit(lambda *of, score: dist.StudentT(*of).log_prob(score))
 
 
 def _scatter_of_fitted(draw: Draws, observations: Observations) -> Scatter:
