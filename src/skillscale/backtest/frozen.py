@@ -12,9 +12,9 @@ A frozen file is JSON with these keys:
 | `sha256` | SHA-256 of all else, as canonical JSON: sorted keys, no spaces, UTF-8 |
 
 A forecast has `fold, model, family, lineage, tuning, benchmark`, whether this score was known
-`is_known`, the number of scores known in all `n_known`, the number of draws `n_draws` with their `mean` and `sd`, and `quantiles`, one per level;
-all of them fractions. It is there for every benchmark of the fit, scored or not, and no actual
-score is in the file.
+`is_known`, the number of scores known in all `n_known`, the number of draws `n_draws` with their
+`mean` and `sd`, and `quantiles`, one per level; all of them fractions. It is there for every
+benchmark of the fit, scored or not, and no actual score is in the file.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def freeze(report: Report, path: Path) -> str:
     }
     document = sealed(document)
     write_sealed(path, document)
-    return document[HASH]
+    return str(document[HASH])
 
 
 def read_frozen(path: Path) -> Frozen:

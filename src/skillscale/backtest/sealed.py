@@ -1,4 +1,4 @@
-"""JSON documents with a hash inside, so that a change is found: forecasts, written before the truth.
+"""JSON documents with a hash inside, so that a change is found.
 
 The hash is SHA-256 of all else as canonical JSON: sorted keys, no spaces, UTF-8.
 """
@@ -31,7 +31,7 @@ def sealed(document: Mapping[str, Any]) -> dict[str, Any]:
 
     Example:
         >>> sealed({"schema": 1})["sha256"][:8]
-        'ad6d6a4a'
+        '67d6291b'
     """
     plain = json.loads(json.dumps({k: value for k, value in document.items() if k != HASH}))
     return plain | {HASH: _hash(plain)}

@@ -39,11 +39,12 @@ def baseline_forecasts(
         >>> question = ask(fit, pd.DataFrame({"model": ["a-70b"], **model}))
         >>> found = baseline_forecasts(fit, question)["a-70b", "mmlu"]
         >>> {name: round(law["mean"], 2) for name, law in found.items()}
-        {'flops': 0.82, 'flops_family': 0.83, 'last_observed': 0.51}
+        {'flops': 0.93, 'flops_family': 0.74, 'last_observed': 0.46}
     """
     benchmarks = question.benchmarks
     seen = scores_of(observed, benchmarks)
-    asked = pd.concat([question.observed, question.planned])
+    known = [question.observed] if len(question.observed) else []
+    asked = pd.concat([*known, question.planned])
     asked = asked[~asked.index.duplicated() & ~asked.index.isin(fit.table.models.index)]
     table = fit.table.with_models(asked, seen)
     problem = make_problem(Fold("", frozenset(), seen, seen[:0]), table, benchmarks)

@@ -72,7 +72,9 @@ def score_quantiles(
         for percent in INTERVALS
         for end, level in zip(("lower", "upper"), tails(percent / 100), strict=True)
     }
-    columns = dict(zip(("crps", "log_score", "pit"), np.array(judged).reshape(-1, 3).T, strict=True))
+    columns = dict(
+        zip(("crps", "log_score", "pit"), np.array(judged).reshape(-1, 3).T, strict=True)
+    )
     return rows.assign(method=OURS, median=at(0.5), **columns, **ends)
 
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,18 +29,15 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.backtest.frozen import DIGITS, SCHEMA
-from skillscale.backtest.sealed import HASH, read_sealed, sealed, write_sealed
-from skillscale.errors import SkillscaleError
-from skillscale.files import versions
+from skillscale.backtest.sealed import HASH, sealed, write_sealed
 from skillscale.forecasts.question import Question, ask
 from skillscale.ledger.baselines import baseline_forecasts, scores_of
-from skillscale.posterior.fingerprint import fingerprint
+from skillscale.ledger.provenance import options, provenance
 from skillscale.posterior.result import Fit
 
 PROTOCOL = "forecast"
 LEVELS = (0.5, 1, 2, 2.5, *range(3, 98), 97.5, 98, 99, 99.5)
 """Percent below the quantiles that are kept."""
-OPTIONS = ("n_draws", "seed", "keep_doubted", "is_refit", "pareto_k")
 SAID = ("assumed", "outside", "doubts", "changes")
 DESCRIBED = (
     *("model", "family", "lineage", "tuning", "recipe"),
@@ -68,7 +64,7 @@ class Entry:
         >>> entry
         Entry(a: 12 forecasts of 1 models, ...)
         >>> entry.said["assumed"][0]
-        'base models (no tuning was given).'
+        'a-70b: no tuning is given, base models are assumed.'
     """
 
     name: str
@@ -76,7 +72,9 @@ class Entry:
 
     def __repr__(self) -> str:
         n_models = self.forecasts["model"].nunique()
-        return f"Entry({self.name}: {len(self.forecasts)} forecasts of {n_models} models, {self.date})"
+        return (
+            f"Entry({self.name}: {len(self.forecasts)} forecasts of {n_models} models, {self.date})"
+        )
 
     @property
     def sha256(self) -> str:
@@ -100,8 +98,11 @@ class Entry:
 
     @cached_property
     def forecasts(self) -> pd.DataFrame:
-        """One row per model and benchmark (of a back-test, of every fold): ``fold, model, family,
-        lineage, tuning, benchmark, is_known, n_known, n_draws, mean, sd``, fractions."""
+        """One row per model and benchmark (of a back-test, of every fold), without quantiles.
+
+        Columns are ``fold, model, family, lineage, tuning, benchmark, is_known, n_known, n_draws,
+        mean, sd``, fractions.
+        """
         left_out = ("quantiles", "baselines")
         rows = [
             {key: value for key, value in record.items() if key not in left_out}
@@ -185,8 +186,12 @@ def make_entry(
     document = {
         "schema": SCHEMA,
         "protocol": PROTOCOL,
-        "options": {key: result.attrs[key] for key in OPTIONS},
-        "provenance": provenance(fit),
+        "options": options(result),
+        "provenance": {
+            **provenance(fit),
+            "spec": fit.spec.to_dict(),
+            "fit": {key: value for key, value in fit.provenance.items() if key != "data_hash"},
+        },
         "observed": _records(observed, [*DESCRIBED, *fit.table.benchmarks.index]),
         "plan": _records(plan, DESCRIBED),
         "benchmarks": _records(fit.table.benchmarks.loc[benchmarks].reset_index(), OF_BENCHMARKS),
@@ -195,31 +200,6 @@ def make_entry(
         "forecasts": _forecasts(fit, result, question, observed),
     }
     return Entry(name, sealed(document))
-
-
-def provenance(fit: Fit) -> dict[str, Any]:
-    """Where a forecast that is made now is from.
-
-    Args:
-        fit: the fit that is asked.
-
-    Returns:
-        Plain values: today's ``date``, ``versions``, ``fit_hash`` (see `fingerprint`),
-        ``data_hash``, ``spec``, and as ``fit`` how it was made.
-
-    Example:
-        >>> from skillscale.posterior.shipped import shipped_fit
-        >>> sorted(provenance(shipped_fit()))
-        ['data_hash', 'date', 'fit', 'fit_hash', 'spec', 'versions']
-    """
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "versions": versions(),
-        "fit_hash": fingerprint(fit),
-        "data_hash": fit.table.hash,
-        "spec": fit.spec.to_dict(),
-        "fit": {key: value for key, value in fit.provenance.items() if key != "data_hash"},
-    }
 
 
 def _forecasts(
