@@ -93,7 +93,7 @@ def score_command(
 def in_short(found: Judgement) -> str:
     """How far off forecasts were, and how often inside their intervals, in a sentence."""
     summary = found.summary()
-    pooled = frame_rows(summary[summary["forecast"] == POOLED])
+    pooled = frame_rows(summary[summary["is_pooled"]])
     ours, n = pooled[0], found.n_scores
     inside = [
         f"{n * number(ours, f'coverage_{percent}'):.3g} inside their {percent} % interval "
@@ -112,7 +112,7 @@ def _print(found: Judgement) -> None:
     """Print how good forecasts were, and which scores lay outside."""
     summary = found.summary()
     if found.cells["forecast"].nunique() == found.n_lineages == 1:
-        summary = summary[summary["forecast"] != POOLED]  # the same again
+        summary = summary[~summary["is_pooled"]]  # the same again
     console = results()
     console.print(in_short(found), highlight=False)
     console.print()

@@ -3,6 +3,7 @@
 | file | what is in it |
 |---|---|
 | `entry`, `reading` | a forecast that is kept, with all that is needed to judge it, and its file |
+| `provenance` | where a forecast is from |
 | `baselines` | what simpler laws forecast from the same scores |
 | `actual` | what models really scored |
 | `distribution` | how a forecast that is kept as quantiles is judged |

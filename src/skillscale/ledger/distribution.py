@@ -104,9 +104,11 @@ def curve(
     if not inside.any():
         inside[len(z) // 2] = True
     z, y = _spaced(z[inside], quantiles[inside])
-    steps = np.maximum(np.diff(y), SMALLEST_SD * np.diff(z))  # nothing is known better
-    y = y[0] + np.append(0.0, np.cumsum(steps)) if len(y) > 1 else y
-    below, above = (steps[[0, -1]] / np.diff(z)[[0, -1]]) if len(y) > 1 else [SMALLEST_SD] * 2
+    slopes = np.maximum(np.diff(y) / np.diff(z), SMALLEST_SD)  # nothing is known better
+    below, above = slopes[[0, -1]] if len(slopes) else (SMALLEST_SD, SMALLEST_SD)
+    grown = np.append(0.0, np.cumsum(slopes * np.diff(z)))
+    middle = np.abs(z).argmin()
+    y = y[middle] + grown - grown[middle]
     y = np.array([y[0] - BEYOND, *y, y[-1] + BEYOND])
     z = np.array([z[0] - BEYOND / below, *z, z[-1] + BEYOND / above])
     return PchipInterpolator(y, z)

@@ -211,7 +211,7 @@ def _forecasts(
     quantiles = np.quantile(draws, np.array(LEVELS) / 100, axis=0).round(DIGITS)
     seen = scores_of(observed, question.benchmarks)
     known = {*zip(fit.table.scores["model"], fit.table.scores["benchmark"], strict=True)}
-    known |= {*seen.stack().index}
+    known |= {(model, name) for name in seen for model in seen.index[seen[name].notna()]}
     baselines = baseline_forecasts(fit, question, observed)
     return [
         {

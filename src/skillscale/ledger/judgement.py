@@ -24,7 +24,7 @@ from skillscale.ledger.distribution import score_quantiles
 from skillscale.ledger.entry import PROTOCOL, Entry
 
 POOLED = "all"
-"""Name of all forecasts together."""
+"""What all forecasts together are called."""
 LEVEL = 0.95
 """Of the intervals of coverage."""
 MEANS = ("mae_points", "bias_points", "crps", "log_score")
@@ -77,23 +77,23 @@ class Judgement:
 
         Returns:
             One row per forecast and method, then of all together: ``forecast, date, method,
-            n_scores, n_lineages``; means ``mae_points, bias_points`` (forecast minus actual),
-            ``crps`` (points), ``log_score`` (nats) and ``coverage_50`` and so on (fractions), each
-            with the ends ``_lower`` and ``_upper`` of a 95 % interval. Of one forecast those of
-            coverage are binomial and others NaN. Pooled, every score counts once, however many
-            forecasts there are of it, and intervals are those of a bootstrap over lineages: NaN
-            where there is one.
+            is_pooled, n_scores, n_lineages``; means ``mae_points, bias_points`` (forecast minus
+            actual), ``crps`` (points), ``log_score`` (nats) and ``coverage_50`` and so on
+            (fractions), each with the ends ``_lower`` and ``_upper`` of a 95 % interval. Of one
+            forecast those of coverage are binomial and others NaN. Pooled, every score counts once,
+            however many forecasts there are of it, and intervals are those of a bootstrap over
+            lineages: NaN where there is one.
         """
         rows = []
         for (name, date, method), own in self.cells.groupby(
             ["forecast", "date", "method"], sort=False
         ):
             once = _each_once(own)
-            about = {"forecast": name, "date": date, "method": method}
+            about = {"forecast": name, "date": date, "method": method, "is_pooled": False}
             rows.append(about | _counts(once) | _of_one(once))
         for method, own in self.cells.groupby("method", sort=False):
             once = _each_once(own)
-            about = {"forecast": POOLED, "date": "", "method": method}
+            about = {"forecast": POOLED, "date": "", "method": method, "is_pooled": True}
             rows.append(about | _counts(once) | _pooled(once, seed))
         return pd.DataFrame(rows)
 
@@ -250,17 +250,34 @@ def _counts(once: pd.DataFrame) -> dict[str, Any]:
 
 
 def _of_one(once: pd.DataFrame) -> dict[str, float]:
-    """Means of one forecast; coverage with a binomial interval (Clopper and Pearson 1934)."""
+    """Means of one forecast; coverage with a binomial interval."""
     found: dict[str, float] = {}
     for name in MEANS:
         found |= _with_ends(name, float(once[name].mean()))
-    n, beyond = len(once), (1 - LEVEL) / 2
     for level, name in INSIDE.items():
-        k = float(once[name].sum())
-        lower = stats.beta.ppf(beyond, k, n - k + 1) if k > 0 else 0.0
-        upper = stats.beta.isf(beyond, k + 1, n - k) if k < n else 1.0
-        found |= _with_ends(f"coverage_{level}", k / n, float(lower), float(upper))
+        ends = binomial_interval(float(once[name].sum()), len(once))
+        found |= _with_ends(f"coverage_{level}", float(once[name].mean()), *ends)
     return found
+
+
+def binomial_interval(k: float, n: int) -> tuple[float, float]:
+    """Interval of a share that holds the true one in 95 % or more (Clopper and Pearson 1934).
+
+    Args:
+        k: how many were inside; a fraction where means over several forecasts were.
+        n: of how many that are independent.
+
+    Returns:
+        Its ends.
+
+    Example:
+        >>> [round(end, 2) for end in binomial_interval(12, 12)]
+        [0.74, 1.0]
+    """
+    beyond = (1 - LEVEL) / 2
+    lower = stats.beta.ppf(beyond, k, n - k + 1) if k > 0 else 0.0
+    upper = stats.beta.isf(beyond, k + 1, n - k) if k < n else 1.0
+    return float(lower), float(upper)
 
 
 def _pooled(once: pd.DataFrame, seed: int) -> dict[str, float]:
