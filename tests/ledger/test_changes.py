@@ -10,6 +10,7 @@ import pytest
 from kept_forecasts import kept
 from skillscale import Fit
 from skillscale.errors import SkillscaleError
+from skillscale.ledger.causes import causes_of_fits
 from skillscale.ledger.changes import diff
 from small import SPEC
 
@@ -80,12 +81,12 @@ def test_halves_of_a_fit_differ_by_chance_alone(approximate):
 def test_scores_and_models_that_differ_are_named(approximate):
     table = approximate.table
     scores = table.scores.copy()
-    first = scores.iloc[0]
-    scores.loc[0, "score"] = first["score"] + 0.01
+    last = scores.iloc[-1]
+    scores.loc[scores.index[-1], "score"] = last["score"] + 0.01
     other = dataclasses.replace(table, scores=scores).without_models(["gpt2"])
-    causes = diff(approximate, dataclasses.replace(approximate, table=other), flops=[]).causes
-    rows = {(row["what"], row["key"]): (row["a"], row["b"]) for _, row in causes.iterrows()}
-    assert rows["scores", f"{first['model']}, {first['benchmark']}"][0] == first["score"]
+    causes = causes_of_fits(approximate, dataclasses.replace(approximate, table=other))
+    rows = {(what, key): (a, b) for what, key, a, b in causes.to_numpy()}
+    assert rows["scores", f"{last['model']}, {last['benchmark']}"][0] == last["score"]
     assert rows["models", "gpt2"][1] is None
     assert "values" in rows["scores", "gpt2"][0]
 

@@ -8,10 +8,15 @@ import pytest
 from scipy import stats
 
 from kept_forecasts import BENCHMARKS, kept, truth
+from skillscale.backtest.folds import Fold
+from skillscale.backtest.frozen import freeze, planned_forecasts
+from skillscale.backtest.report import Report
 from skillscale.backtest.scores import OURS
 from skillscale.errors import SkillscaleError
+from skillscale.forecasts.prediction import Prediction
 from skillscale.ledger.entry import Entry
 from skillscale.ledger.judgement import binomial_interval, score
+from skillscale.ledger.reading import read_entries
 from skillscale.plots.calibration import plot_calibration
 
 ACTUAL = pd.DataFrame({"mmlu": [0.62, 0.7], "gsm8k": [0.6, np.nan]}, ["nova-8b", "nova-70b"])
@@ -129,23 +134,31 @@ def test_binomial_intervals_hold_the_true_share_as_often_as_they_say(n, share):
     assert stats.binom.pmf(inside, n, share).sum() >= 0.95
 
 
-def test_back_tests_that_were_frozen_are_scored_without_baselines():
-    entry = kept()
-    records = [
-        {k: v for k, v in record.items() if k not in ("baselines", "is_known")}
-        for record in entry.document["forecasts"]
-    ]
-    frozen = {"protocol": "time-ordered", "levels": entry.levels, "forecasts": records}
-    provenance = {"date": "2024-05-01"}
-    found = score([Entry("frozen", frozen | {"provenance": provenance, "sha256": "1"})], ACTUAL)
-    assert found.methods == [OURS]
-    assert found.n_scores == 3
-    blind = Entry(
-        "blind",
-        frozen | {"provenance": provenance, "sha256": "1"} | {"protocol": "leave-benchmarks"},
+def test_back_tests_that_were_frozen_are_scored_without_baselines(tmp_path):
+    models = pd.DataFrame({"family": "a", "lineage": "a", "tuning": "base"}, ["a-7b"])
+    draws = np.random.default_rng(0).normal(0.6, 0.05, (4000, 2, 1))
+    prediction = Prediction(models, ["mmlu", "gsm8k"], draws, draws, draws, draws, {}, 0.0, 0)
+    seen = pd.DataFrame({"mmlu": [0.7], "gsm8k": [np.nan]}, ["a-7b"])
+    planned = planned_forecasts(Fold("a", frozenset(["a-7b"]), seen, seen[:0]), prediction)
+    made = {"planned": planned, "provenance": {"date": "2024-05-01"}}
+    freeze(Report("leave-benchmarks", {}, pd.DataFrame(), None, 0.0, **made), tmp_path / "a.json")
+    found = score(
+        read_entries([tmp_path]), pd.DataFrame({"mmlu": [0.7], "gsm8k": [0.65]}, ["a-7b"])
     )
+    assert found.methods == [OURS]
+    (row,) = found.cells.to_dict("records")
+    assert row["benchmark"] == "gsm8k"
+    expected = stats.norm(0.6, 0.05)
+    assert row["log_score"] == pytest.approx(expected.logpdf(0.65), abs=0.1)
+    assert row["pit"] == pytest.approx(expected.cdf(0.65), abs=0.02)
+
+
+def test_what_was_known_must_be_kept_where_a_model_is_known_in_part():
+    entry = kept(protocol="leave-benchmarks")
+    for record in entry.document["forecasts"]:
+        del record["is_known"]
     with pytest.raises(SkillscaleError, match="did not keep which scores were known"):
-        score([blind], ACTUAL)
+        score([entry], ACTUAL)
 
 
 def test_nothing_to_judge_is_an_error_that_says_what_there_is():

@@ -27,8 +27,8 @@ Example:
     >>> found = score([entry], pd.DataFrame({"mmlu": [0.81], "bbh": [0.62]}, ["nova-70b"]))
     >>> found
     Judgement(1 forecasts, 2 scores)
-    >>> [name for name in found.summary() if not name.endswith(("_lower", "_upper"))][3:7]
-    ['n_scores', 'n_lineages', 'mae_points', 'bias_points']
+    >>> found.summary()["method"].tolist()[:4]
+    ['skillscale', 'flops', 'flops_family', 'last_observed']
 
     And compared with one that was made otherwise:
 
