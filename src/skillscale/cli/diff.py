@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -27,6 +28,7 @@ from skillscale.cli.output import (
 )
 from skillscale.errors import SpecError, known_names
 from skillscale.formatting import (
+    MISSING,
     format_count,
     format_flops,
     format_interval,
@@ -151,7 +153,7 @@ def _size(which: str, row: Row) -> str:
 
 def _factor(row: Row) -> str:
     factor = number(row, "moved")
-    return "-" if factor != factor else f"{factor:.2f}x"
+    return MISSING if math.isnan(factor) else f"{factor:.2f}x"
 
 
 def _names(*keys: str) -> dict[str, Callable[[Row], str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from enum import StrEnum
 from functools import partial
@@ -183,14 +184,14 @@ def _value(key: str, how: str, row: Row) -> str:
     """A mean, with its interval where there is one."""
     value, lower, upper = (number(row, f"{key}{end}") for end in ("", "_lower", "_upper"))
     text = format(value, how)
-    return text if lower != lower else f"{text} ({format(lower, how)} to {format(upper, how)})"
+    return text if math.isnan(lower) else f"{text} ({format(lower, how)} to {format(upper, how)})"
 
 
 def _share(percent: int, row: Row) -> str:
     key = f"coverage_{percent}"
     value, lower, upper = (number(row, f"{key}{end}") for end in ("", "_lower", "_upper"))
     text = format_probability(value)
-    return text if lower != lower else f"{text} ({100 * lower:.0f} to {100 * upper:.0f})"
+    return text if math.isnan(lower) else f"{text} ({100 * lower:.0f} to {100 * upper:.0f})"
 
 
 def _write(found: Judgement, out: Path) -> None:

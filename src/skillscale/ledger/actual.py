@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from skillscale.data.problems import find_problems, frame_problems, near, require_cells
@@ -122,4 +121,4 @@ def benchmarks_of(entries: Sequence[Entry]) -> pd.DataFrame:
     together = pd.concat([frame[kept] for frame in known]) if known else pd.DataFrame(columns=kept)
     names = pd.Index(pd.concat([e.forecasts["benchmark"] for e in entries]).unique())
     found = together[~together.index.duplicated()].reindex(names).rename_axis("benchmark")
-    return found.astype(float).fillna({"n_items": np.nan, "chance": 0.0})
+    return found.astype(float).fillna({"chance": 0.0})

@@ -92,10 +92,8 @@ def _of_entries(a: Entry, b: Entry) -> Diff:
         both = both.drop(columns="fold")
     both["moved"] = both["median_b"] - both["median_a"]
     both["moved_sd"] = both["moved"] / np.sqrt((both["sd_a"] ** 2 + both["sd_b"] ** 2) / 2)
-    both["width_80_moved"] = [
-        (row["upper_80_b"] - row["lower_80_b"]) - (row["upper_80_a"] - row["lower_80_a"])
-        for _, row in both.iterrows()
-    ]
+    wide_a, wide_b = (both[f"upper_80{side}"] - both[f"lower_80{side}"] for side in SIDES)
+    both["width_80_moved"] = wide_b - wide_a
     n_draws = [_n_draws(entry) for entry in (a, b)]
     chance = math.sqrt(math.pi / 2 * sum(1 / n for n in n_draws))
     said = [
