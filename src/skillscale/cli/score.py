@@ -101,7 +101,8 @@ def in_short(found: Judgement) -> str:
         f"({percent / 100 * n:.1f} expected)"
         for percent in (80, 95)
     ]
-    errors = [f"{number(law, 'mae_points'):.1f} by {law['method']}" for law in pooled[1:]]
+    laws = [law for law in pooled[1:] if law["n_scores"] == n]  # back-tests are frozen without
+    errors = [f"{number(law, 'mae_points'):.1f} by {law['method']}" for law in laws]
     others = f" ({', '.join(errors)})" if errors else ""
     return (
         f"{n} score{'s' * (n != 1)} known of those forecast: off by "
