@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import skillscale as sk
+import skillscale.ledger
 import skillscale.plots
 import skillscale.runs
 from harness_files import version_4, write_json
@@ -47,10 +48,11 @@ def test_the_map_has_the_layers_that_imports_are_held_to():
     assert held == layers_of_the_map()
 
 
-def test_the_map_of_controlled_runs_names_every_file():
-    listed = re.findall(r"^\| (`[^|]+) \|", skillscale.runs.__doc__ or "", re.MULTILINE)
+@pytest.mark.parametrize("room", [skillscale.ledger, skillscale.runs])
+def test_maps_of_rooms_name_every_file(room):
+    listed = re.findall(r"^\| (`[^|]+) \|", room.__doc__ or "", re.MULTILINE)
     named = {name for cell in listed for name in re.findall(r"`(\w+)`", cell)}
-    assert named == {p.stem for p in (PACKAGE / "runs").glob("*.py")} - {"__init__"}
+    assert named == {p.stem for p in Path(room.__file__).parent.glob("*.py")} - {"__init__"}
 
 
 def test_tests_lie_in_the_rooms_they_test():
@@ -74,7 +76,7 @@ def test_no_name_hides_a_module():
 
 
 def test_rooms_offer_what_they_say_they_offer():
-    for module in (sk, skillscale.runs, skillscale.plots):
+    for module in (sk, skillscale.ledger, skillscale.runs, skillscale.plots):
         assert [name for name in module.__all__ if not hasattr(module, name)] == []
         assert module.__all__ == sorted(module.__all__)
 

@@ -5,8 +5,9 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 
 | layer | room | what is in it |
 |---|---|---|
-| 9 | `cli` | the command line |
-| 8 | `plots` | figures |
+| 10 | `cli` | the command line |
+| 9 | `plots` | figures |
+| 8 | `ledger` | forecasts that are kept, judged when the truth is known, and compared |
 | 7 | `checks` | whether a fit, or a prior, may be trusted |
 | 7 | `backtest` | what would have been answered, beside the truth, baselines, the published law |
 | 6 | `optima` | what to train: best sizes and tokens, the cheapest model, regret |

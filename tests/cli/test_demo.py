@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 from rich.text import Text
+from typer.testing import CliRunner
 
 import skillscale as sk
 from skillscale.checks.verdict import Check, Verdict
 from skillscale.cli import demo
+from skillscale.cli.app import app
 from skillscale.cli.output import rich_table
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import (
@@ -99,6 +101,18 @@ def test_checks_optima_and_files_are_reported(text, out):
         assert text.count(budget) == len(SPEC.skills)
     assert (out / "forecast.png").stat().st_size > 10_000
     assert re.search(r"Took \d+ s \(fit .* Peak memory: \d+\.\d\d GiB", text.replace("\n", " "))
+
+
+@pytest.mark.long
+def test_the_forecast_is_kept_and_scored_by_the_command_that_it_names(text, out):
+    files = ["score", str(out / "forecast.json"), "--actual", str(out / "actual.csv")]
+    words = text.replace("\n", "")
+    assert "skillscale " + " ".join(files) in words
+    result = CliRunner().invoke(app, files)
+    assert result.exit_code == 0
+    sentence = result.stdout.splitlines()[0]
+    assert sentence.startswith("6 scores known of those forecast: off by ")
+    assert sentence.replace(" ", "") in words.replace(" ", "")
 
 
 def test_a_failed_check_can_not_be_overlooked():

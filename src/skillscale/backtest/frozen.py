@@ -11,16 +11,14 @@ A frozen file is JSON with these keys:
 | `forecasts` | one record per fold, model and benchmark, in this order |
 | `sha256` | SHA-256 of all else, as canonical JSON: sorted keys, no spaces, UTF-8 |
 
-A forecast has `fold, model, family, lineage, tuning, benchmark`, the number of scores known
-`n_known`, the number of draws `n_draws` with their `mean` and `sd`, and `quantiles`, one per level;
-all of them fractions. It is there for every benchmark of the fit, scored or not, and no actual
-score is in the file.
+A forecast has `fold, model, family, lineage, tuning, benchmark`, whether this score was known
+`is_known`, the number of scores known in all `n_known`, the number of draws `n_draws` with their
+`mean` and `sd`, and `quantiles`, one per level; all of them fractions. It is there for every
+benchmark of the fit, scored or not, and no actual score is in the file.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,15 +29,14 @@ import pandas as pd
 
 from skillscale.backtest.folds import Fold
 from skillscale.backtest.report import Report
+from skillscale.backtest.sealed import HASH, read_sealed, sealed, write_sealed
 from skillscale.errors import SkillscaleError
-from skillscale.files import write_text
 from skillscale.forecasts.prediction import Prediction
 
 SCHEMA = 1
 LEVELS = (2.5, 5, 10, 25, 50, 75, 90, 95, 97.5)
 """Percent below the quantiles of a forecast."""
 DIGITS = 6
-HASH = "sha256"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +67,9 @@ def planned_forecasts(fold: Fold, prediction: Prediction) -> pd.DataFrame:
         prediction: draws of the scores of its models.
 
     Returns:
-        One row per model and benchmark: ``fold, model, family, lineage, tuning, benchmark, n_known,
-        n_draws, mean, sd`` and the quantiles ``q2.5, q5`` and so on, fractions.
+        One row per model and benchmark: ``fold, model, family, lineage, tuning, benchmark,
+        is_known`` (whether this score was seen), ``n_known, n_draws, mean, sd`` and the quantiles
+        ``q2.5, q5`` and so on, fractions.
 
     Example:
         >>> frame = pd.DataFrame({"mmlu": [None]}, ["a-7b"])
@@ -89,10 +87,12 @@ def planned_forecasts(fold: Fold, prediction: Prediction) -> pd.DataFrame:
     quantiles = np.quantile(score, np.array(LEVELS) / 100, axis=0)
     numbers |= dict(zip(map(_column, LEVELS), quantiles, strict=True))
     described = prediction.models[["family", "lineage", "tuning"]]
+    seen = fold.seen.reindex(index=described.index, columns=prediction.benchmarks).notna()
     parts = [
         described.assign(
             fold=fold.name,
             benchmark=name,
+            is_known=seen[name],
             n_known=int(fold.seen.notna().to_numpy().sum()),
             n_draws=len(score),
             **{key: value[row].round(DIGITS) for key, value in numbers.items()},
@@ -100,7 +100,7 @@ def planned_forecasts(fold: Fold, prediction: Prediction) -> pd.DataFrame:
         for row, name in enumerate(prediction.benchmarks)
     ]
     found = pd.concat(parts).rename_axis("model").reset_index()
-    columns = ["fold", "model", *described, "benchmark", "n_known", "n_draws", *numbers]
+    columns = ["fold", "model", *described, "benchmark", "is_known", "n_known", "n_draws", *numbers]
     return found[columns].sort_values(["model", "benchmark"], ignore_index=True)
 
 
@@ -140,10 +140,9 @@ def freeze(report: Report, path: Path) -> str:
         "levels": list(LEVELS),
         "forecasts": [_record(row) for row in report.planned.to_dict("records")],
     }
-    document = json.loads(json.dumps(document))  # as it will be read
-    document[HASH] = _hash(document)
-    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    return document[HASH]
+    document = sealed(document)
+    write_sealed(path, document)
+    return str(document[HASH])
 
 
 def read_frozen(path: Path) -> Frozen:
@@ -163,25 +162,7 @@ def read_frozen(path: Path) -> Frozen:
         Traceback (most recent call last):
         skillscale.errors.SkillscaleError: /no/such/forecasts.json can't be read as frozen ...
     """
-    try:
-        document = json.loads(path.read_text("utf-8"))
-        found, schema = document[HASH], document["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SkillscaleError(
-            f"{path} can't be read as frozen forecasts ({type(error).__name__}). "
-            "Name a file that skillscale backtest --freeze wrote."
-        ) from error
-    expected = _hash({key: value for key, value in document.items() if key != HASH})
-    if found != expected:
-        raise SkillscaleError(
-            f"{path} was changed after it was frozen: its content has SHA-256 {expected}, "
-            f"it names {found}. Take the file as it was published."
-        )
-    if schema != SCHEMA:
-        raise SkillscaleError(
-            f"{path} has schema {schema}, this version of skillscale reads schema {SCHEMA}. "
-            "Install the version that wrote it."
-        )
+    document = read_sealed(path, SCHEMA)
     records = document["forecasts"]
     columns = [_column(level) for level in document["levels"]]
     quantiles = pd.DataFrame([record["quantiles"] for record in records], columns=columns)
@@ -191,7 +172,7 @@ def read_frozen(path: Path) -> Frozen:
         options=document["options"],
         provenance=document["provenance"],
         forecasts=frame.join(quantiles),
-        sha256=found,
+        sha256=document[HASH],
     )
 
 
@@ -204,10 +185,3 @@ def _record(row: Mapping[Any, Any]) -> dict[str, Any]:
     columns = [_column(level) for level in LEVELS]
     described = {str(key): value for key, value in row.items() if key not in columns}
     return described | {"quantiles": [row[name] for name in columns]}
-
-
-def _hash(document: Mapping[str, Any]) -> str:
-    canonical = json.dumps(
-        document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return hashlib.sha256(canonical.encode()).hexdigest()

@@ -27,6 +27,14 @@ COMMANDS = {
         "forecast",
         "Forecast scores: of a fitted family, of a new one, or of one never observed.",
     ),
+    "score": (
+        "score",
+        "Did forecasts hold? Kept ones beside what models really scored, and beside simpler laws.",
+    ),
+    "diff": (
+        "diff",
+        "Compare two fits or two forecasts: what moved, by how much, and because of what.",
+    ),
     "next": (
         "next_evaluations",
         "Rank what to evaluate or train next by how much it is expected to narrow a forecast.",

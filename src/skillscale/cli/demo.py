@@ -25,9 +25,10 @@ from skillscale.checks.verdict import Check, Verdict
 from skillscale.cli.app import app
 from skillscale.cli.inputs import Force, Seed
 from skillscale.cli.output import print_table, progress
+from skillscale.cli.score import in_short
 from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
-from skillscale.files import require_empty
+from skillscale.files import require_empty, write_text
 from skillscale.forecasts.forecast import forecast
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import (
@@ -39,6 +40,9 @@ from skillscale.formatting import (
     format_size_interval,
 )
 from skillscale.law.spec import Spec
+from skillscale.ledger.entry import Entry, make_entry
+from skillscale.ledger.judgement import score
+from skillscale.ledger.reading import read_entries
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.optimum import optimum
 from skillscale.optima.table import long_rows
@@ -65,7 +69,8 @@ def run_demo(
     """Hold out a lineage of the table, fit the rest, forecast its large models, compare.
 
     Args:
-        out: directory for ``forecast.png`` and ``fit.nc``, made if need be; they are replaced.
+        out: directory for ``forecast.png``, ``fit.nc``, ``forecast.json`` and ``actual.csv``, made
+            if need be; they are replaced.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
         table: models and scores, the held-out lineage among them; the classic table by default.
@@ -115,6 +120,8 @@ def run_demo(
 
         plot_forecast(forecasts, actual, observed).savefig(out / "forecast.png")
     _say(console, f"\nWritten: {out / 'forecast.png'} (the forecasts), {out / 'fit.nc'} (the fit).")
+    kept = make_entry(fitted, forecasts, planned.reset_index(), observed.reset_index())
+    _keep(console, kept, actual, out)
     _say(console, clock.report())
 
 
@@ -247,6 +254,16 @@ def _print_optimum(console: Console, best: xr.Dataset) -> None:
         f"parameters with {tokens} tokens. Where fewer than nine in ten are, no size is named.",
     )
     _say(console, best.attrs["stands_on"])
+
+
+def _keep(console: Console, kept: Entry, actual: pd.DataFrame, out: Path) -> None:
+    """Write the forecast and the truth, and judge the one by the other."""
+    forecasts, truth = out / "forecast.json", out / "actual.csv"
+    kept.save(forecasts)
+    write_text(truth, actual.to_csv())
+    judged = score(read_entries([forecasts]), actual)
+    _say(console, f"Kept in {forecasts}; judged by the truth held out: {in_short(judged)}")
+    _say(console, f"The same again: skillscale score {forecasts} --actual {truth}")
 
 
 class _Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
     FitFile,
+    Force,
     KeepDoubted,
     Normalised,
     ObservedFile,
@@ -25,9 +27,11 @@ from skillscale.cli.inputs import (
     read_models,
 )
 from skillscale.cli.output import Format, note, number, print_rows, progress
+from skillscale.files import require_writable
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
+from skillscale.ledger.provenance import options, provenance
 
 
 @app.command("forecast")
@@ -40,10 +44,17 @@ def forecast_command(
     keep_doubted: KeepDoubted = False,
     normalised: Normalised = False,
     strict: Strict = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="JSON file to keep the forecast in, for skillscale score and diff."),
+    ] = None,
+    force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Forecast scores: of a fitted family, of a new one, or of one never observed."""
+    if save is not None:
+        require_writable(save, force=force)
     loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
@@ -59,6 +70,12 @@ def forecast_command(
             on_note=note,
         )
     note_surprise(result)
+    if save is not None:
+        from skillscale.ledger.entry import make_entry  # imports what fits the baselines
+
+        entry = make_entry(loaded, result, planned, seen, name=save.stem)
+        entry.save(save)
+        note(f"Kept in {save}, SHA-256 {entry.sha256}")
     print_rows(
         forecast_rows(result),
         style,
@@ -72,5 +89,6 @@ def forecast_command(
             "family": lambda r: f"{number(r, 'share_family'):.0%}",
             "parameters": lambda r: f"{number(r, 'share_parameters'):.0%}",
         },
+        beside={"provenance": provenance(loaded) | options(result)},
     )
     end(result, strict=strict)

@@ -52,7 +52,11 @@ class Format(StrEnum):
 
 
 def print_rows(
-    rows: Sequence[Row], style: Format, *, shown: Mapping[str, Callable[[Row], str]]
+    rows: Sequence[Row],
+    style: Format,
+    *,
+    shown: Mapping[str, Callable[[Row], str]],
+    beside: Mapping[str, object] | None = None,
 ) -> None:
     """Print rows.
 
@@ -60,9 +64,10 @@ def print_rows(
         rows: results, all with the same keys.
         style: csv and json print every key in full precision.
         shown: for a table, its columns: heading, and how a row is shown under it.
+        beside: for json, plain values that every row has as well.
     """
     if style is Format.JSON:
-        clean = [{key: or_none(value) for key, value in row.items()} for row in rows]
+        clean = [plain_row(row) | dict(beside or {}) for row in rows]
         json.dump(clean, sys.stdout, indent=1)
         sys.stdout.write("\n")
     elif style is Format.CSV:
@@ -105,6 +110,11 @@ def note(sentence: str) -> None:
 def or_none(value: str | float | None) -> str | float | None:
     """The value, or None for a number that JSON and CSV can't hold."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def plain_row(row: Row) -> dict[str, object]:
+    """A row as JSON can hold it."""
+    return {key: or_none(value) for key, value in row.items()}
 
 
 def number(row: Row, key: str) -> float:

@@ -22,6 +22,7 @@ from skillscale.cli.output import (
     frame_rows,
     number,
     or_none,
+    plain_row,
     print_rows,
     save_figures,
 )
@@ -121,7 +122,7 @@ def skills_command(
     if out is not None:
         save_figures(out, _figures(loaded, reading, tables))
     if style is Format.JSON:
-        shown = {name: [*map(_plain, frame_rows(tables[name]))] for name in asked}
+        shown = {name: [*map(plain_row, frame_rows(tables[name]))] for name in asked}
         json.dump({"rotation": reading.rotation, **shown}, sys.stdout, indent=1)
         sys.stdout.write("\n")
         return
@@ -168,10 +169,6 @@ def _print(name: Show, table: pd.DataFrame, style: Format, *, is_short: bool) ->
         last = table.groupby("skill")["rank"].transform("max") - N_RANKED
         table = table[(table["rank"] <= N_RANKED) | (table["rank"] > last)]
     print_rows(frame_rows(table), style, shown=COLUMNS[name])
-
-
-def _plain(row: Row) -> Row:
-    return {key: or_none(value) for key, value in row.items()}
 
 
 def _value(key: str, row: Row) -> str:

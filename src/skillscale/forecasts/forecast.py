@@ -63,7 +63,7 @@ def forecast(
         (above 0.7 they don't), ``is_refit`` whether it was fitted again; ``assumed``, ``outside``
         and ``doubts`` are lists of sentences: what was not said, which planned models lie outside
         the models of the fit, and what contradicts the rest; ``changes``, how much doubted scores
-        matter, and a release that was assumed.
+        matter, and a release that was assumed; ``n_draws, seed, keep_doubted`` as they were given.
 
     Raises:
         TableError: a frame breaks its schema, which the error says for every row; an observed model
@@ -91,7 +91,8 @@ def forecast(
     said = changes(fit, plan, examined, before, n_draws=n_draws, seed=seed)
     for sentence in said:
         on_note(sentence)
-    return result.assign_attrs(changes=said)
+    asked = {"n_draws": n_draws, "seed": seed, "keep_doubted": int(keep_doubted)}
+    return result.assign_attrs(changes=said, **asked)
 
 
 def answer(
