@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 import skillscale as sk
 from skillscale.checks.verdict import Check, Verdict
 from skillscale.cli.app import app, main
-from skillscale.cli.inputs import read_table
+from skillscale.cli.inputs import read_inputs
 from skillscale.errors import FitFileError, SkillscaleError, SpecError, TableError, UnknownNameError
 from small import write_table
 
@@ -286,12 +286,13 @@ def test_without_a_directory_all_shipped_data_is_validated():
     assert said == f"shipped data: {sk.load_table()!r}, no problems.\n"
 
 
-def test_shipped_tables_are_chosen_by_name_and_the_classic_one_is_the_default():
+def test_shipped_tables_are_chosen_by_name_and_all_is_the_default():
     default, classic, everything = (
-        read_table(None if name is None else Path(name)) for name in (None, "classic", "all")
+        read_inputs(None if name is None else Path(name), None)[0]
+        for name in (None, "classic", "all")
     )
-    assert default.hash == classic.hash == sk.load_table("classic").hash
-    assert everything.hash == sk.load_table().hash
+    assert default.hash == everything.hash == sk.load_table().hash
+    assert classic.hash == sk.load_table("classic").hash
 
 
 def test_validate_lists_every_problem_and_exits_with_one(tmp_path):

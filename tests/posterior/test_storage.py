@@ -14,7 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from skillscale import Fit
 from skillscale.errors import FitFileError
-from skillscale.posterior.storage import SCHEMA
+from skillscale.posterior.storage import SCHEMA, rounded
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_a_fit_survives_its_file(sampled, saved):
     for group in ("posterior", "sample_stats"):
         ours, theirs = loaded.tree[group].to_dataset(), sampled.tree[group].to_dataset()
         assert set(ours) == set(theirs)
-        assert ours.equals(theirs), group
+        assert ours.equals(rounded(theirs)), group
     assert loaded.spec == sampled.spec
     assert loaded.provenance == sampled.provenance
     assert loaded.table.hash == sampled.table.hash
@@ -49,8 +49,20 @@ def test_the_table_survives_with_its_types(sampled, saved):
 
 
 def test_a_loaded_fit_computes_the_same_scores(sampled, saved):
-    np.testing.assert_array_equal(Fit.load(saved).expected_scores(50), sampled.expected_scores(50))
-    assert len(np.unique(sampled.log_likelihood(50))) > 1
+    ours, theirs = Fit.load(saved).expected_scores(50), sampled.expected_scores(50)
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    assert len(np.unique(sampled.expected_scores(50))) > 1
+
+
+def test_digits_left_out_are_hundredths_of_what_is_unknown(sampled):
+    posterior = sampled.tree["posterior"].to_dataset()
+    fewer = rounded(posterior)
+    for name, values in posterior.items():
+        off = np.abs(fewer[name] - values).max(("chain", "draw"))
+        assert (off <= 0.02 * values.std(("chain", "draw"))).all(), name
+        is_many = bool({"model", "family"} & set(values.dims))
+        assert bool((off > 0).any()) == is_many, name
+    assert rounded(fewer).equals(fewer)
 
 
 def test_a_loaded_fit_can_be_saved_over_its_own_file(sampled, copy):

@@ -12,7 +12,6 @@ from numpyro.handlers import seed as seeded
 from numpyro.handlers import trace
 
 from skillscale.checks.verdict import Verdict
-from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.law.design import Observations, make_design
 from skillscale.law.model import make_model
@@ -38,7 +37,7 @@ def prior_predictive(
     What they look like tells what a prior means (Gabry et al. 2019, arXiv:1709.01449).
 
     Args:
-        table: models and benchmarks; the classic table by default. Its scores are not used.
+        table: models and benchmarks; all that ships by default. Its scores are not used.
         spec: skills, benchmarks and priors; the declared configuration by default. Its evidence of
             controlled runs is data, and not used.
         draws: independent draws of everything the model does not know.
@@ -62,7 +61,7 @@ def prior_predictive(
         >>> bool((drawn["expected_score"].sel(benchmark="mmlu") >= 0.25).all())
         True
     """
-    table = load_table(CLASSIC) if table is None else table
+    table = load_table() if table is None else table
     spec = Spec() if spec is None else spec
     design = make_design(table, spec)
     model = make_model(design, spec)
@@ -106,7 +105,7 @@ def check_prior(
     """Check that the prior rules out no score that was seen, and piles up at neither end.
 
     Args:
-        table: models, benchmarks and scores; the classic table by default.
+        table: models, benchmarks and scores; all that ships by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
         draws: draws of the prior.
         seed: the only source of randomness.
@@ -133,7 +132,7 @@ def check_prior(
         mmlu            160            0    PASS
         gsm8k           160            0    PASS
     """
-    table = load_table(CLASSIC) if table is None else table
+    table = load_table() if table is None else table
     spec = Spec() if spec is None else spec
     drawn = prior_predictive(table, spec, draws=draws, seed=seed)
     wide = table.wide()

@@ -22,7 +22,7 @@ from skillscale.backtest.studies import Protocol
 from skillscale.cli.app import app
 from skillscale.cli.backtest_tables import print_new_benchmarks, print_report, print_settings
 from skillscale.cli.inputs import (
-    DataDir,
+    BacktestData,
     Force,
     Seed,
     SpecFile,
@@ -31,6 +31,7 @@ from skillscale.cli.inputs import (
     read_inputs,
 )
 from skillscale.cli.output import Format, note, or_none, progress, save_figures
+from skillscale.data.shipped import CLASSIC
 from skillscale.errors import SkillscaleError
 from skillscale.files import require_empty, require_writable, write_text
 
@@ -65,7 +66,7 @@ def backtest_command(
     known: Annotated[
         str, typer.Option(help="Numbers of known scores for leave-benchmarks, comma-separated.")
     ] = ",".join(map(str, KNOWN)),
-    data: DataDir = None,
+    data: BacktestData = None,
     spec: SpecFile = None,
     models: Annotated[
         str,
@@ -100,7 +101,7 @@ def backtest_command(
         require_writable(freeze, force=force)
     if out is not None:
         require_empty(out, force=force)
-    table, specification = read_inputs(data, spec)
+    table, specification = read_inputs(data or Path(CLASSIC), spec)
     known_scores = comma_separated(
         known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
     )

@@ -11,8 +11,9 @@ import typer
 from skillscale.backtest.advice import run_advice, summarise
 from skillscale.backtest.refits import Refits
 from skillscale.cli.app import app
-from skillscale.cli.inputs import DataDir, Seed, SpecFile, Style, names, read_inputs
+from skillscale.cli.inputs import BacktestData, Seed, SpecFile, Style, names, read_inputs
 from skillscale.cli.output import Format, Row, frame_rows, note, number, print_rows, progress
+from skillscale.data.shipped import CLASSIC
 from skillscale.errors import SkillscaleError
 from skillscale.forecasts.next_evaluations import INTERVAL
 from skillscale.formatting import MISSING
@@ -30,14 +31,14 @@ def backtest_next_command(
     known: Annotated[int, typer.Option(min=1, help="Scores known at the start.")] = 2,
     steps: Annotated[int, typer.Option(min=1, help="Scores revealed after that.")] = 3,
     starts: Annotated[int, typer.Option(min=1, help="Random starts per lineage.")] = 3,
-    data: DataDir = None,
+    data: BacktestData = None,
     spec: SpecFile = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for every forecast.")] = None,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Does the advice of skillscale next pay? Reveal true scores as advised, and at random."""
-    table, specification = read_inputs(data, spec)
+    table, specification = read_inputs(data or Path(CLASSIC), spec)
     with progress("Lineages") as on_progress:
         found = run_advice(
             Refits(table, specification, seed=seed),

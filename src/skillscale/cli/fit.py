@@ -30,7 +30,6 @@ from skillscale.cli.inputs import (
     note_doubts,
     read_fit,
     read_inputs,
-    read_table,
 )
 from skillscale.cli.output import (
     Format,
@@ -43,7 +42,7 @@ from skillscale.cli.output import (
     progress,
 )
 from skillscale.cli.resumption import RESUME, Reached, begin, checkpoint_of
-from skillscale.data.table import Table
+from skillscale.data.table import Table, load_table
 from skillscale.errors import SpecError, UnknownNameError
 from skillscale.files import require_writable, write_text
 from skillscale.formatting import format_interval, format_points
@@ -290,7 +289,7 @@ def spec_command(
     """Print a specification to start from: every key with its value and meaning."""
     if output is not None:
         require_writable(output, force=force)
-    table = read_table(data)
+    table = load_table(data)
     if skills is None:
         specification = starter(table)
     else:

@@ -14,7 +14,7 @@ import xarray as xr
 from skillscale.cli.output import Format, Row, note, number
 from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
-from skillscale.data.shipped import CLASSIC, shipped_directory
+from skillscale.data.shipped import shipped_directory
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError, TableError
 from skillscale.formatting import MISSING, format_points
@@ -43,7 +43,15 @@ DataDir = Annotated[
     typer.Option(
         "--data",
         help="Directory with models.csv, scores.csv, benchmarks.csv; or shipped data: "
-        "classic (the default) or all.",
+        "all (the default) or classic.",
+    ),
+]
+BacktestData = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="Directory with models.csv, scores.csv, benchmarks.csv; or shipped data: "
+        "classic (the default, that of published comparisons) or all.",
     ),
 ]
 PlanFile = Annotated[
@@ -71,14 +79,9 @@ SpecFile = Annotated[
 ]
 
 
-def read_table(data: Path | None) -> Table:
-    """Table that a command was given, or the default."""
-    return load_table(CLASSIC if data is None else data)
-
-
 def read_inputs(data: Path | None, spec: Path | None) -> tuple[Table, Spec]:
     """Table and specification that a command was given, or the defaults."""
-    return read_table(data), Spec() if spec is None else Spec.read(spec)
+    return load_table(data), Spec() if spec is None else Spec.read(spec)
 
 
 def read_fit(path: Path | None) -> Fit:

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 
-from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError
 from skillscale.files import versions
@@ -41,7 +40,7 @@ def fit(
     """Fit the law to a table of scores (its equations stand in `model`).
 
     Args:
-        table: models, scores and benchmarks; the classic table by default.
+        table: models, scores and benchmarks; all that ships by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
         method: ``Hmc(...)`` by default, or ``Svi(...)`` for a quick approximation.
         seed: the only source of randomness; the same seed gives the same draws.
@@ -68,7 +67,7 @@ def fit(
         >>> fit.expected_scores().shape
         (200, 2, 23)
     """
-    table = load_table(CLASSIC) if table is None else table
+    table = load_table() if table is None else table
     spec = Spec() if spec is None else spec
     method = Hmc() if method is None else method
     design = make_design(table, spec)

@@ -10,7 +10,7 @@ def shipped_fit() -> Fit:
     """Load the fit that comes with the package.
 
     Returns:
-        The default fit of the classic table, of 300 draws per chain.
+        The default fit of the shipped table, of 220 draws per chain.
 
     Raises:
         FitFileError: the file is damaged, or of another version.
@@ -18,6 +18,6 @@ def shipped_fit() -> Fit:
     Example:
         >>> fit = shipped_fit()
         >>> fit.tree["posterior"].sizes["draw"]
-        300
+        220
     """
     return Fit.load(shipped_directory() / "fit.nc")
