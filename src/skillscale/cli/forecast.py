@@ -11,8 +11,10 @@ from skillscale.cli.app import app
 from skillscale.cli.inputs import (
     FitFile,
     KeepDoubted,
+    Force,
     Normalised,
     ObservedFile,
+    OutDir,
     PlanFile,
     Refit,
     Seed,
@@ -24,7 +26,8 @@ from skillscale.cli.inputs import (
     read_fit,
     read_models,
 )
-from skillscale.cli.output import Format, note, number, print_rows, progress
+from skillscale.cli.output import Format, note, number, print_rows, progress, save_figures
+from skillscale.files import require_empty
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
@@ -40,10 +43,14 @@ def forecast_command(
     keep_doubted: KeepDoubted = False,
     normalised: Normalised = False,
     strict: Strict = False,
+    out: OutDir = None,
+    force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Forecast scores: of a fitted family, of a new one, or of one never observed."""
+    if out is not None:
+        require_empty(out, force=force)
     loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
@@ -59,6 +66,10 @@ def forecast_command(
             on_note=note,
         )
     note_surprise(result)
+    if out is not None:
+        from skillscale.plots.forecasts import plot_forecast
+
+        save_figures(out, {"forecast": plot_forecast(result, observed=seen)})
     print_rows(
         forecast_rows(result),
         style,
