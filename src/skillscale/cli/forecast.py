@@ -10,8 +10,8 @@ import typer
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
     FitFile,
-    KeepDoubted,
     Force,
+    KeepDoubted,
     Normalised,
     ObservedFile,
     OutDir,

@@ -145,15 +145,15 @@ def optimum_command(
     budgets, values = _numbers("flops", flops), _numbers("reach", reach)
     if with_regret:
         result = regret(loaded, budgets, goal)
-        _print_regret(long_rows(result), deployment, style)
-    elif budgets:
-        result = optimum(loaded, budgets, goal)
-        print_rows(long_rows(result), style, shown=_optimum_columns(deployment) | _forms(result))
     else:
-        result = cheapest(loaded, values, goal)
-        print_rows(long_rows(result), style, shown=_cheapest_columns(deployment) | _forms(result))
+        result = optimum(loaded, budgets, goal) if budgets else cheapest(loaded, values, goal)
     if out is not None:
         save_figures(out, _figures(result, with_regret=with_regret))
+    if with_regret:
+        _print_regret(long_rows(result), deployment, style)
+    else:
+        columns = _optimum_columns(deployment) if budgets else _cheapest_columns(deployment)
+        print_rows(long_rows(result), style, shown=columns | _forms(result))
     note(result.attrs["stands_on"])
     end(result, strict=strict)
 

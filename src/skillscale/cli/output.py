@@ -166,7 +166,7 @@ def save_figures(out: Path, figures: Mapping[str, Figure]) -> None:
 
     for name, figure in figures.items():
         for text in figure.findobj(Text):
-            text.set_parse_math(False)  # type: ignore[attr-defined]  # dollars are part of names
+            text.set_parse_math(False)  # dollars are part of names
         dpi = min(figure.dpi, MOST_PIXELS / max(figure.get_size_inches()))
         with whole_or_absent(out / f"{name}.png") as temporary:
             figure.savefig(temporary, format="png", dpi=dpi)

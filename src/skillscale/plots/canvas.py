@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
+import xarray as xr
 from jaxtyping import Float
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -125,8 +127,9 @@ def legend(figure: Figure, key: Mapping[str, Artist | tuple[Artist, ...]]) -> No
     order = [label for column in range(columns) for label in list(key)[column::columns]]
     lines = sum(max(labels[label].count("\n") + 1 for label in row) for row in _rows(key, columns))
     figure.set_figheight(figure.get_figheight() + 0.15 + LEGEND_ROW * lines)
+    marks: list[Any] = [key[label] for label in order]
     figure.legend(
-        [key[label] for label in order],
+        marks,
         [labels[label] for label in order],
         loc="outside lower center",
         ncols=columns,
@@ -156,7 +159,7 @@ def _columns(labels: Sequence[str], inches: float) -> int:
 def draw_intervals(
     ax: Axes,
     rows: ArrayLike,
-    given: Mapping[str, Any],
+    given: pd.DataFrame | xr.Dataset,
     unit: float = 1.0,
     shrink: float = 1.0,
     styles: Sequence[tuple[int, str, float]] = INTERVAL_STYLES,

@@ -96,4 +96,3 @@ def _draw_compute(ax: Axes, at: float, best: xr.Dataset, top: float) -> set[str]
         ax.plot(at, 1.3 * top, zorder=3, **NEVER)
         drawn.add("never")
     return drawn
-

@@ -66,9 +66,7 @@ def plot_efficiencies(
     skills = list(table["skill"].unique())
     ranked = {skill: _blocks(table[table["skill"] == skill]) for skill in skills}
     n_rows = max(sum(map(len, blocks[:n])) for blocks in ranked.values())
-    figure, axes = panels(
-        len(skills), 0.9 + ROW * n_rows, columns=2, sharex=False, sharey=False
-    )
+    figure, axes = panels(len(skills), 0.9 + ROW * n_rows, columns=2, sharex=False, sharey=False)
     for ax, (skill, blocks) in zip(axes, ranked.items(), strict=True):
         first = _first(blocks, n, n_rows)
         rows = pd.concat(first)

@@ -31,7 +31,6 @@ SHIFT = 0.18
 """How far from the middle of its row a score may be drawn."""
 
 
-
 def plot_forecast(
     forecast: xr.Dataset,
     actual: pd.DataFrame | None = None,
@@ -64,7 +63,9 @@ def plot_forecast(
         given = forecast.sel(model=model)
         draw_intervals(ax, rows, given, unit=100)
         of_family = _of_family(observed, str(given["family"].item()))
-        for shift, (name, scores) in zip(_shifts(len(of_family)), of_family.iterrows(), strict=True):
+        for shift, (name, scores) in zip(
+            _shifts(len(of_family)), of_family.iterrows(), strict=True
+        ):
             if _mark_scores(ax, scores[benchmarks], marks[str(name)], shift):
                 shown.add(str(name))
         if model in actual.index:
@@ -78,7 +79,9 @@ def plot_forecast(
     key = interval_key()
     if is_marked:
         key["actual score"] = Line2D([], [], **ACTUAL_MARK)
-    legend(figure, key | marks_key({name: marks[name] for name in marks if name in shown}, "observed"))
+    legend(
+        figure, key | marks_key({name: marks[name] for name in marks if name in shown}, "observed")
+    )
     return figure
 
 

@@ -62,9 +62,7 @@ def plot_model_skills(
         family: Line2D([], [], color=colour, marker="o", markersize=4.5, linewidth=1)
         for family, colour in colours.items()
     }
-    key["other models"] = Line2D(
-        [], [], color=OBSERVED, marker="o", markersize=2.5, linewidth=0.6
-    )
+    key["other models"] = Line2D([], [], color=OBSERVED, marker="o", markersize=2.5, linewidth=0.6)
     key[f"{INTERVAL} % intervals"] = Line2D(
         [], [], color=OBSERVED, marker="+", markersize=9, linestyle="none"
     )

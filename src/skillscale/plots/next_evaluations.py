@@ -71,7 +71,7 @@ def plot_next_evaluations(ranked: pd.DataFrame, *, n: int | None = 20) -> Figure
     ax.set_xlabel(f"narrowed by (%), with {TIES} standard errors")
     now = format_points(float(rows["width_now"].iloc[0]))
     few = f"; first {len(shown)} of {len(rows)}" if len(shown) < len(rows) else ""
-    together = "; each step with those before it" if is_plan else ""
+    together = "; steps add up" if is_plan else ""
     title(ax, f"{INTERVAL} % interval now {now} points wide{few}{together}")
     grid(ax, "x")
     legend(figure, key)

@@ -31,7 +31,7 @@ from skillscale.plots.canvas import (
 from skillscale.runs.estimators import INTERVAL
 from skillscale.runs.size_ratios import AGGREGATE, ALL_GROUPS
 
-RATIO_TICKS = ((1, 3), (1, 2, 5), (1, 1.4, 2, 3, 5, 7))
+RATIO_TICKS = ((1, 1.4, 2, 3, 5, 7),)
 """Of a decade, as in `skillscale.plots.axes.LogTicks`."""
 COLUMNS = 2
 """Rows have long names."""
@@ -62,7 +62,9 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
     groups = [group for group in table["group"].unique() if group != ALL_GROUPS]
     groups += [ALL_GROUPS] if (table["group"] == ALL_GROUPS).any() else []
     offsets = (np.arange(len(budgets)) + 0.5) / len(budgets) * SPREAD - SPREAD / 2
-    figure, axes = panels(len(skills), 0.9 + (0.14 + 0.11 * len(budgets)) * len(groups), columns=COLUMNS)
+    figure, axes = panels(
+        len(skills), 0.9 + (0.14 + 0.11 * len(budgets)) * len(groups), columns=COLUMNS
+    )
     for ax, skill in zip(axes, skills, strict=True):
         ax.axvline(1.0, color=INK, linewidth=0.8, zorder=1)
         for budget, colour, offset in zip(budgets, cycle(len(budgets)), offsets, strict=True):

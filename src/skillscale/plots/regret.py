@@ -80,9 +80,7 @@ def plot_regret(regret: xr.Dataset) -> Figure:
     }
     percent = f"{100 * regret.attrs['interval']:.0f} % interval"
     key[percent] = (
-        Line2D([], [], color=OBSERVED, linewidth=2)
-        if is_few
-        else Patch(color=OBSERVED, alpha=0.3)
+        Line2D([], [], color=OBSERVED, linewidth=2) if is_few else Patch(color=OBSERVED, alpha=0.3)
     )
     key[f"{100 * regret.attrs['safe_loss']:g} point: less is safe"] = Line2D(
         [], [], color=OBSERVED, linestyle=":"

@@ -1,4 +1,4 @@
-"""How optima are drawn: the bar says how well one is known, and a point stands only where one is."""
+"""How optima are drawn: bars by how well one is known, points only where there is one."""
 
 from __future__ import annotations
 
