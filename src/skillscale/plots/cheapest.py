@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from matplotlib.lines import Line2D
 from skillscale.formatting import format_count, format_flops
 from skillscale.optima.identification import Identification
 from skillscale.plots.axes import log_axis
-from skillscale.plots.canvas import legend, panels, title
+from skillscale.plots.canvas import ACTUAL, legend, panels, title
 from skillscale.plots.verdicts import (
     BEYOND,
     MEDIAN,
@@ -53,15 +55,20 @@ def plot_cheapest(cheapest: xr.Dataset) -> Figure:
         log_axis(ax, "y", format_flops if quantity == "flops" else format_count)
         for goal in goals:
             best = cheapest.sel(objective=objective, reach=goal)
-            if quantity == "flops":
+            if not np.isfinite(best[f"{quantity}_lower"]):
+                _say_unreached(ax, unit * goal)
+            elif quantity == "flops":
                 drawn |= _draw_compute(ax, unit * goal, best, _top(cheapest))
             else:
                 drawn |= draw_optimum(ax, unit * goal, best, quantity)
+        if not np.isfinite(cheapest[f"{quantity}_lower"]).any():
+            ax.set_yticks([])
         title(ax, objective_title(cheapest, objective))
         ax.set_xlabel(label)
         ax.set_ylabel(LABELS[quantity])
-        margin = max(0.15 * unit * np.ptp(goals), 0.02 * unit)
-        ax.set_xlim(unit * goals.min() - margin, unit * goals.max() + margin)
+        margin = max(0.15 * np.ptp(goals), 0.02)
+        most = goals.max() + margin if is_skill else min(goals.max() + margin, 1.0)
+        ax.set_xlim(unit * (goals.min() - margin), unit * most)
     interval = cheapest.attrs["interval"]
     key = verdict_key(drawn, interval)
     if "compute" in drawn:
@@ -75,20 +82,16 @@ def plot_cheapest(cheapest: xr.Dataset) -> Figure:
 
 def _top(cheapest: xr.Dataset) -> float:
     """Where bars of compute end that have no upper end."""
-    known = np.concatenate([cheapest[f"flops{end}"].to_numpy().ravel() for end in ("", "_lower")])
-    known = np.append(known, cheapest["flops_upper"])
-    finite = known[np.isfinite(known)]
-    return 3 * float(finite.max()) if finite.size else 1e30
+    known = cheapest[["flops", "flops_lower", "flops_upper"]].to_array().to_numpy()
+    return 3 * float(known[np.isfinite(known)].max())
 
 
 def _draw_compute(ax: Axes, at: float, best: xr.Dataset, top: float) -> set[str]:
     """Least compute of one goal."""
     lower, median, upper = (float(best[f"flops{end}"]) for end in ("_lower", "", "_upper"))
-    drawn = set()
-    if np.isfinite(lower):
-        (stroke,) = STROKES[Identification.IDENTIFIED]
-        ax.plot([at, at], [lower, min(upper, top)], **stroke)
-        drawn.add("compute")
+    (stroke,) = STROKES[Identification.IDENTIFIED]
+    ax.plot([at, at], [lower, min(upper, top)], **stroke)
+    drawn = {"compute"}
     if np.isfinite(median):
         ax.plot(at, median, **MEDIAN)
         drawn.add("median")
@@ -96,3 +99,9 @@ def _draw_compute(ax: Axes, at: float, best: xr.Dataset, top: float) -> set[str]
         ax.plot(at, 1.3 * top, zorder=3, **NEVER)
         drawn.add("never")
     return drawn
+
+
+def _say_unreached(ax: Axes, at: float) -> None:
+    """Write that nearly no draw reaches a goal."""
+    where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "center"}
+    ax.annotate("out of reach", (at, 0.5), rotation=90, color=ACTUAL, fontsize=8, **where)

@@ -27,7 +27,7 @@ ACTUAL_MARK: Mark = {
     "markerfacecolor": ACTUAL,
     "markeredgecolor": "white",
 }
-SHIFT = 0.18
+SHIFT = 0.12
 """How far from the middle of its row a score may be drawn."""
 
 
@@ -63,9 +63,8 @@ def plot_forecast(
         given = forecast.sel(model=model)
         draw_intervals(ax, rows, given, unit=100)
         of_family = _of_family(observed, str(given["family"].item()))
-        for shift, (name, scores) in zip(
-            _shifts(len(of_family)), of_family.iterrows(), strict=True
-        ):
+        shifts = _shifts(len(of_family))
+        for shift, (name, scores) in zip(shifts, of_family.iterrows(), strict=True):
             if _mark_scores(ax, scores[benchmarks], marks[str(name)], shift):
                 shown.add(str(name))
         if model in actual.index:
@@ -79,9 +78,8 @@ def plot_forecast(
     key = interval_key()
     if is_marked:
         key["actual score"] = Line2D([], [], **ACTUAL_MARK)
-    legend(
-        figure, key | marks_key({name: marks[name] for name in marks if name in shown}, "observed")
-    )
+    marks = {name: mark for name, mark in marks.items() if name in shown}
+    legend(figure, key | marks_key(marks, "observed"))
     return figure
 
 

@@ -62,9 +62,8 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
     groups = [group for group in table["group"].unique() if group != ALL_GROUPS]
     groups += [ALL_GROUPS] if (table["group"] == ALL_GROUPS).any() else []
     offsets = (np.arange(len(budgets)) + 0.5) / len(budgets) * SPREAD - SPREAD / 2
-    figure, axes = panels(
-        len(skills), 0.9 + (0.14 + 0.11 * len(budgets)) * len(groups), columns=COLUMNS
-    )
+    height = 0.9 + (0.14 + 0.11 * len(budgets)) * len(groups)
+    figure, axes = panels(len(skills), height, columns=COLUMNS)
     for ax, skill in zip(axes, skills, strict=True):
         ax.axvline(1.0, color=INK, linewidth=0.8, zorder=1)
         for budget, colour, offset in zip(budgets, cycle(len(budgets)), offsets, strict=True):
