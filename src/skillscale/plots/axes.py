@@ -86,14 +86,14 @@ def name_values(ax: Axes, values: Float[np.ndarray, " n"], write: Callable[[floa
     """Put the ticks of a logarithmic horizontal axis at some values, if they are few and apart.
 
     Args:
-        ax: the panel.
+        ax: the panel, with its limits.
         values: in ascending order; one alone says nothing about the scale of the axis.
         write: how a value is written.
     """
     if not 1 < len(values) <= MOST:
         return
-    gaps = np.diff(np.log(values))
-    if gaps.min() * MOST >= gaps.sum():
+    shown = np.ptp(np.log(ax.get_xlim()))
+    if np.diff(np.log(values)).min() >= shown / (MOST + 1):
         ax.set_xticks(values, [write(value) for value in values])
         ax.xaxis.set_minor_locator(NullLocator())
 

@@ -102,6 +102,5 @@ def _draw(ax: Axes, curve: xr.Dataset, name: str, colour: str, shift: float) -> 
         ax.plot(size, middle, color=colour)
         return
     beside = offset_copy(ax.transData, ax.get_figure(root=True), x=shift, units="points")
-    ends = np.stack([lower, upper])
-    ax.plot([size, size], ends, color=colour, linewidth=2, transform=beside)
+    ax.vlines(size, lower, upper, color=colour, linewidth=2, transform=beside)
     ax.plot(size, middle, "o", color=colour, markeredgecolor="white", transform=beside)
