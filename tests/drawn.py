@@ -40,3 +40,14 @@ def assert_text_is_legible(figure: Figure) -> None:
     for i, box in enumerate(boxes):
         for other, text in zip(boxes[i + 1 :], texts[i + 1 :], strict=True):
             assert not box.overlaps(other), f"{texts[i].get_text()!r} over {text.get_text()!r}"
+
+
+def assert_log_axes_have_ticks(figure: Figure) -> None:
+    """Every logarithmic axis has two ticks or more inside its limits, with different words."""
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        for axis, limits in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+            if axis.get_scale() == "log":
+                inside = [at for at in axis.get_majorticklocs() if limits[0] <= at <= limits[1]]
+                words = axis.get_major_formatter().format_ticks(inside)
+                assert len(set(words)) == len(inside) >= 2, f"{words} between {limits}"

@@ -163,11 +163,43 @@ def test_csv_of_several_tables_of_skills_asks_for_one(folder):
 def test_skills_draw_their_figures_into_a_directory(folder, tmp_path):
     run("skills", folder / "fit.nc", "--out", tmp_path / "figures", "--show", "slopes")
     names = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert names == {
-        f"{name}.png"
-        for name in ("loadings", "correlations", "instruct", "families", "models", "levels")
-    } | {"items.png"}
-    assert all(p.read_bytes()[1:4] == b"PNG" for p in (tmp_path / "figures").iterdir())
+    drawn = ("loadings", "correlations", "instruct", "families", "models", "levels", "items")
+    assert names == {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
+    assert all(p.read_bytes()[1:4] == b"PNG" for p in (tmp_path / "figures").glob("*.png"))
+
+
+DRAWN = {
+    "forecast": ["forecast", "FIT", "--plan", "PLAN", "--observed", "OBSERVED"],
+    "next": ["next", "FIT", "--plan", "PLAN", "--observed", "OBSERVED", "--draws", "200"],
+    "pass-at-k": ["pass-at-k", "FIT", "--benchmark", "gsm8k", "--plan", "PLAN", "--draws", "200"],
+    "optimum": ["optimum", "FIT", "--flops", "1e23", "--target", "mmlu=1,gsm8k=3"],
+    "regret": ["optimum", "FIT", "--flops", "1e23", "--regret", "--sizes", "7e9,13e9"],
+    "cheapest": ["optimum", "FIT", "--reach", "0.4", "--benchmark", "mmlu"],
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_answers_are_drawn_in_both_formats_and_said_to_be(folder, tmp_path, name):
+    files = {"FIT": "fit.nc", "PLAN": "plan.csv", "OBSERVED": "two.csv"}
+    command = [str(folder / files[part]) if part in files else part for part in DRAWN[name]]
+    out = tmp_path / "figures"
+    plain, drawn = (
+        CliRunner().invoke(app, [*command, *more], catch_exceptions=False)
+        for more in ([], ["--out", str(out)])
+    )
+    assert drawn.stdout == plain.stdout
+    assert f"Figures written to {out} as PNG and SVG: {name}." in drawn.stderr
+    assert {path.name for path in out.iterdir()} == {f"{name}.png", f"{name}.svg"}
+    assert (out / f"{name}.png").read_bytes()[1:4] == b"PNG"
+    svg = (out / f"{name}.svg").read_text("utf-8")
+    assert "</text>" in svg, "text is text"
+    assert ("mmlu 25 %, gsm8k 75 %" in svg) == (name == "optimum")
+    assert ("nova-3b, observed" in svg) == (name == "forecast")
+    with pytest.raises(FitFileError, match="holds files already"):
+        CliRunner().invoke(app, [*command, "--out", str(out)], catch_exceptions=False)
+    again = CliRunner().invoke(app, [*command, "--out", str(out), "--force"])
+    assert again.exit_code == 0
+    assert (out / f"{name}.svg").read_text("utf-8") == svg, "the same figure gives the same file"
 
 
 def test_figures_can_not_go_where_a_file_is(folder):

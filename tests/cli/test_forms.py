@@ -61,7 +61,10 @@ def test_optima_of_a_stack_are_those_of_all_its_forms(folder):
     assert "forms differ" in shown.stdout
     assert "Draws are of several forms (translog" in shown.stderr
     for more in (("--reach", "0.5", "--benchmark", "mmlu"), ("--flops", "1e23", "--regret")):
-        assert "Draws are of" in run(folder, "optimum", folder / "stack.nc", *more).stderr
+        out = ("--out", folder / "-".join(more))
+        said = run(folder, "optimum", folder / "stack.nc", *more, *out).stderr
+        assert "Draws are of" in said
+        assert "Figures written to" in said
 
 
 @pytest.mark.usefixtures("stacked")

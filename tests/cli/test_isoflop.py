@@ -199,11 +199,11 @@ def test_a_saved_fit_is_not_replaced_unasked(folder, arguments, saved):
 
 
 FIGURES = {
-    "optima": {"optima.png", "isoflop-old.png", "isoflop-new.png", "isoflop-other.png"},
-    "exponents": {"optima.png"},
-    "ratios": {"ratios.png"},
-    "misspecification": {f"misspecification-{group}.png" for group in ("old", "new", "other")},
-    "forecast": {"forecast.png"},
+    "optima": {"optima", "isoflop-old", "isoflop-new", "isoflop-other"},
+    "exponents": {"optima"},
+    "ratios": {"ratios"},
+    "misspecification": {f"misspecification-{group}" for group in ("old", "new", "other")},
+    "forecast": {"forecast"},
 }
 
 
@@ -213,8 +213,8 @@ def test_answers_are_drawn(folder, saved, tmp_path, show):
     asked += ["--plan", folder / "plan.csv"] if show == "forecast" else []
     assert run(*asked).exit_code == 0
     files = {path.name: path.read_bytes() for path in (tmp_path / "figures").iterdir()}
-    assert set(files) == FIGURES[show]
-    assert all(content.startswith(b"\x89PNG") for content in files.values())
+    assert set(files) == {f"{name}.{kind}" for name in FIGURES[show] for kind in ("png", "svg")}
+    assert all(files[f"{name}.png"].startswith(b"\x89PNG") for name in FIGURES[show])
 
 
 def test_a_group_without_budgets_of_three_sizes_is_told_and_not_drawn(tmp_path):
@@ -226,7 +226,8 @@ def test_a_group_without_budgets_of_three_sizes_is_told_and_not_drawn(tmp_path):
     answer = run(tmp_path / "ladder.csv", "--out", tmp_path / "figures")
     assert answer.exit_code == 0
     assert "no curves of all" in answer.stderr
-    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["optima.png"]
+    files = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert files == {"optima.png", "optima.svg"}
 
 
 def test_a_fit_of_runs_is_saved_under_a_name_that_is_known_again(folder, tmp_path):

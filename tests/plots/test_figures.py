@@ -17,11 +17,17 @@ from skillscale.errors import UnknownNameError
 from skillscale.law.design import make_design
 from skillscale.optima.objectives import expected_score, make_objectives
 from skillscale.plots.canvas import ACTUAL
-from skillscale.plots.forecasts import plot_forecast, plot_score_curves
+from skillscale.plots.forecasts import plot_forecast
 from skillscale.plots.levels import plot_level_curves
-from skillscale.plots.optima import plot_optimum
-from skillscale.plots.regret import plot_regret
+from skillscale.plots.next_evaluations import plot_next_evaluations
+from skillscale.plots.score_curves import plot_score_curves
 from skillscale.posterior.one_family import production
+
+
+def words(figure: Figure) -> set[str]:
+    """What the legend says."""
+    return {text.get_text() for text in figure.legends[0].get_texts()}
+
 
 BENCHMARKS = ["mmlu", "gsm8k", "ifeval"]
 MODELS = ["new-8b", "new-70b"]
@@ -50,56 +56,6 @@ def actual() -> pd.DataFrame:
 @pytest.fixture
 def observed() -> pd.DataFrame:
     return pd.DataFrame({"model": ["new-1b"], "mmlu": [0.3], "gsm8k": [np.nan]})
-
-
-IDENTIFIED, NOT = "identified", "not identified"
-
-
-def optimum_dataset(verdicts: list[str], lower: list[float], upper: list[float]) -> xr.Dataset:
-    """Optima of one skill, a budget each, searched from 100M to 1T; tokens go the other way."""
-    flops = [float(f"1e{22 + i}") for i in range(len(verdicts))]
-    dims = ("objective", "flops")
-    inside = [v == IDENTIFIED for v in verdicts]
-    median = np.where(inside, np.sqrt(np.multiply(lower, upper)), np.nan)
-    columns = {
-        "n_params": median,
-        "n_params_lower": lower,
-        "n_params_upper": upper,
-        "n_tokens": 1e21 / median,
-        "n_tokens_lower": np.divide(1e21, upper),
-        "n_tokens_upper": np.divide(1e21, lower),
-        "prob_lower_bound": np.isclose(lower, 1e8) * 0.5,
-        "prob_upper_bound": np.isclose(upper, 1e12) * 0.5,
-        "searched_lower": [1e8] * len(verdicts),
-        "searched_upper": [1e12] * len(verdicts),
-        "searched_tokens_lower": [1e9] * len(verdicts),
-        "searched_tokens_upper": [1e13] * len(verdicts),
-        "verdict": verdicts,
-    }
-    return xr.Dataset(
-        {name: (dims, np.array(values)[None]) for name, values in columns.items()},
-        coords={"objective": ["knowledge"], "flops": flops},
-        attrs={"interval": 0.8},
-    )
-
-
-def regret_dataset(n: int = 1) -> xr.Dataset:
-    """A parabola of points, with compute that never makes up for the smallest size."""
-    sizes = np.geomspace(1e9, 1e12, 7)
-    points = np.log10(sizes / 3e10) ** 2 / 20
-    compute = np.where(sizes < 2e9, np.inf, 1 + 10 * points)
-    dims = ("objective", "flops", "n_params")
-    curves = {
-        f"{name}{end}": (dims, np.tile(values * factor, (n, 2, 1)))
-        for name, values in (("score_lost", points), ("extra_compute", compute))
-        for end, factor in (("", 1.0), ("_lower", 0.8), ("_upper", 1.5))
-    }
-    names = ["knowledge", "reasoning", "commonsense", "instruction_following"][:n]
-    return xr.Dataset(
-        curves,
-        coords={"objective": names, "flops": [1e22, 1e24], "n_params": sizes},
-        attrs={"interval": 0.8, "safe_loss": 0.01},
-    )
 
 
 def test_every_planned_model_has_a_panel_and_every_benchmark_a_row(forecast):
@@ -131,14 +87,11 @@ def test_an_observed_model_of_another_family_is_left_to_its_own_panel(forecast, 
 
 
 def test_the_legend_explains_only_what_is_drawn(forecast, actual, observed):
-    def words(figure: Figure) -> set[str]:
-        return {text.get_text() for text in figure.legends[0].get_texts()}
-
-    intervals = {"50 % interval", "80 % interval", "95 % interval"}
+    intervals = {"median", "50 % interval", "80 % interval", "95 % interval"}
     assert words(plot_forecast(forecast)) == intervals
     assert words(plot_forecast(forecast, actual, observed)) == intervals | {
         "actual score",
-        "score of new-1b (observed)",
+        "new-1b, observed",
     }
     assert words(plot_forecast(forecast, actual.rename({"new-70b": "other"}))) == intervals
 
@@ -152,51 +105,86 @@ def test_no_text_of_a_forecast_is_cut_or_overlaps_its_neighbour(forecast, actual
     assert_text_is_legible(figure)
 
 
-def test_an_identified_optimum_is_a_point_inside_its_interval():
-    figure = plot_optimum(optimum_dataset([IDENTIFIED], [1e9], [1e10]))
-    assert markers(figure, "o") == [(1e22, pytest.approx(y)) for y in (10**9.5, 10**11.5)]
-    assert markers(figure, "^") == markers(figure, "v") == []
+def test_every_observed_model_has_a_mark_of_its_own_that_the_legend_names(forecast, observed):
+    two = pd.concat([observed, observed.assign(model="new-3b", mmlu=0.3)])
+    figure = plot_forecast(forecast.isel(model=[0]), None, two)
+    assert {"new-1b, observed", "new-3b, observed"} <= words(figure)
+    (x, first), (other_x, second) = markers(figure, "o") + markers(figure, "s")
+    assert x == other_x == 30.0
+    assert first < second, "the same score is seen twice"
+    assert round(first) == round(second) == 0
 
 
-def test_an_optimum_outside_the_search_is_an_arrow_and_never_a_point():
-    figure = plot_optimum(optimum_dataset([NOT] * 3, [1e12, 1e8, 1e10], [1e12, 1e8, 1e12]))
-    size, tokens = ([line for line in ax.lines if line.get_marker() in "^v"] for ax in figure.axes)
-    assert markers(figure, "o") == []
-    assert [(line.get_marker(), line.get_xdata()[0]) for line in size] == [
-        ("^", 1e22),
-        ("v", 1e23),
-        ("^", 1e24),
-    ]
-    assert [line.get_marker() for line in tokens] == ["v", "^", "v"]
-    for lines, edges in ((size, (1e8, 1e12)), (tokens, (1e9, 1e13))):
-        assert all(not edges[0] <= line.get_ydata()[0] <= edges[1] for line in lines)
-
-
-def test_a_cap_is_no_edge_of_the_search():
-    best = optimum_dataset([IDENTIFIED], [1e11], [1e12])
-    figure = plot_optimum(best.assign(prob_upper_bound=0 * best["prob_upper_bound"]))
-    assert markers(figure, "^") == []
-
-
-@pytest.mark.parametrize("n", [1, 4])
-def test_no_text_of_an_optimum_is_cut_or_overlaps_its_neighbour(n):
-    best = optimum_dataset([IDENTIFIED] * 4, [1e9] * 4, [1e10] * 4)
-    names = ["knowledge", "reasoning", "commonsense", "instruction_following"][:n]
-    figure = plot_optimum(best.isel(objective=[0] * n).assign_coords(objective=names))
+def test_of_many_observed_models_the_last_share_a_mark(forecast, observed):
+    many = pd.concat([observed.assign(model=f"new-{i}b") for i in range(12)])
+    figure = plot_forecast(forecast.isel(model=[0]), None, many)
+    shapes = {line.get_marker() for line in figure.axes[0].lines} - {"|"}
+    assert len(shapes) == 8
+    assert "5 more models, observed" in words(figure)
     assert_text_is_legible(figure)
-    assert figure.axes[0].get_xlabel() == "budget (FLOP)"
-    assert [ax.get_ylabel() for ax in figure.axes[:2]] == ["best size (parameters)", "its tokens"]
 
 
-@pytest.mark.parametrize("n", [1, 4])
-def test_regret_shows_points_and_compute_and_no_text_is_cut(n):
-    regret = regret_dataset(n)
-    figure = plot_regret(regret)
-    assert len(figure.axes) == 2 * n
-    points, compute = (ax.lines[0].get_ydata() for ax in figure.axes[:2])
-    np.testing.assert_allclose(points, 100 * regret["score_lost"][0, 0])
-    np.testing.assert_allclose(compute[1:], regret["extra_compute"][0, 0, 1:])
-    assert compute[0] > figure.axes[1].get_ylim()[1]
+@pytest.mark.parametrize("n", [12, 40])
+def test_many_planned_models_with_long_names_stay_legible(forecast, observed, n):
+    models = [f"a-rather-long-name-of-a-model-instruct-preview-{i}b" for i in range(n)]
+    many = forecast.isel(model=[i % 2 for i in range(n)]).assign_coords(model=models)
+    figure = plot_forecast(many, None, observed.assign(model="an-even-longer-name-" * 5))
+    assert len(figure.axes) == n
+    assert_text_is_legible(figure)
+
+
+def test_odd_forecasts_are_drawn(forecast, observed):
+    """One benchmark of one model, nothing observed of it; and a score that isn't known."""
+    one = forecast.isel(model=[0], benchmark=[0])
+    assert words(plot_forecast(one, None, observed.iloc[:0])) == {
+        "median",
+        *(f"{percent} % interval" for percent in (50, 80, 95)),
+    }
+    figure = plot_forecast(one.where(one["benchmark"] != "mmlu"), None, observed)
+    assert markers(figure, "o") == [(30.0, 0.0)]
+    assert markers(figure, "|") == []
+    assert_text_is_legible(figure)
+
+
+@pytest.fixture
+def ranked() -> pd.DataFrame:
+    rows = [("size", "new (7B)", "all", 0.2), ("benchmark", "new-1b", "mmlu", 0.1)]
+    rows += [("benchmark", "new-1b", f"benchmark_{i}", 0.01) for i in range(23)]
+    return pd.DataFrame(
+        {"step": 1, "rank": rank, "kind": kind, "model": model, "benchmark": benchmark}
+        | {"width_now": 0.1, "width_next": 0.1 - narrowed / 10}
+        | {"narrowed": narrowed, "narrowed_se": 0.01}
+        for rank, (kind, model, benchmark, narrowed) in enumerate(rows, start=1)
+    )
+
+
+def test_what_to_evaluate_next_is_ranked_with_its_errors_and_widths(ranked):
+    figure = plot_next_evaluations(ranked)
+    (ax,) = figure.axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels[:2] == ["train new (7B)", "mmlu of new-1b"]
+    assert len(labels) == 20
+    assert ax.get_title() == "80 % interval now 10.0 points wide; first 20 of 25"
+    assert markers(figure, "s") == [(20.0, 0.0)]
+    assert markers(figure, "o")[0] == (10.0, 1.0)
+    sizes, benchmarks = (bars.get_segments() for bars in ax.collections)
+    ends = [[segment[:, 0].tolist() for segment in bars] for bars in (benchmarks, sizes)]
+    assert ends[1] == [[18.0, 22.0]] or ends[0] == [[18.0, 22.0]]
+    assert len(words(figure)) == 2
+    assert_text_is_legible(figure)
+
+
+def test_steps_are_shown_one_after_another_and_the_rest_of_each_left_out(ranked):
+    steps = pd.concat([ranked.head(3).assign(step=step) for step in (1, 2)])
+    (ax,) = plot_next_evaluations(steps).axes
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert labels == ["1. train new (7B)", "2. train new (7B)"]
+    assert "steps add up" in ax.get_title()
+
+
+def test_a_single_candidate_is_legible(ranked):
+    figure = plot_next_evaluations(ranked.tail(1))
+    assert len(words(figure)) == 1
     assert_text_is_legible(figure)
 
 
@@ -245,7 +233,7 @@ def flat_law(monkeypatch) -> SimpleNamespace:
             coords={"model": list(plan["model"]), "benchmark": ["mmlu"]},
         )
 
-    monkeypatch.setattr("skillscale.plots.forecasts.forecast", forecast)
+    monkeypatch.setattr("skillscale.plots.score_curves.forecast", forecast)
     design = make_design(table, spec)
     models = table.models.loc[design.coords["model"]]
     return SimpleNamespace(table=table, spec=spec, design=design, models=models)

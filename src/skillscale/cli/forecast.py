@@ -15,6 +15,7 @@ from skillscale.cli.inputs import (
     KeepDoubted,
     Normalised,
     ObservedFile,
+    OutDir,
     PlanFile,
     Refit,
     Seed,
@@ -26,8 +27,8 @@ from skillscale.cli.inputs import (
     read_fit,
     read_models,
 )
-from skillscale.cli.output import Format, note, number, print_rows, progress
-from skillscale.files import require_writable
+from skillscale.cli.output import Format, note, number, print_rows, progress, save_figures
+from skillscale.files import require_empty, require_writable
 from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
@@ -48,6 +49,7 @@ def forecast_command(
         Path | None,
         typer.Option(help="JSON file to keep the forecast in, for skillscale score and diff."),
     ] = None,
+    out: OutDir = None,
     force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
@@ -55,6 +57,8 @@ def forecast_command(
     """Forecast scores: of a fitted family, of a new one, or of one never observed."""
     if save is not None:
         require_writable(save, force=force)
+    if out is not None:
+        require_empty(out, force=force)
     loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
@@ -76,6 +80,10 @@ def forecast_command(
         entry = make_entry(loaded, result, planned, seen, name=save.stem)
         entry.save(save)
         note(f"Kept in {save}, SHA-256 {entry.sha256}")
+    if out is not None:
+        from skillscale.plots.forecasts import plot_forecast
+
+        save_figures(out, {"forecast": plot_forecast(result, observed=seen)})
     print_rows(
         forecast_rows(result),
         style,

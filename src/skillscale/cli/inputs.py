@@ -73,6 +73,7 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="End in exit code 1 where anything observed is doubted.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+OutDir = Annotated[Path | None, typer.Option("--out", help="Directory for figures, PNG and SVG.")]
 SpecFile = Annotated[
     Path | None,
     typer.Option("--spec", help="Specification, TOML; `skillscale spec` writes one, explained."),

@@ -9,9 +9,11 @@ import typer
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
     FitFile,
+    Force,
     KeepDoubted,
     Normalised,
     ObservedFile,
+    OutDir,
     PlanFile,
     Refit,
     Seed,
@@ -24,7 +26,17 @@ from skillscale.cli.inputs import (
     read_fit,
     read_models,
 )
-from skillscale.cli.output import Format, Row, frame_rows, note, number, print_rows, progress
+from skillscale.cli.output import (
+    Format,
+    Row,
+    frame_rows,
+    note,
+    number,
+    print_rows,
+    progress,
+    save_figures,
+)
+from skillscale.files import require_empty
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import format_points
@@ -56,11 +68,15 @@ def next_command(
     keep_doubted: KeepDoubted = False,
     normalised: Normalised = False,
     strict: Strict = False,
+    out: OutDir = None,
+    force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Rank what to evaluate or train next by how much it is expected to narrow a forecast."""
     wanted = "--sizes takes numbers separated by commas, such as 3e9,8e9"
+    if out is not None:
+        require_empty(out, force=force)
     loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     with progress("Fitting again") as on_progress:
@@ -81,6 +97,10 @@ def next_command(
             on_note=note,
         )
     note_surprise(ranked)
+    if out is not None:
+        from skillscale.plots.next_evaluations import plot_next_evaluations
+
+        save_figures(out, {"next": plot_next_evaluations(ranked)})
     if style is Format.TABLE and steps > 1:
         ranked = ranked[ranked["rank"] == 1]
     print_rows(

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 import xarray as xr
@@ -14,9 +14,11 @@ import xarray as xr
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
     FitFile,
+    Force,
     KeepDoubted,
     Normalised,
     ObservedFile,
+    OutDir,
     Strict,
     Style,
     comma_separated,
@@ -24,9 +26,10 @@ from skillscale.cli.inputs import (
     names,
     read_fit_or_stack,
 )
-from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
+from skillscale.cli.output import Format, Row, as_text, note, number, print_rows, save_figures
 from skillscale.data.observed import read_observed
 from skillscale.errors import SpecError
+from skillscale.files import require_empty
 from skillscale.formatting import (
     MISSING,
     format_count,
@@ -43,6 +46,9 @@ from skillscale.optima.mixture import plain
 from skillscale.optima.optimum import optimum
 from skillscale.optima.regret import SAFE_LOSS, regret
 from skillscale.optima.table import long_rows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Columns = dict[str, Callable[[Row], str]]
 
@@ -101,6 +107,8 @@ def optimum_command(
     ] = 1.0,
     min_params: Annotated[float, typer.Option(help="Smallest size searched.")] = 1e8,
     min_tokens: Annotated[float, typer.Option(help="Fewest training tokens searched.")] = 1e10,
+    out: OutDir = None,
+    force: Force = False,
     style: Style = Format.TABLE,
 ) -> None:
     """Best size and tokens for a skill, a benchmark or a target, and whether the data know it."""
@@ -117,6 +125,8 @@ def optimum_command(
         raise SpecError("give one of --flops (a budget) and --reach (a goal).")
     if with_regret and flops is None:
         raise SpecError("--regret goes with --flops: it compares the sizes of a budget.")
+    if out is not None:
+        require_empty(out, force=force)
     loaded = read_fit_or_stack(fit_file)
     seen = None
     if observed is not None:
@@ -135,15 +145,28 @@ def optimum_command(
     budgets, values = _numbers("flops", flops), _numbers("reach", reach)
     if with_regret:
         result = regret(loaded, budgets, goal)
-        _print_regret(long_rows(result), deployment, style)
-    elif budgets:
-        result = optimum(loaded, budgets, goal)
-        print_rows(long_rows(result), style, shown=_optimum_columns(deployment) | _forms(result))
     else:
-        result = cheapest(loaded, values, goal)
-        print_rows(long_rows(result), style, shown=_cheapest_columns(deployment) | _forms(result))
+        result = optimum(loaded, budgets, goal) if budgets else cheapest(loaded, values, goal)
+    if out is not None:
+        save_figures(out, _figures(result, with_regret=with_regret))
+    if with_regret:
+        _print_regret(long_rows(result), deployment, style)
+    else:
+        columns = _optimum_columns(deployment) if budgets else _cheapest_columns(deployment)
+        print_rows(long_rows(result), style, shown=columns | _forms(result))
     note(result.attrs["stands_on"])
     end(result, strict=strict)
+
+
+def _figures(result: xr.Dataset, *, with_regret: bool) -> dict[str, Figure]:
+    """The figure of an answer, by the name of its file."""
+    from skillscale import plots
+
+    if with_regret:
+        return {"regret": plots.plot_regret(result)}
+    if "reach" in result.coords:
+        return {"cheapest": plots.plot_cheapest(result)}
+    return {"optimum": plots.plot_optimum(result)}
 
 
 def _print_regret(rows: Sequence[Row], deployment: Deployment, style: Format) -> None:

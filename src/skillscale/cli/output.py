@@ -39,6 +39,8 @@ GAP = 2
 """Characters between columns."""
 STAGES = 4
 """Lines about long work where there is no terminal, after the first."""
+MOST_PIXELS = 60_000
+"""Along one side of a picture: Matplotlib draws no more than 65,536."""
 SHORT = 24
 """Characters in a cell that is never broken over lines."""
 
@@ -162,14 +164,29 @@ def _in_lines(task: str) -> Callable[[int, int], None]:
 
 
 def save_figures(out: Path, figures: Mapping[str, Figure]) -> None:
-    """Write figures into a directory, as PNG files named by their keys.
+    """Write figures into a directory, as PNG and SVG files named by their keys, and say so.
+
+    Text of an SVG file is text, and the same figure gives the same file.
 
     Raises:
         FitFileError: a file can't be written.
     """
+    import matplotlib as mpl
+    from matplotlib.text import Text
+
     for name, figure in figures.items():
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # dollars are part of names
+        dpi = min(figure.dpi, MOST_PIXELS / max(figure.get_size_inches()))
         with whole_or_absent(out / f"{name}.png") as temporary:
-            figure.savefig(temporary, format="png")
+            figure.savefig(temporary, format="png", dpi=dpi)
+        with (
+            whole_or_absent(out / f"{name}.svg") as temporary,
+            mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}),
+        ):
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
+    if figures:
+        note(f"Figures written to {out} as PNG and SVG: {', '.join(figures)}.")
 
 
 STYLES = {"PASS": "green", "REVIEW": "yellow", "FAIL": "bold red"}

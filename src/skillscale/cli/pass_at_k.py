@@ -12,9 +12,11 @@ import xarray as xr
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
     FitFile,
+    Force,
     KeepDoubted,
     Normalised,
     ObservedFile,
+    OutDir,
     PlanFile,
     Refit,
     Seed,
@@ -27,8 +29,9 @@ from skillscale.cli.inputs import (
     read_fit,
     read_models,
 )
-from skillscale.cli.output import Format, note, number, print_rows, progress
+from skillscale.cli.output import Format, note, number, print_rows, progress, save_figures
 from skillscale.data.items import read_items
+from skillscale.files import require_empty
 from skillscale.forecasts.difficulty import Difficulty
 from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
@@ -62,6 +65,8 @@ def pass_at_k_command(
     keep_doubted: KeepDoubted = False,
     normalised: Normalised = False,
     strict: Strict = False,
+    out: OutDir = None,
+    force: Force = False,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
@@ -69,6 +74,8 @@ def pass_at_k_command(
     attempts = comma_separated(
         k, int, "--k takes whole numbers separated by commas, such as 1,10,100"
     )
+    if out is not None:
+        require_empty(out, force=force)
     loaded = read_fit(fit_file)
     planned, seen = read_models(plan, observed, loaded, normalised=normalised)
     sampled = None if items is None else read_items(items)
@@ -90,6 +97,10 @@ def pass_at_k_command(
         )
     note_surprise(result)
     _note_spread(result)
+    if out is not None:
+        from skillscale.plots.pass_at_k import plot_pass_at_k
+
+        save_figures(out, {"pass-at-k": plot_pass_at_k(result)})
     print_rows(
         pass_rows(result),
         style,

@@ -96,7 +96,12 @@ def cheapest(fit: Fit | Stack, reach: Sequence[float], goal: Goal | None = None)
         }
 
     result = tabulate(objectives, "reach", reach, cell)
-    return result.assign_attrs(interval=interval, stands_on=stands_on(fit), **of[0].fitted.said)
+    return result.assign_attrs(
+        interval=interval,
+        stands_on=stands_on(fit),
+        **goal.in_words(plain(fit)),
+        **of[0].fitted.said,
+    )
 
 
 def _check_value(objective: Objective, value: float) -> None:

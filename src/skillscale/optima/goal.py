@@ -76,6 +76,28 @@ class Goal:
         """
         return make_objectives(fit, self.skills, self.benchmarks, self.target)
 
+    def in_words(self, fit: Fit) -> dict[str, str | list[str]]:
+        """What figures say of the objectives beside their names.
+
+        Args:
+            fit: a fitted law.
+
+        Returns:
+            ``skills``: names of the objectives that are skills; ``target``: the shares of its
+            benchmarks, empty if there is none.
+
+        Example:
+            >>> from skillscale.posterior.shipped import shipped_fit
+            >>> Goal(["knowledge"], target={"mmlu": 1, "gsm8k": 2}).in_words(shipped_fit())
+            {'skills': ['knowledge'], 'target': 'mmlu 33.3 %, gsm8k 66.7 %'}
+        """
+        weights = self.target or {}
+        total = sum(weights.values())
+        return {
+            "skills": [goal.name for goal in self.objectives(fit) if goal.skill is not None],
+            "target": ", ".join(f"{name} {100 * w / total:.3g} %" for name, w in weights.items()),
+        }
+
     def production(self, fit: Fit) -> Production:
         """The law of the family.
 

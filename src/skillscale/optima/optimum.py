@@ -96,6 +96,7 @@ def optimum(fit: Fit | Stack, flops: Sequence[float], goal: Goal | None = None) 
         interval=interval,
         serve_tokens=deployment.serve_tokens,
         stands_on=stands_on(fit),
+        **goal.in_words(plain(fit)),
         **of[0].fitted.said,
     )
 

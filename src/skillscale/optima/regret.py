@@ -88,7 +88,11 @@ def regret(fit: Fit | Stack, flops: Sequence[float], goal: Goal | None = None) -
 
     result = tabulate(objectives, "flops", flops, cell, n_params=sizes)
     return result.assign_attrs(
-        interval=interval, safe_loss=SAFE_LOSS, stands_on=stands_on(fit), **of[0].fitted.said
+        interval=interval,
+        safe_loss=SAFE_LOSS,
+        stands_on=stands_on(fit),
+        **goal.in_words(plain(fit)),
+        **of[0].fitted.said,
     )
 
 

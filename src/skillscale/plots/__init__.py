@@ -19,6 +19,14 @@ Example:
     >>> figure.axes[0].get_title(), figure.axes[0].get_xlabel()
     ('a-70b', 'score (points)')
 
+    What to evaluate next, so that this is known better:
+
+    >>> from skillscale.forecasts.next_evaluations import next_evaluations
+    >>> ranked = next_evaluations(fit, plan, sizes=[1e9, 7e9], n_draws=200)
+    >>> figure = plot_next_evaluations(ranked)
+    >>> figure.axes[0].get_xlabel()
+    'narrowed by (%), with 2 standard errors'
+
     And what they will solve with several attempts:
 
     >>> from skillscale.forecasts.pass_at_k import pass_at_k
@@ -31,6 +39,13 @@ Example:
     >>> figure = plot_optimum(sk.optimum(fit, [1e22, 1e23]))
     >>> [ax.get_title() for ax in figure.axes]
     ['knowledge', 'knowledge', 'reasoning', 'reasoning']
+
+    And what it takes to reach a score:
+
+    >>> from skillscale.optima.cheapest import cheapest
+    >>> figure = plot_cheapest(cheapest(fit, [0.4, 0.5], sk.Goal(benchmarks=["mmlu"])))
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['least compute (FLOP)', 'its size (parameters)', 'its tokens']
 
     What other sizes lose:
 

@@ -38,14 +38,15 @@ def plot_calibration(report: Report, methods: Sequence[str] = (OURS,)) -> Figure
         >>> ax.get_xlabel(), ax.get_ylabel()
         ('probability of the interval (%)', 'scores inside it (%)')
     """
-    figure, (ax,) = panels(1, 4.4, 0.5)
-    ax.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":")
-    key: dict[str, Artist] = {}
+    figure, (ax,) = panels(1, 4.8)
+    (exact,) = ax.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":")
+    key: dict[str, Artist] = {"as often as they should": exact}
     for method, colour in zip(methods, cycle(len(methods)), strict=True):
         share = 100 * _shares(report.of(method))
-        if not key:
+        if method == methods[0]:
             ends = share["lower_95"], share["upper_95"]
-            ax.fill_between(share.index, *ends, color=colour, alpha=0.15, linewidth=0)
+            band = ax.fill_between(share.index, *ends, color=colour, alpha=0.15, linewidth=0)
+            key[f"{method}, 95 % over lineages"] = band
         (key[method],) = ax.plot(share.index, share["value"], color=colour, linewidth=1.8)
     ax.set_xlabel("probability of the interval (%)")
     ax.set_ylabel("scores inside it (%)")

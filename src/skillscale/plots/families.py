@@ -11,26 +11,29 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from skillscale.errors import SpecError, known_names
 from skillscale.formatting import format_interval, format_points
+from skillscale.plots.axes import grid
 from skillscale.plots.canvas import (
     ACTUAL,
     FAMILY_COLOURS,
     INK,
-    INTERVAL_STYLES,
     OBSERVED,
+    draw_intervals,
     heading,
+    interval_key,
     legend,
     panels,
+    title,
+    widths_key,
 )
 
 ROW = 0.17
 """Height of a family, in inches."""
 TUNING_COLOURS = {"base": FAMILY_COLOURS[0], "instruct": ACTUAL}
 INTERVALS = ((95, 0.9), (80, 2.4))
-"""Percent and line width."""
+"""Percent and line width, the widest first."""
 
 
 def plot_efficiencies(
@@ -41,8 +44,8 @@ def plot_efficiencies(
     Args:
         table: result of `skillscale.skills.families.efficiencies`.
         families: the only families to show; all by default.
-        n: base families (or families without a base) per skill, the first ones; None for all,
-            which makes a long figure.
+        n: base families (or families without a base) per skill, the first ones, and as many more
+            as there is room for beside the longest panel; None for all, which makes a long figure.
 
     Returns:
         One panel per skill; every base family with those tuned from it beneath and joined to it,
@@ -62,22 +65,24 @@ def plot_efficiencies(
         table = table[table["family"].isin(families)]
     skills = list(table["skill"].unique())
     ranked = {skill: _blocks(table[table["skill"] == skill]) for skill in skills}
-    shown = {skill: pd.concat(blocks[:n]) for skill, blocks in ranked.items()}
-    n_rows = max(map(len, shown.values()))
-    figure, axes = panels(len(skills), 0.9 + ROW * n_rows, 0.4, sharex=False, sharey=False)
-    for ax, (skill, rows) in zip(axes, shown.items(), strict=True):
+    n_rows = max(sum(map(len, blocks[:n])) for blocks in ranked.values())
+    figure, axes = panels(len(skills), 0.9 + ROW * n_rows, columns=2, sharex=False, sharey=False)
+    for ax, (skill, blocks) in zip(axes, ranked.items(), strict=True):
+        first = _first(blocks, n, n_rows)
+        rows = pd.concat(first)
         _ranked_rows(ax, rows)
-        ax.set_ylim(n_rows - 0.4, -0.6)
-        hidden = len(ranked[skill]) - len(ranked[skill][:n])
-        ax.set_title(heading(skill) + (f" (first {n})" if hidden else ""), fontsize=11)
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        is_all = len(first) == len(blocks)
+        title(ax, heading(skill) + ("" if is_all else f" (first {len(first)})"))
         ax.set_xlabel("efficiency (units of the skill)")
-        ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+        grid(ax, "x")
     style: dict[str, Any] = {"marker": "o", "markersize": 4.5, "linewidth": INTERVALS[1][1]}
     key: dict[str, Artist] = {
         f"{tuning} family": Line2D([], [], color=colour, **style)
         for tuning, colour in TUNING_COLOURS.items()
         if (table["tuning"] == tuning).any()
     }
+    key |= widths_key(INTERVALS)
     if table["base_family"].notna().any():
         key["tuned from"] = Line2D([], [], color=OBSERVED, linewidth=0.8)
     legend(figure, key)
@@ -99,24 +104,18 @@ def plot_instruct_effect(effects: pd.DataFrame, pairs: pd.DataFrame | None = Non
     Example:
         See `skillscale.plots`.
     """
-    figure, (ax,) = panels(1, 0.8 + 0.75 * len(effects), 0.6)
+    figure, (ax,) = panels(1, 0.8 + 0.75 * len(effects))
     rows = np.arange(len(effects))
-    for percent, colour, height in INTERVAL_STYLES:
-        lower, upper = effects[f"lower_{percent}"], effects[f"upper_{percent}"]
-        ax.barh(rows, upper - lower, left=lower, height=0.6 * height, color=colour, zorder=2)
-    ax.plot(effects["median"], rows, "|", color="white", markersize=7, zorder=3)
+    draw_intervals(ax, rows, effects, shrink=0.6)
     ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
-    key: dict[str, Artist] = {
-        f"{percent} % interval": Patch(color=colour)
-        for percent, colour, _ in reversed(INTERVAL_STYLES)
-    }
+    key = interval_key()
     if pairs is not None and len(pairs):
         for row, skill in enumerate(effects["skill"]):
             own = pairs.loc[pairs["skill"] == skill, "median"].sort_values()
             # A few heights in turn, so that points nearby are seen apart.
             heights = row + 0.3 + 0.05 * (np.arange(len(own)) % 3)
             ax.plot(own, heights, "o", color=ACTUAL, markersize=3.5, markeredgewidth=0, alpha=0.8)
-        key["an instruct family less its base"] = Line2D(
+        key["an instruct family less its base, median"] = Line2D(
             [], [], linestyle="none", marker="o", color=ACTUAL, markersize=3.5
         )
     for row, effect in enumerate(effects.to_dict("records")):
@@ -135,9 +134,15 @@ def plot_instruct_effect(effects: pd.DataFrame, pairs: pd.DataFrame | None = Non
     ax.set_yticks(rows, [heading(skill).replace(" ", "\n") for skill in effects["skill"]])
     ax.set_ylim(len(effects) - 0.5, -0.55)
     ax.set_xlabel("effect of instruction tuning (units of the skill)")
-    ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    grid(ax, "x")
     legend(figure, key)
     return figure
+
+
+def _first(blocks: list[pd.DataFrame], n: int | None, n_rows: int) -> list[pd.DataFrame]:
+    """The first blocks, and more of them where these leave rows empty."""
+    ends = np.cumsum([len(block) for block in blocks])
+    return blocks[: max(n or len(blocks), int((ends <= n_rows).sum()))]
 
 
 def _blocks(own: pd.DataFrame) -> list[pd.DataFrame]:

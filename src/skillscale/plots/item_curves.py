@@ -8,7 +8,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from skillscale.plots.canvas import ACTUAL, INK, INTERVAL_STYLES, OBSERVED, legend, panels
+from skillscale.plots.axes import name_rows
+from skillscale.plots.canvas import (
+    ACTUAL,
+    INK,
+    INTERVAL_STYLES,
+    OBSERVED,
+    legend,
+    panels,
+    title,
+)
 
 MARKS = {"base": ("o", OBSERVED), "instruct": ("^", ACTUAL)}
 
@@ -27,13 +36,13 @@ def plot_item_curves(curves: xr.Dataset) -> Figure:
         See `skillscale.plots`.
     """
     benchmarks = list(curves["benchmark"].to_numpy())
-    figure, axes = panels(len(benchmarks), 2.4, 0.6, sharex=False)
-    dark = INTERVAL_STYLES[2][1]
+    figure, axes = panels(len(benchmarks), 2.4, sharex=False)
+    band = INTERVAL_STYLES[1][1]
     for ax, benchmark in zip(axes, benchmarks, strict=True):
         own = curves.sel(benchmark=benchmark)
         lower, upper = 100 * own["lower_80"], 100 * own["upper_80"]
-        ax.fill_between(own["grid"], lower, upper, color=INTERVAL_STYLES[1][1], alpha=0.6, lw=0)
-        ax.plot(own["grid"], 100 * own["median"], color=dark, zorder=3)
+        ax.fill_between(own["grid"], lower, upper, color=band, linewidth=0)
+        ax.plot(own["grid"], 100 * own["median"], color=INK, zorder=3)
         ax.axhline(100 * float(own["chance"]), color=INK, linewidth=0.9, linestyle=":")
         ax.axhline(100 * float(own["ceiling"]), color=INK, linewidth=0.9, linestyle="--")
         for tuning, (marker, colour) in MARKS.items():
@@ -42,13 +51,13 @@ def plot_item_curves(curves: xr.Dataset) -> Figure:
             ends = models["predictor_lower"], models["predictor_upper"]
             ax.hlines(score, *ends, colour, linewidth=0.5, alpha=0.5, zorder=1)
             ax.plot(models["predictor"], score, marker, color=colour, markersize=3, alpha=0.8)
-        ax.set_title(str(benchmark), fontsize=11)
+        title(ax, benchmark)
         ax.set_xlabel("linear predictor")
-        ax.set_ylabel("score (points)")
+        name_rows(ax, "score (points)")
         ax.set_ylim(-3, 103)
     key: dict[str, Artist] = {
-        "expected score": Line2D([], [], color=dark),
-        "80 % interval": Patch(color=INTERVAL_STYLES[1][1], alpha=0.6),
+        "expected score, median": Line2D([], [], color=INK),
+        "80 % interval": Patch(color=band),
         **{
             f"{tuning} models": Line2D(
                 [], [], linestyle="none", marker=marker, color=colour, markersize=4

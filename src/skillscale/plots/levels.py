@@ -15,14 +15,18 @@ from skillscale.formatting import format_count, format_flops
 from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.law.production import gain
 from skillscale.optima.objectives import expected_score, make_objectives
-from skillscale.plots.canvas import INTERVAL_STYLES, OBSERVED, heading, legend, log_axis, panels
+from skillscale.plots.axes import log_axis, name_rows
+from skillscale.plots.canvas import FAMILY_COLOURS, OBSERVED, heading, legend, panels, title
 from skillscale.posterior.one_family import production
 from skillscale.posterior.result import Fit
 from skillscale.skills.reading import NAMED, Reading
 
 STEPS = 40
-LEVELS = np.arange(5.0, 100.0, 5.0)
-SD_LEVELS = np.arange(-4, 4.5, 0.5)
+CURVE = FAMILY_COLOURS[0]
+LEVELS = ((5.0, 45.0), (10.0, np.inf))
+"""Points between curves, and up to which span of a panel they are."""
+SD_LEVELS = ((0.5, 4.0), (1.0, np.inf))
+"""The same, in standard deviations."""
 
 
 def plot_level_curves(
@@ -66,8 +70,8 @@ def plot_level_curves(
     else:
         surfaces = _growth(fit, reading, skills, n_params, n_tokens)
         levels, what = SD_LEVELS, "skill, posterior median"
-    figure, axes = panels(len(surfaces), 3.4, 0.4)
-    for ax, (title, median) in zip(axes, surfaces.items(), strict=True):
+    figure, axes = panels(len(surfaces), 3.4, columns=2)
+    for ax, (name, median) in zip(axes, surfaces.items(), strict=True):
         log_axis(ax, "x", format_count)
         log_axis(ax, "y", format_count)
         ax.plot(
@@ -79,17 +83,17 @@ def plot_level_curves(
             alpha=0.5,
         )
         curves = ax.contour(
-            n_params, n_tokens, median, levels=levels, colors=INTERVAL_STYLES[2][1], linewidths=1.2
+            n_params, n_tokens, median, levels=_levels(median, levels), colors=CURVE, linewidths=1.2
         )
         ax.clabel(curves, fmt="%g", fontsize=8)
         _equal_compute(ax, n_params, n_tokens)
-        ax.set_title(title, fontsize=11)
+        title(ax, name)
         ax.set_xlabel("size (parameters)")
-        ax.set_ylabel("training tokens")
+        name_rows(ax, "training tokens")
     legend(
         figure,
         {
-            what: Line2D([], [], color=INTERVAL_STYLES[2][1]),
+            what: Line2D([], [], color=CURVE),
             "equal training compute": Line2D([], [], color=OBSERVED, linestyle=":"),
             "models of the table": Line2D(
                 [], [], color=OBSERVED, marker="o", markersize=3, linestyle="none"
@@ -97,6 +101,15 @@ def plot_level_curves(
         },
     )
     return figure
+
+
+def _levels(
+    values: Float[np.ndarray, "a b"], steps: Sequence[tuple[float, float]]
+) -> Float[np.ndarray, " level"]:
+    """Round levels of a surface, as dense as it is flat."""
+    low, high = float(values.min()), float(values.max())
+    step = next(step for step, span in steps if high - low <= span)
+    return np.arange(np.floor(low / step), np.ceil(high / step) + 1) * step
 
 
 def _points(
@@ -158,8 +171,9 @@ def _equal_compute(
             xytext=(2, -2),
             textcoords="offset points",
             verticalalignment="top",
-            fontsize=7,
+            fontsize=7.5,
             color=OBSERVED,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8},
         )
     ax.set_xlim(sizes[0], sizes[-1])
     ax.set_ylim(fewest, most)

@@ -13,13 +13,25 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
-from skillscale.plots.canvas import INK, OBSERVED, cycle, heading, ink_on, legend, panels
+from skillscale.plots.axes import grid
+from skillscale.plots.canvas import (
+    INK,
+    OBSERVED,
+    cycle,
+    heading,
+    ink_on,
+    legend,
+    panels,
+    widths_key,
+)
 from skillscale.skills.tables import GIVEN, INDISTINCT
 
 PERCENT = 80
 """Interval printed in a cell, and whose sign counts."""
 SHADES = PowerNorm(0.6, 0.0, 3.0, clip=True)
 """How strong the colour of a standardised loading is: the same in every figure."""
+INTERVALS = ((95, 1.0), (80, 2.6))
+"""Percent and line width of correlations."""
 GIVEN_LABELS = dict(
     zip(
         GIVEN,
@@ -50,7 +62,7 @@ def plot_loadings(table: pd.DataFrame) -> Figure:
     strongest = strength.max(axis=1)
     by_skill = sorted(strength.index, key=lambda name: (reads_most[name], -strongest[name]))
     figure = Figure(
-        figsize=(1.9 + 1.5 * len(skills), 1.3 + 0.46 * len(by_skill)), dpi=150, layout="constrained"
+        figsize=(1.9 + 1.5 * len(skills), 1.1 + 0.46 * len(by_skill)), dpi=150, layout="constrained"
     )
     ax = figure.subplots()
     key: dict[str, Artist] = {"reads the skill": Patch(color=_shade(2.0))}
@@ -105,26 +117,30 @@ def plot_skill_correlations(table: pd.DataFrame) -> Figure:
         See `skillscale.plots`.
     """
     pairs = list(table[["skill", "other"]].drop_duplicates().itertuples(index=False, name=None))
-    figure, (ax,) = panels(1, 0.8 + 0.55 * len(pairs), 0.7)
+    figure, (ax,) = panels(1, 0.8 + 0.55 * len(pairs))
     key: dict[str, Artist] = {}
     for offset, given, colour in zip((-0.2, 0.0, 0.2), GIVEN, cycle(len(GIVEN)), strict=True):
         own = table[table["given"] == given]
         at = [pairs.index(pair) + offset for pair in zip(own["skill"], own["other"], strict=True)]
-        for percent, width in ((95, 1.0), (80, 2.6)):
+        for percent, width in INTERVALS:
             ax.hlines(at, own[f"lower_{percent}"], own[f"upper_{percent}"], colour, linewidth=width)
         style: dict[str, Any] = {"color": colour, "marker": "o", "markeredgecolor": "white"}
         ax.plot(own["median"], at, linestyle="none", markersize=4.5, **style)
         key[GIVEN_LABELS[given]] = Line2D([], [], linewidth=2.6, markersize=4.5, **style)
     ax.axvline(0.0, color=INK, linewidth=0.8, zorder=1)
     for end in (-INDISTINCT, INDISTINCT):
-        ax.axvline(end, color=INK, linewidth=0.8, linestyle=":", zorder=1)
+        line = ax.axvline(end, color=INK, linewidth=0.8, linestyle=":", zorder=1)
+    key |= widths_key(INTERVALS)
+    key[f"nearly one skill beyond {INDISTINCT:g}"] = Line2D(
+        [], [], color=line.get_color(), linewidth=0.8, linestyle=":"
+    )
     least = float(table["lower_95"].min()) if len(table) else 0.0
     ax.set_xlim(max(min(-0.25, least - 0.05), -1.0), 1.0)
     names = [f"{heading(first)} and\n{heading(second)}" for first, second in pairs]
     ax.set_yticks(range(len(pairs)), names)
     ax.set_ylim(len(pairs) - 0.5, -0.5)
     ax.set_xlabel("correlation over models")
-    ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    grid(ax, "x")
     legend(figure, key)
     return figure
 

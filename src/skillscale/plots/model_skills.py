@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from skillscale.errors import SpecError, known_names
+from skillscale.plots.axes import grid
 from skillscale.plots.canvas import FAMILY_COLOURS, OBSERVED, cycle, heading, legend, panels
 
 N_FAMILIES = len(FAMILY_COLOURS)
@@ -51,18 +52,19 @@ def plot_model_skills(
         raise SpecError(f"{N_FAMILIES} families can be told apart, found {len(families)}.")
     colours = dict(zip(families, cycle(len(families)), strict=True))
     pairs = list(combinations(skills, 2))
-    figure, axes = panels(len(pairs), 3.2, 0.8, sharex=False, sharey=False)
+    figure, axes = panels(len(pairs), 3.2, sharex=False, sharey=False)
     for ax, (across, up) in zip(axes, pairs, strict=True):
         _pair(ax, _of_skill(table, across), _of_skill(table, up), colours)
         ax.set_xlabel(heading(across))
         ax.set_ylabel(heading(up))
-        ax.grid(color="#e6e6e6", linewidth=0.8)
+        grid(ax)
     key: dict[str, Artist] = {
         family: Line2D([], [], color=colour, marker="o", markersize=4.5, linewidth=1)
         for family, colour in colours.items()
     }
-    key[f"other models, {INTERVAL} % intervals"] = Line2D(
-        [], [], color=OBSERVED, marker="o", markersize=2.5, linewidth=0.6
+    key["other models"] = Line2D([], [], color=OBSERVED, marker="o", markersize=2.5, linewidth=0.6)
+    key[f"{INTERVAL} % intervals"] = Line2D(
+        [], [], color=OBSERVED, marker="+", markersize=9, linestyle="none"
     )
     legend(figure, key)
     return figure

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import xarray as xr
-from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from skillscale.formatting import format_count
-from skillscale.plots.canvas import INK, INTERVAL_STYLES, OBSERVED, legend, log_axis, panels
+from skillscale.plots.axes import grid, log_axis, name_rows
+from skillscale.plots.canvas import INK, INTERVAL_STYLES, interval_key, legend, panels, title
+from skillscale.plots.observed import marks_key, model_marks
 
 
 def plot_pass_at_k(passes: xr.Dataset) -> Figure:
@@ -24,31 +24,27 @@ def plot_pass_at_k(passes: xr.Dataset) -> Figure:
     Example:
         See `skillscale.plots`.
     """
-    figure, axes = panels(passes.sizes["model"], 2.8, 0.6)
+    figure, axes = panels(passes.sizes["model"], 2.8)
     k = passes["k"].to_numpy()
+    marks = model_marks([str(name) for name in passes["sampled"].to_numpy()])
     for ax, model in zip(axes, passes["model"].to_numpy(), strict=True):
         curve = 100 * passes[["median", *_ends()]].sel(model=model)
-        for percent, colour, _ in INTERVAL_STYLES:
-            lower, upper = curve[f"lower_{percent}"], curve[f"upper_{percent}"]
-            ax.fill_between(k, lower, upper, color=colour, linewidth=0)
-        ax.plot(k, curve["median"], color=INK)
-        for sampled in passes["observed"].to_numpy():
-            ax.plot(k, 100 * sampled, "o", markerfacecolor="white", markeredgecolor=OBSERVED)
+        for percent, colour, height in INTERVAL_STYLES:
+            ends = curve[f"lower_{percent}"], curve[f"upper_{percent}"]
+            ax.fill_between(k, *ends, color=colour, linewidth=0)
+            if len(k) == 1:  # no area
+                ax.vlines(k, *ends, color=colour, linewidth=30 * height)
+        ax.plot(k, curve["median"], color=INK, marker=".")
+        for name, mark in marks.items():
+            ax.plot(k, 100 * passes["observed"].sel(sampled=name), **mark)
         log_axis(ax, "x", format_count)
-        ax.set_title(str(model), fontsize=11, color=INK)
+        title(ax, model)
         ax.set_xlabel("attempts")
-        ax.set_ylabel(f"{passes.attrs['benchmark']}, solved (points)")
+        name_rows(ax, f"{passes.attrs['benchmark']}, solved (points)")
         ax.set_ylim(-1, 101)
-        ax.grid(color="#e6e6e6", linewidth=0.8)
-    key: dict[str, Artist] = {
-        f"{percent} %": Patch(color=colour) for percent, colour, _ in reversed(INTERVAL_STYLES)
-    }
-    key["median"] = Line2D([], [], color=INK)
-    if passes.sizes["sampled"]:
-        key["models sampled"] = Line2D(
-            [], [], marker="o", linestyle="", markerfacecolor="white", markeredgecolor=OBSERVED
-        )
-    legend(figure, key)
+        grid(ax)
+    key = interval_key() | {"median": Line2D([], [], color=INK, marker=".")}
+    legend(figure, key | marks_key(marks, "sampled"))
     return figure
 
 

@@ -10,26 +10,31 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from skillscale.errors import SpecError
 from skillscale.formatting import format_count, format_flops
+from skillscale.plots.axes import grid, log_axis
 from skillscale.plots.canvas import (
     ACTUAL,
     INK,
     INTERVAL_STYLES,
     OBSERVED,
     cycle,
+    draw_intervals,
     heading,
+    interval_key,
     legend,
-    log_axis,
     panels,
+    title,
 )
 from skillscale.runs.estimators import INTERVAL
 from skillscale.runs.size_ratios import AGGREGATE, ALL_GROUPS
 
-RATIO_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)
+RATIO_TICKS = ((1, 1.4, 2, 3, 5, 7),)
+"""Of a decade, as in `skillscale.plots.axes.LogTicks`."""
+COLUMNS = 2
+"""Rows have long names."""
 SPREAD = 0.7
 """Height of a group's row that the bars of its budgets take."""
 
@@ -38,7 +43,7 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
     """Best size of every skill over that of an aggregate validation set.
 
     Args:
-        table: result of `skillscale.runs.size_ratios.ratios`, at six budgets or fewer.
+        table: result of `skillscale.runs.size_ratios.ratios`, best at six budgets or fewer.
 
     Returns:
         One panel per skill and one row per group, the mean over groups last; in every row the
@@ -57,7 +62,8 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
     groups = [group for group in table["group"].unique() if group != ALL_GROUPS]
     groups += [ALL_GROUPS] if (table["group"] == ALL_GROUPS).any() else []
     offsets = (np.arange(len(budgets)) + 0.5) / len(budgets) * SPREAD - SPREAD / 2
-    figure, axes = panels(len(skills), 0.9 + (0.14 + 0.11 * len(budgets)) * len(groups), 0.6)
+    height = 0.9 + (0.14 + 0.11 * len(budgets)) * len(groups)
+    figure, axes = panels(len(skills), height, columns=COLUMNS)
     for ax, skill in zip(axes, skills, strict=True):
         ax.axvline(1.0, color=INK, linewidth=0.8, zorder=1)
         for budget, colour, offset in zip(budgets, cycle(len(budgets)), offsets, strict=True):
@@ -67,14 +73,13 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
             ax.plot(own["ratio"], rows, "o", color=colour, markersize=5, markeredgecolor="white")
         if ALL_GROUPS in groups:
             ax.axhspan(len(groups) - 1.5, len(groups) - 0.5, color="#f0f0f0", zorder=0)
-        log_axis(ax, "x", lambda value: f"{value:g}")
-        ax.xaxis.set_major_locator(FixedLocator(RATIO_TICKS))
-        ax.set_title(heading(skill), fontsize=11)
+        log_axis(ax, "x", lambda value: f"{value:g}", RATIO_TICKS)
+        title(ax, heading(skill))
         reference = heading(table.attrs.get("reference", AGGREGATE))
         ax.set_xlabel(f"best size, relative to {reference}")
         ax.set_yticks(range(len(groups)), groups)
         ax.set_ylim(len(groups) - 0.5, -0.5)
-        ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+        grid(ax, "x")
     key: dict[str, Artist] = {
         f"{format_flops(budget)} FLOP": Line2D(
             [], [], color=colour, marker="o", linewidth=2.2, markeredgecolor="white"
@@ -82,7 +87,9 @@ def plot_ratios(table: pd.DataFrame) -> Figure:
         for budget, colour in zip(budgets, cycle(len(budgets)), strict=True)
     }
     percent = f"{100 * table.attrs.get('interval', INTERVAL):.0f} %"
-    legend(figure, {**key, f"median, {percent} interval": Line2D([], [], color=OBSERVED, lw=2.2)})
+    key["median"] = Line2D([], [], color=OBSERVED, marker="o", markersize=5, linestyle="none")
+    key[f"{percent} interval"] = Line2D([], [], color=OBSERVED, linewidth=2.2)
+    legend(figure, key)
     return figure
 
 
@@ -111,27 +118,22 @@ def plot_loss_forecast(forecast: pd.DataFrame, actual: pd.DataFrame | None = Non
     losses = list(forecast["loss"].unique())
     runs = forecast.drop_duplicates(["run", "group"])
     place = {key: row for row, key in enumerate(zip(runs["run"], runs["group"], strict=True))}
-    figure, axes = panels(len(losses), 0.9 + 0.26 * len(runs), 0.6, sharex=False)
+    figure, axes = panels(len(losses), 0.9 + 0.26 * len(runs), columns=COLUMNS, sharex=False)
     any_marked = False
     for ax, loss in zip(axes, losses, strict=True):
         ax.use_sticky_edges = False  # bars would end at the frame
         own = forecast[forecast["loss"] == loss]
         rows = np.array([place[key] for key in zip(own["run"], own["group"], strict=True)])
-        for percent, colour, height in styles:
-            lower, upper = own[f"lower_{percent}"], own[f"upper_{percent}"]
-            ax.barh(rows, upper - lower, left=lower, height=height, color=colour, zorder=2)
-        ax.plot(own["median"], rows, "|", color="white", markersize=7, zorder=3)
+        draw_intervals(ax, rows, own, styles=styles)
         any_marked |= _mark_actual(ax, own, rows, actual, loss)
         ax.xaxis.set_major_locator(MaxNLocator(5))
-        ax.set_title(heading(loss), fontsize=11)
+        title(ax, heading(loss))
         ax.set_xlabel("loss")
         ax.set_yticks(range(len(runs)), _run_labels(runs))
         ax.set_ylim(len(runs) - 0.5, -0.5)
         ax.tick_params(axis="y", labelsize=8)
-        ax.grid(axis="x", color="#e6e6e6", linewidth=0.8)
-    key: dict[str, Artist] = {
-        f"{percent} % interval": Patch(color=colour) for percent, colour, _ in reversed(styles)
-    }
+        grid(ax, "x")
+    key = interval_key(styles)
     if any_marked:
         key["actual loss"] = Line2D(
             [], [], linestyle="none", marker="D", color=ACTUAL, markeredgecolor="white"

@@ -19,7 +19,8 @@ from matplotlib.transforms import offset_copy
 from skillscale.errors import known_names
 from skillscale.formatting import format_count, format_flops
 from skillscale.intervals import central, median_and_ends
-from skillscale.plots.canvas import ACTUAL, INK, OBSERVED, cycle, heading, legend, log_axis, panels
+from skillscale.plots.axes import grid, log_axis, name_rows
+from skillscale.plots.canvas import ACTUAL, INK, OBSERVED, cycle, heading, legend, panels, title
 from skillscale.runs.along_size import budget_tokens
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.grid import require_sizes
@@ -37,6 +38,8 @@ ESTIMATORS = {
     Estimator.PARABOLA: (ACTUAL, "D", -7.0),
 }
 """Colour and marker of optima, and how far off the curve they stand, in points."""
+NOT_RUN = "#f7f0dc"
+"""Behind budgets that were not run: no grey, which is an interval's."""
 PERCENT = f"{100 * INTERVAL:.0f} %"
 
 
@@ -67,7 +70,7 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
     of_run = runs.budgets()
     budgets = np.sort(of_run.unique())
     shades = mpl.colormaps["viridis"](np.linspace(0.0, 0.9, len(budgets)))
-    figure, axes = panels(len(rows), 3.2, 1.1, sharey=False)
+    figure, axes = panels(len(rows), 3.2, sharey=False)
     for ax in axes:
         log_axis(ax, "x", format_count)
         log_axis(ax, "y", lambda value: f"{value:.3g}")
@@ -87,23 +90,26 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
                 draws = found.optimum(row, budget, estimator)
                 _mark_optimum(ax, draws, float(median.min()), (sizes[0], sizes[-1]), estimator)
     for ax, loss in zip(axes, losses, strict=True):
-        ax.set_title(heading(loss), fontsize=11)
+        title(ax, heading(loss))
         ax.set_xlabel("size (parameters)")
-        ax.set_ylabel("loss")
-        ax.grid(color="#e6e6e6", linewidth=0.8)
+        name_rows(ax, "loss")
+        grid(ax)
     named = np.unique(np.linspace(0, len(budgets) - 1, MOST_NAMED).round().astype(int))
-    key: dict[str, Artist] = {
+    key: dict[str, Artist | tuple[Artist, ...]] = {
         f"{format_flops(budgets[i])} FLOP": Line2D(
             [], [], color=shades[i], marker="o", markersize=3
         )
         for i in named
     }
-    key[f"{PERCENT} of the loss"] = Patch(color=OBSERVED, alpha=0.3)
     for estimator in found.estimators:
         colour, marker, _ = ESTIMATORS[estimator]
-        key[f"best size, {estimator}, {PERCENT}"] = Line2D(
+        key[f"best size by {estimator}"] = Line2D(
             [], [], color=colour, marker=marker, linewidth=2, markersize=5, markeredgecolor="white"
         )
+    key[f"{PERCENT} intervals"] = (
+        Patch(color=OBSERVED, alpha=0.3),
+        Line2D([], [], color=INK, linewidth=2),
+    )
     legend(figure, key)
     return figure
 
@@ -148,27 +154,31 @@ def plot_runs_optimum(
     outside = np.geomspace(last, last * max(beyond, 1.0), STEPS)
     at = np.concatenate([inside, outside])
     sizes = np.stack([found.require_surfaces().optimum(budget) for budget in at], axis=-1)
-    figure, axes = panels(2 * len(groups), 2.6, 0.7, sharey="col")
+    figure, axes = panels(2 * len(groups), 2.6, columns=2, sharey="col")
     colours = dict(zip(losses, cycle(len(losses)), strict=True))
     for i, ax in enumerate(axes):
         log_axis(ax, "x", format_flops)
         log_axis(ax, "y", format_count)
-        ax.axvspan(last, at[-1], color="#f0f0f0", linewidth=0, zorder=0)
+        ax.axvspan(last, at[-1], color=NOT_RUN, linewidth=0, zorder=0)
         for group, loss, row in rows:
             if group == groups[i // 2]:
                 compute = found.compute_ratio[group]
                 best = budget_tokens(compute, sizes[row], at) if i % 2 else sizes[row]
                 _band(ax, at, best, colours[loss])
-        ax.set_title(heading(groups[i // 2]), fontsize=11)
+        title(ax, heading(groups[i // 2]))
         ax.set_xlabel("budget (FLOP)")
         ax.set_ylabel("its tokens" if i % 2 else "best size (parameters)")
         ax.set_xlim(first, at[-1])
-        ax.grid(color="#e6e6e6", linewidth=0.8)
-    key: dict[str, Artist] = {
+        grid(ax)
+    key: dict[str, Artist | tuple[Artist, ...]] = {
         heading(loss): Line2D([], [], color=colour) for loss, colour in colours.items()
     }
+    key["median"] = Line2D([], [], color=OBSERVED)
     key[f"{PERCENT} interval"] = Patch(color=OBSERVED, alpha=0.3)
-    key["at budgets not run"] = Line2D([], [], color=OBSERVED, linestyle="--")
+    key["budgets not run"] = (
+        Patch(color=NOT_RUN),
+        Line2D([], [], color=OBSERVED, linestyle="--"),
+    )
     legend(figure, key)
     return figure
 
