@@ -5,7 +5,8 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 
 | layer | room | what is in it |
 |---|---|---|
-| 9 | `cli` | the command line |
+| 10 | `cli` | the command line |
+| 9 | `report` | a page to send, and the explorer in it |
 | 8 | `plots` | figures |
 | 7 | `checks` | whether a fit, or a prior, may be trusted |
 | 7 | `backtest` | what would have been answered, beside the truth, baselines, the published law |

@@ -1,0 +1,1 @@
+"""A page that answers and is sent, and the explorer in it."""
