@@ -1,0 +1,76 @@
+"""Why the forecast is what it is: observed scores and relatives, each left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from skillscale.forecasts.influence import Kind
+from skillscale.formatting import format_points
+from skillscale.report.blocks import Block, Cell, Section, Words, make_table
+from skillscale.report.findings import Findings
+
+Row = Mapping[str, object]
+
+
+def influence_section(found: Findings) -> Section:
+    """What moves the forecast.
+
+    Args:
+        found: what was found, with a forecast.
+
+    Returns:
+        The section.
+    """
+    frame = found.influence
+    assert frame is not None and found.family is not None
+    of_scores = frame["kind"].isin([Kind.SCORES, Kind.SCORE, Kind.BENCHMARK, Kind.MODEL])
+    blocks: list[Block] = [
+        Words(
+            "Each row leaves something out and forecasts again, the law being as it was. What the "
+            "forecast would be without it is what size, tokens, date, tuning and everything else "
+            "that is known say."
+        )
+    ]
+    columns: dict[str, Callable[[Row], Cell | str]] = {
+        "left out": lambda row: _name(row),
+        "moves the forecast by": lambda row: _signed(row["change"]),
+        "moves most": lambda row: f"{row['benchmark']} of {row['model']}",
+        "with it": lambda row: _points(row["median_with"]),
+        "without it": lambda row: _points(row["median_without"]),
+    }
+    for own, what in ((frame[of_scores], "observed scores"), (frame[~of_scores], "relatives")):
+        if len(own):
+            caption = (
+                f"What {what} do: points by which they move forecast medians, on average over all, and "
+                "the median that they move most"
+            )
+            rows = own.to_dict("records")
+            blocks.append(make_table(caption, rows, columns, words=["moves most"]))
+    if not of_scores.any():
+        blocks.append(Words("No score of a model to come has been observed."))
+    if of_scores.all():
+        blocks.append(
+            Words(
+                f"The fit has no relatives of {found.family.label}: only the law, and scores that were "
+                "observed, speak of it. Families that it is like are below."
+            )
+        )
+    return Section("why", "Why this forecast", blocks)
+
+
+def _name(row: Row) -> str:
+    if row["kind"] in (Kind.SCORES, Kind.RELATIVES):
+        return str(row["kind"])
+    if row["kind"] == Kind.FAMILY:
+        return f"family {row['name']}"
+    return str(row["name"])
+
+
+def _signed(value: object) -> str:
+    points = format_points(float(str(value)))
+    signed = points if points.startswith("-") or points == "0.0" else f"+{points}"
+    return signed.replace("-", "\N{MINUS SIGN}")
+
+
+def _points(value: object) -> str:
+    return format_points(float(str(value)))
