@@ -29,8 +29,8 @@ from skillscale.cli.inputs import (
 )
 from skillscale.cli.output import note, progress
 from skillscale.errors import SpecError
-from skillscale.forecasts.forecast import REFIT
 from skillscale.files import require_writable, write_text
+from skillscale.forecasts.forecast import REFIT
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.mixture import plain
 from skillscale.report.blocks import Page
@@ -127,11 +127,11 @@ def report_command(
     )
     with progress("Fitting again") as on_progress:
         found = find(loaded, asked, on_progress=on_progress, on_note=note)
-    if found.forecast is not None:
-        note_surprise(found.forecast)
+    if found.of_plan is not None:
+        note_surprise(found.of_plan.forecast)
     _write(output, write_page(found, origin))
-    if found.forecast is not None:
-        end(found.forecast, strict=strict)
+    if found.of_plan is not None:
+        end(found.of_plan.forecast, strict=strict)
 
 
 def _write(output: Path, page: Page) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 from skillscale.checks.verdict import Verdict
 
@@ -162,10 +163,32 @@ class Page:
     sections: Sequence[Section]
 
 
+Row = Mapping[Any, Any]
+"""What a table is made from: a value by key."""
+Columns = dict[str, Callable[[Row], Cell | str]]
+"""By heading, how a row is shown under it."""
+
+
+def as_written(keys: Iterable[str]) -> Columns:
+    """Columns that show what is under their headings as it is.
+
+    Args:
+        keys: the headings, keys of the rows.
+
+    Returns:
+        The columns.
+    """
+    return {key: partial(_written, key) for key in keys}
+
+
+def _written(key: str, row: Row) -> str:
+    return str(row[key])
+
+
 def make_table(
     caption: str,
-    rows: Iterable[Mapping[str, object]],
-    columns: Mapping[str, Callable[[Mapping[str, object]], Cell | str]],
+    rows: Iterable[Row],
+    columns: Columns,
     *,
     words: Iterable[str] = (),
     folded: bool = False,

@@ -1,8 +1,7 @@
-"""Everything that a report of a fit says, computed: one question, one answer, nothing written yet."""
+"""Everything that a report of a fit says, computed: nothing of it is written yet."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,6 +100,39 @@ class Family(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
+class PlanFindings:
+    """What was found of a plan.
+
+    Attributes:
+        planned: planned models as they are described, indexed by name.
+        forecast: result of `forecast`.
+        doubted: model and benchmark of observed scores that contradict the rest.
+        influence: result of `influences`.
+        family: the family that the report is about.
+        goal: what is maximised, of this family.
+        own: its law; None where nothing is known of it.
+        neighbours: result of `neighbours`, likewise.
+        evaluations: result of `next_evaluations`; None where nothing is left to evaluate.
+    """
+
+    planned: pd.DataFrame
+    forecast: xr.Dataset
+    doubted: frozenset[tuple[str, str]]
+    influence: pd.DataFrame
+    family: Family
+    goal: Goal
+    own: Production | None
+    neighbours: pd.DataFrame | None
+    evaluations: pd.DataFrame | None
+
+    @property
+    def headline(self) -> str:
+        """The planned model of most compute."""
+        compute = self.planned["n_active_params"] * self.planned["n_tokens"].fillna(0)
+        return str(compute.groupby(level=0).max().idxmax())
+
+
+@dataclass(frozen=True, eq=False)
 class Findings:
     """What was found.
 
@@ -108,31 +140,17 @@ class Findings:
         fit: the fit that was asked, or a stack.
         asked: what it was asked.
         checks: whether it is to be trusted.
-        planned: planned models as they are described, indexed by name; None without a plan.
-        forecast: result of `forecast`.
-        influence: result of `influences`.
-        family: the family that the report is about.
-        goal: what is maximised, of this family.
-        own: its law; None where nothing is known of it.
-        neighbours: result of `neighbours`.
+        of_plan: what was found of the plan, if there is one.
         optimum: result of `optimum`; None where no budget is asked about.
-        regret: result of `regret`.
-        evaluations: result of `next_evaluations`; None where nothing is left to evaluate.
+        regret: result of `regret`, likewise.
     """
 
     fit: Fit | Stack
     asked: Asked
     checks: Sequence[Check]
-    planned: pd.DataFrame | None = None
-    forecast: xr.Dataset | None = None
-    influence: pd.DataFrame | None = None
-    family: Family | None = None
-    goal: Goal | None = None
-    own: Production | None = None
-    neighbours: pd.DataFrame | None = None
-    optimum: xr.Dataset | None = None
-    regret: xr.Dataset | None = None
-    evaluations: pd.DataFrame | None = None
+    of_plan: PlanFindings | None
+    optimum: xr.Dataset | None
+    regret: xr.Dataset | None
 
     @property
     def plain(self) -> Fit:
@@ -183,53 +201,46 @@ def find(
     Example:
         >>> from skillscale.posterior.shipped import shipped_fit
         >>> found = find(shipped_fit(), Asked(flops=[1e24]))
-        >>> found.forecast is None, found.optimum["objective"].size
+        >>> found.of_plan is None, found.optimum["objective"].size
         (True, 4)
     """
     law = plain(fit)
-    found = Findings(fit, asked, [])
+    of_plan = best = lost = None
     if asked.plan is not None:
-        examined = examine(
-            law,
-            asked.plan,
-            asked.observed,
-            keep_doubted=asked.keep_doubted,
-            seed=asked.seed,
-            on_note=on_note,
-        )
-        result = forecast_examined(
-            law,
-            asked.plan,
-            examined,
-            n_draws=asked.n_draws,
-            seed=asked.seed,
-            refit=asked.refit,
-            on_progress=on_progress,
-            on_note=on_note,
-        )
-        found = dataclasses.replace(found, forecast=result, **_of_plan(law, asked, examined))
+        of_plan = _of_plan(law, asked, asked.plan, on_progress, on_note)
     if asked.flops:
-        goal = found.goal or _goal(law, asked, None)
+        goal = _goal(law, asked, None) if of_plan is None else of_plan.goal
         best, lost = (verb(fit, asked.flops, goal) for verb in (optimum, regret))
-        found = dataclasses.replace(found, optimum=best, regret=lost)
-    return dataclasses.replace(found, checks=check(law))
+    return Findings(fit, asked, check(law), of_plan, best, lost)
 
 
-def _of_plan(law: Fit, asked: Asked, examined: Examined) -> dict[str, Any]:
-    """What there is to say of a plan beside its forecast."""
-    plan, observed = asked.plan, asked.observed
-    assert plan is not None
+def _of_plan(
+    law: Fit,
+    asked: Asked,
+    plan: pd.DataFrame,
+    on_progress: Callable[[int, int], None],
+    on_note: Callable[[str], None],
+) -> PlanFindings:
+    """Forecast a plan, and find what there is to say beside."""
+    observed, seed = asked.observed, asked.seed
+    given: dict[str, Any] = {"seed": seed, "keep_doubted": asked.keep_doubted}
+    examined = examine(law, plan, observed, on_note=on_note, **given)
+    given |= {"n_draws": asked.n_draws, "examined": examined}
+    result = forecast_examined(
+        law,
+        plan,
+        examined,
+        n_draws=asked.n_draws,
+        seed=seed,
+        refit=asked.refit,
+        on_progress=on_progress,
+        on_note=on_note,
+    )
     planned = examined.question.planned
     family = _family(law, planned, observed)
     goal = _goal(law, asked, family)
     is_known = family.is_fitted or family.observed is not None
     own = goal.production(law) if is_known else None
-    given: dict[str, Any] = {
-        "n_draws": asked.n_draws,
-        "seed": asked.seed,
-        "keep_doubted": asked.keep_doubted,
-        "examined": examined,
-    }
     sizes = list(asked.sizes)
     if observed is None and not sizes:
         sizes = [share * float(planned["n_params"].min()) for share in SMALLER]
@@ -237,21 +248,28 @@ def _of_plan(law: Fit, asked: Asked, examined: Examined) -> dict[str, Any]:
         ranked = next_evaluations(law, plan, observed, sizes=sizes, refit=asked.refit, **given)
     except (SpecError, TableError):  # the plan was checked: nothing is left to evaluate
         ranked = None
-    return {
-        "planned": planned,
-        "influence": influences(law, plan, observed, **given),
-        "family": family,
-        "goal": goal,
-        "own": own,
-        "neighbours": None if own is None else neighbours(law, own),
-        "evaluations": ranked,
-    }
+    return PlanFindings(
+        planned=planned,
+        forecast=result,
+        doubted=_doubted(examined),
+        influence=influences(law, plan, observed, **given),
+        family=family,
+        goal=goal,
+        own=own,
+        neighbours=None if own is None else neighbours(law, own),
+        evaluations=ranked,
+    )
+
+
+def _doubted(examined: Examined) -> frozenset[tuple[str, str]]:
+    scores = () if examined.doubts is None else examined.doubts.scores
+    return frozenset((doubt.model, str(doubt.benchmark)) for doubt in scores)
 
 
 def _family(law: Fit, planned: pd.DataFrame, observed: pd.DataFrame | None) -> Family:
     """The family of the planned model of most compute, with those of its models that are known."""
     compute = planned["n_active_params"] * planned["n_tokens"].fillna(0)
-    name = str(planned.loc[compute.idxmax(), "family"])
+    name = str(planned["family"].iloc[int(compute.argmax())])
     seen, others = None, set(planned["family"])
     if observed is not None and len(observed):
         of_row = observed.reindex(columns=["family"])["family"].astype(object).fillna(NEW_FAMILY)

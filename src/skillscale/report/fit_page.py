@@ -11,6 +11,7 @@ from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
 from skillscale.report.blocks import Fragment, Page, Section
 from skillscale.report.findings import Asked, Findings, find
+from skillscale.report.panels import shortened
 from skillscale.report.sections.answer import answer
 from skillscale.report.sections.doubts import doubts_section
 from skillscale.report.sections.evaluations import evaluations_section
@@ -21,7 +22,7 @@ from skillscale.report.sections.fit import (
     families_section,
     skills_section,
 )
-from skillscale.report.sections.forecast import forecast_section, variance_section
+from skillscale.report.sections.forecast import LONGEST, forecast_section, variance_section
 from skillscale.report.sections.influence import influence_section
 from skillscale.report.sections.optima import optima_section
 from skillscale.report.sections.provenance import Origin, provenance_section
@@ -74,18 +75,20 @@ def write_page(found: Findings, origin: Origin) -> Page:
         The page.
     """
     sections: list[Section] = []
-    if found.forecast is not None:
-        sections += [forecast_section(found), doubts_section(found), variance_section(found)]
-        sections += [influence_section(found), family_section(found)]
-    if found.optimum is not None:
-        sections.append(optima_section(found))
-    if found.forecast is not None:
-        sections.append(evaluations_section(found))
+    of_plan, law = found.of_plan, found.plain
+    if of_plan is not None:
+        sections += [forecast_section(found, of_plan), doubts_section(found, of_plan)]
+        sections += [variance_section(of_plan), influence_section(of_plan)]
+        sections.append(family_section(law, of_plan))
+    if found.optimum is not None and found.regret is not None:
+        sections.append(optima_section(found, found.optimum, found.regret))
+    if of_plan is not None:
+        sections.append(evaluations_section(of_plan))
     if (explorer := _explorer(found)) is not None:
         sections.append(explorer)
-    if found.forecast is None:
-        sections += [data_section(found), skills_section(found), families_section(found)]
-    sections += [checks_section(found), provenance_section(found, origin)]
+    if of_plan is None:
+        sections += [data_section(law), skills_section(law), families_section(law)]
+    sections += [checks_section(found.checks), provenance_section(found, origin)]
     return Page(_title(found), _subtitle(found), answer(found), sections)
 
 
@@ -99,19 +102,22 @@ def _explorer(found: Findings) -> Section | None:
         return None
     asked = found.asked
     markup = explorer_fragment(
-        found.fit,
+        found.plain,
         observed=asked.observed,
         plan=asked.plan,
-        flops=asked.flops,
+        flops=max(asked.flops, default=None),
         serve_tokens=asked.deployment.serve_tokens,
+        seed=asked.seed,
+        keep_doubted=asked.keep_doubted,
+        level=3,
     )
     return Section("explore", "Explore", [Fragment(markup)])
 
 
 def _title(found: Findings) -> str:
-    if found.planned is None:
+    if found.of_plan is None:
         return f"Skills of {len(found.plain.models)} models"
-    names = list(map(str, found.planned.index.unique()))
+    names = [shortened(name, LONGEST) for name in found.of_plan.planned.index.unique()]
     if len(names) > MOST_NAMED:
         return f"Forecast of {len(names)} models"
     return (

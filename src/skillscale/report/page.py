@@ -1,4 +1,4 @@
-"""A page as HTML: one file with its style and figures inside, which asks no network for anything."""
+"""A page as HTML: one file, its style and figures inside, which asks no network for anything."""
 
 from __future__ import annotations
 

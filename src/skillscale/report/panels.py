@@ -1,4 +1,4 @@
-"""The figures of a report of a fit: each of one panel, that a phone shows as large as a desk does."""
+"""The figures of a report of a fit: each of one panel, as large on a phone as on a desk."""
 
 from __future__ import annotations
 
@@ -156,7 +156,8 @@ def loss_curves(regret: xr.Dataset) -> Figure:
         Curves with intervals over draws, and the loss below which a size is called safe.
     """
     figure, ax = panel(str(regret["objective"].item()).replace("_", " "))
-    every = regret["n_params"][regret["score_lost"].notnull().any("flops").to_numpy()]
+    possible = np.isfinite(regret["score_lost"].transpose("n_params", "flops").to_numpy())
+    every = regret["n_params"].to_numpy()[possible.any(axis=1)]
     for budget, paint in zip(regret["flops"].to_numpy(), SERIES, strict=False):
         curve = regret.sel(flops=budget).dropna("n_params", subset=["score_lost"])
         size = curve["n_params"]

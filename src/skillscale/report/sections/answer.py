@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,8 @@ from skillscale.intervals import central
 from skillscale.optima.identification import Identification
 from skillscale.optima.table import long_rows
 from skillscale.posterior.stack import Stack
-from skillscale.report.findings import Findings
+from skillscale.report.blocks import Row
+from skillscale.report.findings import Findings, PlanFindings
 
 SOURCE_NAMES = dict(
     zip(
@@ -49,33 +50,28 @@ def answer(found: Findings) -> list[str]:
 
     Example:
         >>> from skillscale.posterior.shipped import shipped_fit
-        >>> from skillscale.report.findings import Asked, find
+        >>> from skillscale.report.blocks import Row
+    from skillscale.report.findings import Asked, find
         >>> answer(find(shipped_fit(), Asked()))[0]
-        'The fit explains 1,740 scores of 188 models (68 families) on 12 benchmarks by 4 skills: ...'
+        'The fit explains 1,740 scores of 188 models (68 families) on 12 benchmarks by ...'
     """
-    if found.forecast is None:
-        first = describe_fit(found)
-    else:
-        first = describe_forecast(found)
+    of_plan = found.of_plan
+    first = describe_fit(found) if of_plan is None else describe_forecast(of_plan)
     if found.optimum is not None:
         second = describe_optimum(found.optimum, _form(found))
-    elif found.forecast is not None:
-        second = describe_variance(found.forecast)
     else:
-        second = describe_data(found)
+        second = describe_data(found) if of_plan is None else describe_variance(of_plan.forecast)
     return [first, second, describe_trust(found)]
 
 
-def describe_forecast(found: Findings) -> str:
+def describe_forecast(of: PlanFindings) -> str:
     """What the planned model of most compute will score, on average and on one benchmark."""
-    result, planned, family = found.forecast, found.planned, found.family
-    assert result is not None and planned is not None and family is not None
-    compute = (planned["n_active_params"] * planned["n_tokens"].fillna(0)).groupby(level=0).max()
-    model = str(compute.idxmax())
+    result, family, model = of.forecast, of.family, of.headline
     own = result.sel(model=model)
     means = own["draws"].mean("benchmark").to_numpy()
     middle = format_points(float(np.median(means)))
-    interval = format_interval(*map(float, central(means, INTERVAL / 100)), format_points)
+    lower, upper = (float(end) for end in central(means, INTERVAL / 100))
+    interval = format_interval(lower, upper, format_points)
     seen = family.observed
     if seen is not None:
         basis = f"Going by the scores of {_joined(seen['model'])}"
@@ -84,25 +80,26 @@ def describe_forecast(found: Findings) -> str:
     else:
         basis = "With no model of its family observed"
     n = result.sizes["benchmark"]
-    benchmark, before = _told_benchmark(result, seen)
+    benchmark, before = _told_benchmark(of)
     cell = own.sel(benchmark=benchmark)
-    ends = (float(cell[f"{end}_{INTERVAL}"]) for end in ("lower", "upper"))
+    lower, upper = (float(cell[f"{end}_{INTERVAL}"]) for end in ("lower", "upper"))
     return (
-        f"{basis}, {model} ({_described(planned, model)}) is forecast to score {middle} points on "
-        f"average over {_counted(n, 'benchmark')} ({INTERVAL} % interval {interval}), and "
+        f"{basis}, {model} ({_described(of.planned, model)}) is forecast to score {middle} points "
+        f"on average over {_counted(n, 'benchmark')} ({INTERVAL} % interval {interval}), and "
         f"{format_points(float(cell['median']))} on {benchmark} "
-        f"({format_interval(*ends, format_points)}){before}."
+        f"({format_interval(lower, upper, format_points)}){before}."
     )
 
 
-def _told_benchmark(result: xr.Dataset, seen: pd.DataFrame | None) -> tuple[str, str]:
+def _told_benchmark(of: PlanFindings) -> tuple[str, str]:
     """A benchmark to tell of, rather an observed one, and what was observed there."""
-    names = [str(name) for name in result["benchmark"].to_numpy()]
-    if seen is not None:
-        largest = seen.sort_values("n_params", kind="stable").iloc[-1]
+    names = [str(name) for name in of.forecast["benchmark"].to_numpy()]
+    if of.family.observed is not None:
+        largest = of.family.observed.sort_values("n_params", kind="stable").iloc[-1]
+        model = str(largest["model"])
         for name in names:
-            if name in seen and pd.notna(largest[name]):
-                return name, f", where {largest['model']} has {format_points(largest[name])}"
+            if name in largest and pd.notna(largest[name]) and (model, name) not in of.doubted:
+                return name, f", where {model} has {format_points(largest[name])}"
     return names[0], ""
 
 
@@ -117,7 +114,7 @@ def describe_optimum(best: xr.Dataset, form: str) -> str:
     """Which best sizes the data know at the largest budget, and which they don't."""
     budget = float(best["flops"].max())
     rows = long_rows(best.sel(flops=[budget]))
-    by_verdict: dict[str, list[Mapping[str, object]]] = {verdict: [] for verdict in Identification}
+    by_verdict: dict[str, list[Row]] = {verdict: [] for verdict in Identification}
     for row in rows:
         by_verdict[str(row["verdict"])].append(row)
     parts = []
@@ -140,16 +137,16 @@ def describe_optimum(best: xr.Dataset, form: str) -> str:
     return f"At {format_flops(budget)} FLOP{serving}, {form}, {'; '.join(parts)}."
 
 
-def _best(row: Mapping[str, object]) -> str:
+def _best(row: Row) -> str:
     """An objective with its best size, where nine draws in ten have one, and the interval."""
     interval = format_size_interval(row)
-    size = float(str(row["n_params"]))
+    size = float(row["n_params"])
     if np.isnan(size):
         return f"{_name(row)} ({interval})"
     return f"{_name(row)} at {format_count(size)} ({interval})"
 
 
-def _name(row: Mapping[str, object]) -> str:
+def _name(row: Row) -> str:
     name = str(row["objective"])
     return "the target" if name == "target" else name.replace("_", " ")
 
@@ -168,16 +165,17 @@ def describe_variance(result: xr.Dataset) -> str:
 def describe_trust(found: Findings) -> str:
     """What the checks say, what was doubted, and what to evaluate next."""
     parts = [f"the fit {_of_checks(found.checks)}"]
-    if found.forecast is not None:
-        doubts = len(found.forecast.attrs["doubts"])
+    of_plan = found.of_plan
+    if of_plan is not None:
+        doubts = len(of_plan.forecast.attrs["doubts"])
         if doubts:
             parts.append(
                 f"{_counted(doubts, 'observation')} contradict{'s' * (doubts == 1)} the rest"
             )
         elif found.asked.observed is not None:
             parts.append("nothing observed contradicts the rest")
-    if found.evaluations is not None:
-        best = found.evaluations.iloc[0]
+    if of_plan is not None and of_plan.evaluations is not None:
+        best = of_plan.evaluations.iloc[0]
         now, then = (format_points(float(best[key])) for key in ("width_now", "width_next"))
         parts.append(
             f"{what_to_do(best)} next would narrow the {INTERVAL} % intervals most, from {now} "
@@ -187,7 +185,7 @@ def describe_trust(found: Findings) -> str:
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
-def what_to_do(row: Mapping[str, object] | pd.Series) -> str:
+def what_to_do(row: Row | pd.Series) -> str:
     """An evaluation in words."""
     if row["kind"] == "size":
         return f"training and evaluating {row['model']}"
@@ -246,9 +244,9 @@ def _counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
-def _joined(names: object, last: str = "and") -> str:
+def _joined(names: Iterable[object], last: str = "and") -> str:
     """Names in one phrase; of many the first three, and how many more."""
-    listed = [str(name) for name in names]  # type: ignore[attr-defined]
+    listed = [str(name) for name in names]
     if len(listed) > MOST_NAMED:
         listed = [*listed[: MOST_NAMED - 1], f"{len(listed) - MOST_NAMED + 1} more"]
     return f" {last} ".join([", ".join(listed[:-1]), listed[-1]] if len(listed) > 1 else listed)

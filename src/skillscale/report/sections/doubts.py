@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.report.blocks import Block, Listed, Section, Tone, Words
-from skillscale.report.findings import Findings
+from skillscale.report.findings import Findings, PlanFindings
 
 HEADS = {
     "assumed": "What was not said, and is assumed:",
@@ -14,17 +14,17 @@ HEADS = {
 }
 
 
-def doubts_section(found: Findings) -> Section:
+def doubts_section(found: Findings, of: PlanFindings) -> Section:
     """Assumptions and doubts.
 
     Args:
-        found: what was found, with a forecast.
+        found: what was found.
+        of: what of it is of the plan.
 
     Returns:
         The section, which says so where there are none.
     """
-    assert found.forecast is not None
-    attrs = dict(found.forecast.attrs)
+    attrs = dict(of.forecast.attrs)
     if found.asked.observed is not None:  # what its file was taken for
         attrs["assumed"] = [*found.asked.observed.attrs.get("said", ()), *attrs["assumed"]]
     blocks: list[Block] = []
@@ -46,12 +46,8 @@ def doubts_section(found: Findings) -> Section:
         )
         k = f"Pareto k {attrs['pareto_k']:.2f}, above {RELIABLE_PARETO_K}"
         blocks.append(Words(f"The observed scores surprise the fit ({k}), {outcome}", Tone.WARNING))
-    family = found.family
-    if (
-        family is not None
-        and family.others
-        and (found.own is not None or found.optimum is not None)
-    ):
+    family = of.family
+    if family.others and (of.own is not None or found.optimum is not None):
         blocks.append(
             Words(
                 f"Sections on the family and on best sizes are of {family.label} alone, not of "
@@ -63,9 +59,9 @@ def doubts_section(found: Findings) -> Section:
 
 
 TRUST = (
-    "In general, do not trust forecasts blindly for new families with nothing observed and released "
-    "long after the data, near a ceiling of a benchmark, for scores of chat models that depend on "
-    "answer formats (GSM8K, IFEval, TruthfulQA), or on size against tokens."
+    "In general, do not trust forecasts blindly for new families with nothing observed and "
+    "released long after the data, near a ceiling of a benchmark, for scores of chat models that "
+    "depend on answer formats (GSM8K, IFEval, TruthfulQA), or on size against tokens."
 )
 
 

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from skillscale.forecasts.next_evaluations import INTERVAL
 from skillscale.formatting import format_points
-from skillscale.report.blocks import Cell, Section, Words, make_table
-from skillscale.report.findings import Findings
+from skillscale.report.blocks import Columns, Section, Words, make_table
+from skillscale.report.findings import PlanFindings
 from skillscale.report.sections.answer import what_to_do
 
 MOST = 12
 """Evaluations that are listed."""
 
 
-def evaluations_section(found: Findings) -> Section:
+def evaluations_section(of: PlanFindings) -> Section:
     """What would narrow the forecast most.
 
     Args:
-        found: what was found, with a forecast.
+        of: what was found of the plan.
 
     Returns:
         The section, which says so where nothing is left to evaluate.
     """
-    ranked = found.evaluations
+    ranked = of.evaluations
     title = "What to evaluate next"
     if ranked is None:
         return Section(
@@ -31,13 +29,13 @@ def evaluations_section(found: Findings) -> Section:
             title,
             [Words("Every score that an evaluation could add has been observed already.")],
         )
-    columns: dict[str, Callable[[Mapping[str, object]], Cell | str]] = {
+    columns: Columns = {
         "evaluation": lambda r: what_to_do(r).removeprefix("evaluating "),
         f"{INTERVAL} % interval now": lambda r: _points(r["width_now"]),
         "then": lambda r: _points(r["width_next"]),
         "narrowed": lambda r: (
-            f"{100 * float(str(r['narrowed'])):.1f} \N{PLUS-MINUS SIGN} "
-            f"{100 * float(str(r['narrowed_se'])):.1f} %"
+            f"{100 * float(r['narrowed']):.1f} \N{PLUS-MINUS SIGN} "
+            f"{100 * float(r['narrowed_se']):.1f} %"
         ),
     }
     caption = (
@@ -49,7 +47,7 @@ def evaluations_section(found: Findings) -> Section:
         "standard errors are ties."
     )
     rows = ranked.head(MOST).to_dict("records")
-    return Section("next", title, [words, make_table(caption, rows, columns)])  # type: ignore[arg-type]
+    return Section("next", title, [words, make_table(caption, rows, columns)])
 
 
 def _points(value: object) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -13,8 +11,18 @@ from skillscale.formatting import format_count, format_points
 from skillscale.intervals import central
 from skillscale.posterior.one_family import Production
 from skillscale.posterior.result import Fit
-from skillscale.report.blocks import Block, Cell, Figures, Section, Table, Words, make_table
-from skillscale.report.findings import Findings
+from skillscale.report.blocks import (
+    Block,
+    Cell,
+    Columns,
+    Figures,
+    Row,
+    Section,
+    Table,
+    Words,
+    make_table,
+)
+from skillscale.report.findings import PlanFindings
 from skillscale.report.panels import Standing, standings
 from skillscale.report.vector import as_svg
 
@@ -23,17 +31,17 @@ N_NEAR = 5
 INTERVAL = 0.8
 
 
-def family_section(found: Findings) -> Section:
+def family_section(law: Fit, of: PlanFindings) -> Section:
     """The family's skills beside those of known ones.
 
     Args:
-        found: what was found, with a forecast.
+        law: the fit that was asked.
+        of: what was found of the plan.
 
     Returns:
         The section, which says so where nothing is known of the family.
     """
-    law, family, own, near = found.plain, found.family, found.own, found.neighbours
-    assert family is not None
+    family, own, near = of.family, of.own, of.neighbours
     label = family.label
     title = (
         f"{label[:1].upper() + label[1:] if label != family.name else label} beside known families"
@@ -75,12 +83,11 @@ def family_section(found: Findings) -> Section:
 def _in_words(law: Fit, name: str, near: pd.DataFrame) -> str:
     size = format_count(law.spec.reference_params)
     tokens = format_count(law.spec.reference_tokens)
-    first = near.iloc[0]
     return (
-        f"A model of {name} of {size} parameters and {tokens} tokens is expected to score most like "
-        f"one of {near.index[0]}: {format_points(float(first['distance']))} points apart on average "
-        "over benchmarks. Efficiency is skill at that size and token count; later and tuned "
-        "families are ahead."
+        f"A model of {name} of {size} parameters and {tokens} tokens is expected to score most "
+        f"like one of {near.index[0]}: {format_points(float(near['distance'].iloc[0]))} points "
+        "apart on average over benchmarks. Efficiency is skill at that size and token count; "
+        "later and tuned families are ahead."
     )
 
 
@@ -91,7 +98,7 @@ def _standings(law: Fit, own: Production, name: str) -> tuple[list[Standing], st
     is_other = np.array([other != name for other in families])
     known = np.asarray(draws.fitted.efficiency, np.float64)
     if law.spec.exploratory:
-        link = draws.law.benchmarks.link(np.asarray(law.design.observations.chance))
+        link = draws.law.benchmarks.link(law.design.observations.chance)
         names = law.design.coords["benchmark"]
         others = 100 * np.median(reference_scores(known, link), axis=0)
         mine = 100 * reference_scores(own.efficiency[:, None], own.link)[:, 0]
@@ -113,7 +120,7 @@ def _standings(law: Fit, own: Production, name: str) -> tuple[list[Standing], st
 
 def _ranks(rows: list[Standing], name: str, n: int) -> Table:
     """Where the family ranks, skill by skill."""
-    columns: dict[str, Callable[[Mapping[str, object]], Cell | str]] = {
+    columns: Columns = {
         "skill": lambda r: str(r["skill"]).replace("_", " "),
         "efficiency": lambda r: Cell(f"{_z(r, 'median')}", f"{_z(r, 'lower')} to {_z(r, 'upper')}"),
         "rank": lambda r: str(r["rank"]),
@@ -129,8 +136,8 @@ def _ranks(rows: list[Standing], name: str, n: int) -> Table:
     return make_table(caption, told, columns)
 
 
-def _z(row: Mapping[str, object], key: str) -> str:
-    return f"{float(str(row[key])):+.2f}".replace("-", "\N{MINUS SIGN}")
+def _z(row: Row, key: str) -> str:
+    return f"{float(row[key]):+.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _table(law: Fit, own: Production, near: pd.DataFrame, label: str) -> Table:

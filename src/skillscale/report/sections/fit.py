@@ -3,40 +3,50 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
+from skillscale.checks.verdict import Check
 from skillscale.formatting import format_count, format_points
 from skillscale.posterior.result import Fit
-from skillscale.report.blocks import TONES, Block, Cell, Figures, Section, Table, Words, make_table
-from skillscale.report.findings import Findings
+from skillscale.report.blocks import (
+    TONES,
+    Block,
+    Cell,
+    Columns,
+    Figures,
+    Section,
+    Table,
+    Words,
+    as_written,
+    make_table,
+)
 from skillscale.report.panels import Standing, standings
 from skillscale.report.vector import as_svg
 from skillscale.skills.reading import Reading, read_skills
 
-Row = Mapping[str, object]
-Columns = dict[str, Callable[[Row], Cell | str]]
 STRONG = 2.5
 """A loading per standard deviation of the skill that has the full shade."""
 BEST = 15
 """Families that are ranked."""
 
 
-def checks_section(found: Findings) -> Section:
+def checks_section(checks: Sequence[Check]) -> Section:
     """The verdict of `check`.
 
     Args:
-        found: what was found.
+        checks: what it says.
 
     Returns:
         The section.
     """
     columns: Columns = {
         "check": lambda r: str(r["name"]),
-        "verdict": lambda r: Cell(str(r["verdict"]), tone=TONES[r["verdict"]]),  # type: ignore[index]
-        "value": lambda r: "-" if math.isnan(float(str(r["value"]))) else f"{r['value']:.4g}",
+        "verdict": lambda r: Cell(str(r["verdict"]), tone=TONES[r["verdict"]]),
+        "value": lambda r: "-" if math.isnan(float(r["value"])) else f"{r['value']:.4g}",
         "to pass": lambda r: (
             str(r["threshold"])
             .replace("<=", "\N{LESS-THAN OR EQUAL TO}")
@@ -44,22 +54,21 @@ def checks_section(found: Findings) -> Section:
         ),
         "advice": lambda r: "" if str(r["verdict"]) == "PASS" else str(r["advice"]),
     }
-    rows = [vars(one) for one in found.checks]
+    rows = [vars(one) for one in checks]
     caption = "Checks of the fit: convergence, fit to the data, and influence of single scores"
     table = make_table(caption, rows, columns, words=["verdict", "to pass", "advice"])
     return Section("checks", "May the fit be trusted?", [table])
 
 
-def data_section(found: Findings) -> Section:
+def data_section(law: Fit) -> Section:
     """What was fitted.
 
     Args:
-        found: what was found.
+        law: the fit.
 
     Returns:
         The section.
     """
-    law = found.plain
     models, table = law.models, law.table
     benchmarks = law.design.coords["benchmark"]
     scores = table.wide().reindex(index=models.index, columns=benchmarks)
@@ -75,10 +84,10 @@ def data_section(found: Findings) -> Section:
         }
         for name in benchmarks
     ]
-    columns: Columns = {key: lambda r, key=key: str(r[key]) for key in rows[0]}  # type: ignore[misc]
+    columns: Columns = as_written(rows[0])
     years = models["release"].str[:4].value_counts().sort_index()
     by_year = [{"year": year, "models": str(n)} for year, n in years.items()]
-    by_year_columns: Columns = {key: lambda r, key=key: str(r[key]) for key in by_year[0]}  # type: ignore[misc]
+    by_year_columns: Columns = as_written(by_year[0])
     unpublished = int(models["n_tokens"].isna().sum())
     tuned = int((models["tuning"] == "instruct").sum())
     words = (
@@ -95,16 +104,15 @@ def data_section(found: Findings) -> Section:
     return Section("data", "The data", blocks)
 
 
-def skills_section(found: Findings) -> Section:
+def skills_section(law: Fit) -> Section:
     """What the skills are: how benchmarks read them.
 
     Args:
-        found: what was found.
+        law: the fit.
 
     Returns:
         The section.
     """
-    law = found.plain
     reading = read_skills(law)
     how = (
         f"Skills have no names and are read in a {reading.rotation} rotation."
@@ -115,19 +123,18 @@ def skills_section(found: Findings) -> Section:
     return Section("skills", "What the skills are", [Words(how), _loadings(law, reading)])
 
 
-def families_section(found: Findings) -> Section:
+def families_section(law: Fit) -> Section:
     """Which families have the skills.
 
     Args:
-        found: what was found.
+        law: the fit.
 
     Returns:
         The section.
     """
-    law = found.plain
     reading = read_skills(law)
     draws = reading.draws["efficiency"]
-    median = draws.median(("chain", "draw")).transpose("family", "skill").to_pandas()
+    median = _medians(draws, "family")
     z = (median - median.mean()) / median.std(ddof=0)
     rows = [
         Standing(str(name), z[name].to_numpy(), math.nan, math.nan, math.nan) for name in z.columns
@@ -141,8 +148,8 @@ def families_section(found: Findings) -> Section:
             Cell(str(family)),
             Cell(str(tuning[family])),
             *(
-                Cell(_signed(z.loc[family, name]), shade=_shade(z.loc[family, name] / 3))
-                for name in z
+                Cell(_signed(value), shade=_shade(value / 3))
+                for value in z.loc[family].astype(float)
             ),
         ]
         for family in first
@@ -161,7 +168,7 @@ def families_section(found: Findings) -> Section:
 
 def _loadings(law: Fit, reading: Reading) -> Table:
     loading = reading.draws["loading"] * reading.draws["model_skill"].std("model")
-    median = loading.median(("chain", "draw")).transpose("benchmark", "skill").to_pandas()
+    median = _medians(loading, "benchmark")
     skills = list(median.columns)
     strongest = np.abs(median.to_numpy()).argmax(axis=1)
     order = pd.Series(strongest, median.index).sort_values(kind="stable").index
@@ -176,11 +183,18 @@ def _loadings(law: Fit, reading: Reading) -> Table:
         for benchmark in order
     ]
     caption = (
-        "How benchmarks read skills: loading times the spread of the skill over models, by the skill "
-        "that each reads most; the stronger the shade, the more"
+        "How benchmarks read skills: loading times the spread of the skill over models, by the "
+        "skill that each reads most; the stronger the shade, the more"
     )
     headings = ["benchmark", *(str(name).replace("_", " ") for name in skills)]
     return Table(caption, headings, cells, frozenset({0}))
+
+
+def _medians(draws: xr.DataArray, of: str) -> pd.DataFrame:
+    """Posterior medians, one row per name and one column per skill."""
+    found = draws.median(("chain", "draw")).transpose(of, "skill")
+    index, columns = (pd.Index(found[dim].to_numpy()) for dim in (of, "skill"))
+    return pd.DataFrame(found.to_numpy(), index, columns)
 
 
 def _signed(value: float) -> str:

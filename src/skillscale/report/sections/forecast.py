@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -11,58 +10,69 @@ import xarray as xr
 
 from skillscale.forecasts.forecast import SOURCES, forecast_rows
 from skillscale.forecasts.next_evaluations import INTERVAL
-from skillscale.formatting import MISSING, format_count, format_interval, format_points
+from skillscale.formatting import MISSING, format_count, format_points
 from skillscale.intervals import INTERVALS
-from skillscale.report.blocks import Cell, Figures, Section, Table, Words, make_table
-from skillscale.report.findings import Findings
-from skillscale.report.panels import growth, variance
+from skillscale.report.blocks import (
+    Block,
+    Cell,
+    Columns,
+    Figures,
+    Row,
+    Section,
+    Table,
+    Tone,
+    Words,
+    make_table,
+)
+from skillscale.report.findings import Findings, PlanFindings
+from skillscale.report.panels import growth, shortened, variance
 from skillscale.report.vector import as_svg
 
 MOST_COLUMNS = 6
 """Models side by side; of more, each has a row."""
+LONGEST = 48
+"""Characters of a name above a column."""
 N_NEAR = 3
 """Families whose models are shown where the family has no relatives."""
 
 
-def forecast_section(found: Findings) -> Section:
+def forecast_section(found: Findings, of: PlanFindings) -> Section:
     """What planned models will score.
 
     Args:
-        found: what was found, with a forecast.
+        found: what was found.
+        of: what of it is of the plan.
 
     Returns:
         The section.
     """
-    result, planned = found.forecast, found.planned
-    assert result is not None and planned is not None
-    blocks = [
-        Words(_of_models(planned)),
-        _matrix(found, result, planned),
-        _panels(found, result, planned),
-        _intervals(result),
+    blocks: list[Block] = [
+        Words(_of_models(of.planned)),
+        _matrix(found, of),
+        _panels(found, of),
+        _intervals(of.forecast),
     ]
     return Section("forecast", "Forecast", blocks)
 
 
-def variance_section(found: Findings) -> Section:
+def variance_section(of: PlanFindings) -> Section:
     """Where the variance of the forecast comes from.
 
     Args:
-        found: what was found, with a forecast.
+        of: what was found of the plan.
 
     Returns:
         The section.
     """
-    result = found.forecast
-    assert result is not None
-    shares = result["variance_share"].mean("model").transpose("benchmark", "source").to_pandas()
+    result = of.forecast
+    means = result["variance_share"].mean("model").transpose("benchmark", "source")
+    shares = pd.DataFrame(means.to_numpy(), _names(result, "benchmark"), _names(result, "source"))
     key = dict(zip(("first", "second", "third", "fourth"), SHORT.values(), strict=True))
-    of = "" if result.sizes["model"] == 1 else f", averaged over {result.sizes['model']} models"
-    columns: dict[str, Callable[[Mapping[str, object]], Cell | str]] = {
-        "benchmark": lambda row: str(row["benchmark"])
-    }
+    n = result.sizes["model"]
+    caption = "Share of the variance by source" + (f", averaged over {n} models" if n > 1 else "")
+    columns: Columns = {"benchmark": lambda row: str(row["benchmark"])}
     columns |= {name: partial(_percent, source) for source, name in SHORT.items()}
-    rows = shares.reset_index().to_dict("records")
+    rows = shares.rename_axis("benchmark").reset_index().to_dict("records")
     drawing = as_svg(variance(shares), "variance", "Bars of the table below")
     return Section(
         "variance",
@@ -74,8 +84,8 @@ def variance_section(found: Findings) -> Section:
                 "open about the family shrinks as more of its models are evaluated, and what is "
                 "uncertain about the law itself as more families are fitted."
             ),
-            Figures(f"Share of the variance by source{of}", [drawing], key),
-            make_table(f"Share of the variance by source{of}", rows, columns, folded=True),
+            Figures(caption, [drawing], key),
+            make_table(caption, rows, columns, folded=True),
         ],
     )
 
@@ -83,24 +93,24 @@ def variance_section(found: Findings) -> Section:
 SHORT = dict(zip(SOURCES, ("item noise", "discrepancy", "family", "law"), strict=True))
 
 
-def relatives_of(found: Findings) -> tuple[pd.DataFrame, str]:
+def relatives_of(found: Findings, of: PlanFindings) -> tuple[pd.DataFrame, str]:
     """Fitted models to show beside the forecast, with what they are.
 
     Args:
-        found: what was found, with a forecast.
+        found: what was found.
+        of: what of it is of the plan.
 
     Returns:
         Their rows in the fit: those of the lineage, or where it has none those of the families
         nearest in what they score.
     """
-    models, planned = found.plain.models, found.planned
-    assert planned is not None
-    own = models[models["lineage"].isin(planned["lineage"])]
+    models = found.plain.models
+    own = models[models["lineage"].isin(of.planned["lineage"])]
     if len(own):
         return own, "models of the lineage, in the fit"
-    if found.neighbours is None:
+    if of.neighbours is None:
         return own, ""
-    names = list(found.neighbours.index[:N_NEAR])
+    names = list(of.neighbours.index[:N_NEAR])
     return models[
         models["family"].isin(names)
     ], f"models of the nearest families ({', '.join(names)})"
@@ -124,9 +134,10 @@ def _of_models(planned: pd.DataFrame) -> str:
     return f"Planned: {', '.join(told)}."
 
 
-def _matrix(found: Findings, result: xr.Dataset, planned: pd.DataFrame) -> Table:
+def _matrix(found: Findings, of: PlanFindings) -> Table:
     """Medians with 80 % intervals, models across; a row per model where there are many."""
-    models, benchmarks = (list(map(str, result[d].to_numpy())) for d in ("model", "benchmark"))
+    result = of.forecast
+    models, benchmarks = (_names(result, d) for d in ("model", "benchmark"))
     caption = f"Forecast scores in points: medians, and {INTERVAL} % intervals beneath"
     if len(models) > MOST_COLUMNS:
         rows = [
@@ -137,13 +148,25 @@ def _matrix(found: Findings, result: xr.Dataset, planned: pd.DataFrame) -> Table
     rows = [
         [
             Cell(name),
-            *(Cell(format_points(float(own[name]))) for own in seen.values()),
+            *(_observed(found, of, model, name, float(own[name])) for model, own in seen.items()),
             *(_cell(result, model, name) for model in models),
         ]
         for name in benchmarks
     ]
-    headings = ["benchmark", *(f"{name}, observed" for name in seen), *models]
+    headings = ["benchmark", *(f"{_heading(name)}, observed" for name in seen)]
+    headings += map(_heading, models)
     return Table(caption, headings, rows, frozenset({0}))
+
+
+def _heading(name: str) -> str:
+    return shortened(name, LONGEST)
+
+
+def _observed(found: Findings, of: PlanFindings, model: str, benchmark: str, score: float) -> Cell:
+    if (model, benchmark) not in of.doubted:
+        return Cell(format_points(score))
+    outcome = "doubted" if found.asked.keep_doubted else "doubted, left out"
+    return Cell(format_points(score), outcome, Tone.WARNING)
 
 
 def _observed_columns(found: Findings, benchmarks: list[str]) -> dict[str, pd.Series]:
@@ -158,21 +181,26 @@ def _observed_columns(found: Findings, benchmarks: list[str]) -> dict[str, pd.Se
 
 def _cell(result: xr.Dataset, model: str, benchmark: str) -> Cell:
     own = result.sel(model=model, benchmark=benchmark)
-    ends = (float(own[f"{end}_{INTERVAL}"]) for end in ("lower", "upper"))
-    median = format_points(float(own["median"]))
-    return Cell(median, format_interval(*ends, format_points).replace(" to ", "\N{EN DASH}"))
+    told = ("median", f"lower_{INTERVAL}", f"upper_{INTERVAL}")
+    median, lower, upper = (format_points(float(own[name])) for name in told)
+    return Cell(median, f"{lower}\N{EN DASH}{upper}")
 
 
-def _panels(found: Findings, result: xr.Dataset, planned: pd.DataFrame) -> Figures:
+def _names(result: xr.Dataset, dim: str) -> list[str]:
+    return [str(name) for name in result[dim].to_numpy()]
+
+
+def _panels(found: Findings, of: PlanFindings) -> Figures:
     """A panel of scores against size for every benchmark."""
-    relatives, what = relatives_of(found)
+    result, planned = of.forecast, of.planned
+    relatives, what = relatives_of(found, of)
     benchmarks = found.plain.table.benchmarks
     wide = found.plain.table.wide().reindex(relatives.index)
     observed = found.asked.observed
     every = [planned, relatives] if observed is None else [planned, relatives, observed]
     sizes = pd.concat([models["n_params"].astype(float) for models in every])
     drawings = []
-    for benchmark in map(str, result["benchmark"].to_numpy()):
+    for benchmark in _names(result, "benchmark"):
         known = None
         if observed is not None and benchmark in observed:
             known = _scored(observed["n_params"], observed[benchmark])
@@ -211,7 +239,7 @@ def _in_words(result: xr.Dataset) -> str:
 
 def _intervals(result: xr.Dataset) -> Table:
     """All intervals of every score."""
-    columns: dict[str, Callable[[Mapping[str, object]], Cell | str]] = {
+    columns: Columns = {
         "model": lambda row: str(row["model"]),
         "benchmark": lambda row: str(row["benchmark"]),
         "median": lambda row: _points(row, "median"),
@@ -223,14 +251,14 @@ def _intervals(result: xr.Dataset) -> Table:
     return make_table(caption, rows, columns, words=["benchmark"], folded=True)
 
 
-def _points(row: Mapping[str, object], key: str) -> str:
-    return format_points(float(str(row[key])))
+def _points(row: Row, key: str) -> str:
+    return format_points(float(row[key]))
 
 
-def _ends(level: int, row: Mapping[str, object]) -> str:
+def _ends(level: int, row: Row) -> str:
     return f"{_points(row, f'lower_{level}')} to {_points(row, f'upper_{level}')}"
 
 
-def _percent(source: str, row: Mapping[str, object]) -> str:
-    value = float(str(row[source]))
+def _percent(source: str, row: Row) -> str:
+    value = float(row[source])
     return f"{100 * value:.0f} %" if np.isfinite(value) else MISSING

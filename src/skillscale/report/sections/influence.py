@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
 from skillscale.forecasts.influence import Kind
 from skillscale.formatting import format_points
-from skillscale.report.blocks import Block, Cell, Section, Words, make_table
-from skillscale.report.findings import Findings
-
-Row = Mapping[str, object]
+from skillscale.report.blocks import Block, Columns, Row, Section, Words, make_table
+from skillscale.report.findings import PlanFindings
 
 
-def influence_section(found: Findings) -> Section:
+def influence_section(of: PlanFindings) -> Section:
     """What moves the forecast.
 
     Args:
-        found: what was found, with a forecast.
+        of: what was found of the plan.
 
     Returns:
         The section.
     """
-    frame = found.influence
-    assert frame is not None and found.family is not None
+    frame = of.influence
     of_scores = frame["kind"].isin([Kind.SCORES, Kind.SCORE, Kind.BENCHMARK, Kind.MODEL])
     blocks: list[Block] = [
         Words(
@@ -31,7 +26,7 @@ def influence_section(found: Findings) -> Section:
             "that is known say."
         )
     ]
-    columns: dict[str, Callable[[Row], Cell | str]] = {
+    columns: Columns = {
         "left out": lambda row: _name(row),
         "moves the forecast by": lambda row: _signed(row["change"]),
         "moves most": lambda row: f"{row['benchmark']} of {row['model']}",
@@ -41,8 +36,8 @@ def influence_section(found: Findings) -> Section:
     for own, what in ((frame[of_scores], "observed scores"), (frame[~of_scores], "relatives")):
         if len(own):
             caption = (
-                f"What {what} do: points by which they move forecast medians, on average over all, and "
-                "the median that they move most"
+                f"What {what} do: points by which they move forecast medians, on average over all, "
+                "and the median that they move most"
             )
             rows = own.to_dict("records")
             blocks.append(make_table(caption, rows, columns, words=["moves most"]))
@@ -51,8 +46,8 @@ def influence_section(found: Findings) -> Section:
     if of_scores.all():
         blocks.append(
             Words(
-                f"The fit has no relatives of {found.family.label}: only the law, and scores that were "
-                "observed, speak of it. Families that it is like are below."
+                f"The fit has no relatives of {of.family.label}: only the law, and scores that "
+                "were observed, speak of it. Families that it is like are below."
             )
         )
     return Section("why", "Why this forecast", blocks)

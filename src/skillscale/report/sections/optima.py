@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import numpy as np
 import xarray as xr
@@ -21,7 +20,19 @@ from skillscale.optima.deployment import Deployment
 from skillscale.optima.identification import Identification
 from skillscale.optima.table import long_rows
 from skillscale.posterior.stack import Stack
-from skillscale.report.blocks import Block, Cell, Figures, Section, Table, Tone, Words, make_table
+from skillscale.report.blocks import (
+    Block,
+    Cell,
+    Columns,
+    Figures,
+    Row,
+    Section,
+    Table,
+    Tone,
+    Words,
+    as_written,
+    make_table,
+)
 from skillscale.report.findings import Findings
 from skillscale.report.panels import loss_curves
 from skillscale.report.vector import SERIES, as_svg
@@ -31,24 +42,22 @@ TONES = {
     Identification.WEAK: Tone.WARNING,
     Identification.NOT: Tone.BAD,
 }
-Row = Mapping[str, object]
-Columns = dict[str, Callable[[Row], Cell | str]]
 
 
-def optima_section(found: Findings) -> Section:
+def optima_section(found: Findings, best: xr.Dataset, lost: xr.Dataset) -> Section:
     """Best sizes at the budgets asked about, and regret.
 
     Args:
-        found: what was found, with optima.
+        found: what was found.
+        best: the best sizes.
+        lost: the regret.
 
     Returns:
         The section.
     """
-    best, lost = found.optimum, found.regret
-    assert best is not None and lost is not None
     percent = f"{100 * best.attrs['interval']:.0f} %"
     blocks: list[Block] = [
-        Words(_of_what(found, best)),
+        Words(_of_what(found)),
         _best_sizes(best, found.asked.deployment, percent),
         Words(VERDICTS.format(percent=percent)),
         Words(str(best.attrs["stands_on"]), Tone.WARNING),
@@ -61,17 +70,18 @@ def optima_section(found: Findings) -> Section:
 
 VERDICTS = (
     "An optimum is identified where nine posterior draws in ten have one inside the range searched "
-    "and its {percent} interval ends within a factor of four of the median, weakly identified where "
-    "it is wider or half of the draws have one and the data halved the interval, and else not "
-    "identified. A median stands only where nine draws in ten have an optimum; the end of a search "
-    "is never one. P(inside) is the share of draws with an optimum inside; narrowed is how much narrower the interval is than before the data spoke of size "
-    "against tokens."
+    "and its {percent} interval ends within a factor of four of the median, weakly identified "
+    "where it is wider or half of the draws have one and the data halved the interval, and else "
+    "not identified. A median stands only where nine draws in ten have an optimum; the end of a "
+    "search is never one. P(inside) is the share of draws with an optimum inside; narrowed is how "
+    "much narrower the interval is than before the data spoke of size against tokens."
 )
 
 
-def _of_what(found: Findings, best: xr.Dataset) -> str:
+def _of_what(found: Findings) -> str:
     """Whose scores are maximised, at which cost."""
-    family, deployment = found.family, found.asked.deployment
+    deployment = found.asked.deployment
+    family = None if found.of_plan is None else found.of_plan.family
     if family is not None and family.observed is not None:
         whose = f"{family.label}, as far as its observed scores tell"
     elif family is not None and family.is_fitted:
@@ -135,7 +145,7 @@ def _forms(stack: Stack) -> Table:
         ),
     }
     caption = "Forms of the law, by how well each predicts lineages left out, relative to the best"
-    return make_table(caption, rows, columns, words=["verdict"])  # type: ignore[arg-type]
+    return make_table(caption, rows, columns, words=["verdict"])
 
 
 def _curves(lost: xr.Dataset) -> Figures:
@@ -176,7 +186,7 @@ def _safe_sizes(lost: xr.Dataset) -> Table:
         }
         for cell in cells
     ]
-    columns: Columns = {name: lambda row, name=name: str(row[name]) for name in rows[0]}  # type: ignore[misc]
+    columns: Columns = as_written(rows[0])
     caption = "What it costs to be off: expected points lost, of a skill on its anchor benchmark"
     return make_table(caption, rows, columns)
 
@@ -207,8 +217,7 @@ def _safe(lost: xr.Dataset) -> str:
 
 
 def _number(row: Row, key: str) -> float:
-    value = row[key]
-    return math.nan if value is None else float(str(value))
+    return float(row[key])
 
 
 def _count(row: Row, key: str) -> str:
