@@ -27,7 +27,7 @@ from skillscale.cli.inputs import Force, Seed
 from skillscale.cli.output import print_table, progress
 from skillscale.data.shipped import CLASSIC
 from skillscale.data.table import Table, load_table
-from skillscale.files import require_empty
+from skillscale.files import require_empty, write_text
 from skillscale.forecasts.forecast import forecast
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import (
@@ -45,6 +45,10 @@ from skillscale.optima.table import long_rows
 from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
 from skillscale.posterior.result import Fit
+from skillscale.report.findings import Asked, find
+from skillscale.report.fit_page import write_page
+from skillscale.report.page import render
+from skillscale.report.sections.provenance import Origin
 
 HELD_OUT_LINEAGE = "meta-llama-3"
 OBSERVED = "meta-llama-3-8b"
@@ -65,7 +69,8 @@ def run_demo(
     """Hold out a lineage of the table, fit the rest, forecast its large models, compare.
 
     Args:
-        out: directory for ``forecast.png`` and ``fit.nc``, made if need be; they are replaced.
+        out: directory for ``forecast.png``, ``fit.nc`` and ``report.html``, made if need be; they
+            are replaced.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
         table: models and scores, the held-out lineage among them; the classic table by default.
@@ -115,6 +120,12 @@ def run_demo(
 
         plot_forecast(forecasts, actual, observed).savefig(out / "forecast.png")
     _say(console, f"\nWritten: {out / 'forecast.png'} (the forecasts), {out / 'fit.nc'} (the fit).")
+    with clock.stage("report"):
+        plan, seen = planned.reset_index(), observed.reset_index()
+        asked = Asked(plan, seen, flops=BUDGETS, seed=seed, refit=None)
+        page = write_page(find(fitted, asked, checks=checks), Origin())
+        write_text(out / "report.html", render(page))
+    _say(console, f"All of it as a page to send: {out / 'report.html'}.")
     _say(console, clock.report())
 
 

@@ -30,7 +30,7 @@ from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
 
 SMALLER = (0.1, 0.3)
-"""Sizes to train next, over that of the smallest planned model, where nothing is observed."""
+"""Where nothing is observed: sizes to train next, over the smallest active one that is planned."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +179,7 @@ def find(
     fit: Fit | Stack,
     asked: Asked,
     *,
+    checks: Sequence[Check] | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_note: Callable[[str], None] = silent,
 ) -> Findings:
@@ -187,6 +188,7 @@ def find(
     Args:
         fit: a fitted law, or a stack of several forms.
         asked: what to find out.
+        checks: result of `check`, where it was checked before.
         on_progress: told the steps done and all steps of a fit that is repeated.
         on_note: told what is assumed, doubted, and beyond the data, a sentence each.
 
@@ -211,7 +213,7 @@ def find(
     if asked.flops:
         goal = _goal(law, asked, None) if of_plan is None else of_plan.goal
         best, lost = (verb(fit, asked.flops, goal) for verb in (optimum, regret))
-    return Findings(fit, asked, check(law), of_plan, best, lost)
+    return Findings(fit, asked, check(law) if checks is None else checks, of_plan, best, lost)
 
 
 def _of_plan(
@@ -243,7 +245,7 @@ def _of_plan(
     own = goal.production(law) if is_known else None
     sizes = list(asked.sizes)
     if observed is None and not sizes:
-        sizes = [share * float(planned["n_params"].min()) for share in SMALLER]
+        sizes = [share * float(planned["n_active_params"].min()) for share in SMALLER]
     try:
         ranked = next_evaluations(law, plan, observed, sizes=sizes, refit=asked.refit, **given)
     except (SpecError, TableError):  # the plan was checked: nothing is left to evaluate

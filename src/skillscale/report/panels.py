@@ -61,8 +61,9 @@ def panel(
     figure = Figure(figsize=(width, height))
     ax = figure.subplots()
     # Margins in inches: a layout that is found takes as long as all else of a drawing.
+    above = 0.25 if title else 0.08
     figure.subplots_adjust(
-        left=left / width, right=1 - 0.1 / width, bottom=0.45 / height, top=1 - 0.25 / height
+        left=left / width, right=1 - 0.1 / width, bottom=0.45 / height, top=1 - above / height
     )
     ax.set_title(title, fontsize=FONT + 1, color=Paint.FG, loc="left", fontweight="bold")
     ax.tick_params(length=3, color=Paint.MUTED, labelsize=FONT, labelcolor=Paint.FG)

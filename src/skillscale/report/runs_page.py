@@ -15,7 +15,6 @@ from skillscale.report.sections.runs import (
     RunsFindings,
     curves_section,
     laws_section,
-    main_estimator,
     optima_section,
     provenance_section,
     ratios_section,
@@ -94,7 +93,8 @@ def _answer(of: RunsFindings) -> list[str]:
     """Three sentences: best sizes, how skills compare, and how far to trust it."""
     found = of.runs
     budget = float(of.best["flops"].max())
-    first = of.best[(of.best["flops"] == budget) & (of.best["estimator"] == main_estimator(found))]
+    # Of a loss that has both estimators the surface comes first.
+    first = of.best[of.best["flops"] == budget].drop_duplicates(["group", "loss"])
     sure = first[first["place"] == INSIDE]
     said = f"At {format_flops(budget)} FLOP {len(sure)} of {len(first)} best sizes are known"
     if len(sure):
@@ -124,7 +124,7 @@ def _comparison(of: RunsFindings, budget: float) -> str:
             for _, row in own.drop_duplicates("loss").iterrows()
         ]
         return f"Relative to {AGGREGATE} text the best size{where} is {', '.join(told)}."
-    laws = of.laws[of.laws["estimator"] == main_estimator(of.runs)]
+    laws = of.laws.drop_duplicates(["group", "loss"])
     low, high = laws["params_exponent"].min(), laws["params_exponent"].max()
     return (
         f"The best size grows as compute to the power of {low:.2f} to {high:.2f}, by "
@@ -143,7 +143,8 @@ def _trust(found: IsoFlop) -> str:
     n = len(found.disputed)
     if n:
         said.append(f"parabolas contradict {n} of them")
-    if found.warnings:
-        said.append(f"{len(found.warnings)} things about the runs are odd, and are listed below")
+    odd = len(found.warnings)
+    if odd:
+        said.append(f"{odd} thing{'s are' if odd > 1 else ' is'} odd about the runs, see below")
     sentence = " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
     return f"{sentence[0].upper()}{sentence[1:]}."

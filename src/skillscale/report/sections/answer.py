@@ -188,7 +188,7 @@ def describe_trust(found: Findings) -> str:
 def what_to_do(row: Row | pd.Series) -> str:
     """An evaluation in words."""
     if row["kind"] == "size":
-        return f"training and evaluating {row['model']}"
+        return f"training and evaluating a model of {format_count(row['n_params'])} parameters"
     return f"evaluating {row['benchmark']} of {row['model']}"
 
 

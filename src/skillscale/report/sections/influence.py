@@ -7,6 +7,11 @@ from skillscale.formatting import format_points
 from skillscale.report.blocks import Block, Columns, Row, Section, Words, make_table
 from skillscale.report.findings import PlanFindings
 
+HOW = (
+    "Each row leaves something out and forecasts again, the law being as it was. What the forecast "
+    "would be without it is what size, tokens, date, tuning and everything else that is known say."
+)
+
 
 def influence_section(of: PlanFindings) -> Section:
     """What moves the forecast.
@@ -19,13 +24,7 @@ def influence_section(of: PlanFindings) -> Section:
     """
     frame = of.influence
     of_scores = frame["kind"].isin([Kind.SCORES, Kind.SCORE, Kind.BENCHMARK, Kind.MODEL])
-    blocks: list[Block] = [
-        Words(
-            "Each row leaves something out and forecasts again, the law being as it was. What the "
-            "forecast would be without it is what size, tokens, date, tuning and everything else "
-            "that is known say."
-        )
-    ]
+    blocks: list[Block] = [Words(HOW)] if len(frame) else []
     columns: Columns = {
         "left out": lambda row: _name(row),
         "moves the forecast by": lambda row: _signed(row["change"]),
@@ -41,13 +40,15 @@ def influence_section(of: PlanFindings) -> Section:
             )
             rows = own.to_dict("records")
             blocks.append(make_table(caption, rows, columns, words=["moves most"]))
+    label = of.family.label
     if not of_scores.any():
-        blocks.append(Words("No score of a model to come has been observed."))
+        blocks.append(Words(f"No score of {label} was observed."))
     if of_scores.all():
+        others = " Families that it is like are below." if of.own is not None else ""
         blocks.append(
             Words(
-                f"The fit has no relatives of {of.family.label}: only the law, and scores that "
-                "were observed, speak of it. Families that it is like are below."
+                f"The fit has no relatives of {label}: only the law, and scores that were "
+                f"observed, speak of it.{others}"
             )
         )
     return Section("why", "Why this forecast", blocks)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from skillscale.checks.verdict import Verdict, grade
 from skillscale.formatting import (
+    and_more,
     format_count,
     format_flops,
     format_interval,
@@ -33,7 +34,7 @@ from skillscale.report.runs_panels import best_sizes, budget_curves
 from skillscale.report.sections.provenance import Origin
 from skillscale.report.vector import SERIES, as_svg
 from skillscale.runs.best_sizes import INSIDE
-from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
+from skillscale.runs.estimators import INTERVAL, IsoFlop
 from skillscale.runs.sampling import POORLY_SAMPLED
 from skillscale.runs.size_ratios import AGGREGATE
 
@@ -59,11 +60,6 @@ class RunsFindings:
     laws: pd.DataFrame
     compared: pd.DataFrame | None
     wrong: pd.DataFrame | None
-
-
-def main_estimator(found: IsoFlop) -> str:
-    """The estimator whose best sizes count: surfaces, where there are any."""
-    return str(Estimator.SURFACE if found.surfaces is not None else Estimator.PARABOLA)
 
 
 def optima_section(of: RunsFindings) -> Section:
@@ -263,10 +259,10 @@ def provenance_section(of: RunsFindings, seed: int, origin: Origin | None) -> Se
         "seed of this report": str(seed),
         "seed of the fit": str(of.runs.seed),
         "fit": repr(of.runs),
-        "sources of the runs": ", ".join(
-            map(str, of.runs.runs.runs["source"].dropna().unique()[:5])
-        ),
     }
+    sources = [str(source) for source in of.runs.runs.runs["source"].dropna().unique() if source]
+    if sources:
+        entries["sources of the runs"] = and_more(sources)
     return Section("provenance", "Provenance", [Terms(entries)])
 
 
