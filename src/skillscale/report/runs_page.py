@@ -76,6 +76,7 @@ def runs_page(
 
 
 def _find(found: IsoFlop, budgets: list[float], seed: int) -> RunsFindings:
+    best = optima(found, budgets)
     compared = wrong = None
     if found.surfaces is not None:
         try:
@@ -86,7 +87,7 @@ def _find(found: IsoFlop, budgets: list[float], seed: int) -> RunsFindings:
             wrong = worst_cases(misspecification(found, budgets))
         except (RunsError, SpecError, UnknownNameError):  # fewer than two skills, or not everywhere
             wrong = None
-    return RunsFindings(found, optima(found, budgets), exponents(found), compared, wrong)
+    return RunsFindings(found, best, exponents(found), compared, wrong)
 
 
 def _answer(of: RunsFindings) -> list[str]:
