@@ -5,7 +5,8 @@ skills predict benchmark scores; the posterior gives forecasts with intervals an
 
 | layer | room | what is in it |
 |---|---|---|
-| 10 | `cli` | the command line |
+| 11 | `cli` | the command line |
+| 10 | `report` | a page to send, and the explorer in it |
 | 9 | `plots` | figures |
 | 8 | `ledger` | forecasts that are kept, judged when the truth is known, and compared |
 | 7 | `checks` | whether a fit, or a prior, may be trusted |

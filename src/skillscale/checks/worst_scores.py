@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from skillscale.forecasts.doubts import NEARLY_NONE, Doubt, doubt, doubt_of
 from skillscale.forecasts.question import ask
 from skillscale.forecasts.surprise import Mixture
-from skillscale.law.design import make_design
 from skillscale.posterior.result import Fit
+from skillscale.posterior.subset import without_models
 
 LEVEL = 0.01
 """Probability below which a fitted score is doubted. The skills have seen the score, so that few of
@@ -80,21 +77,9 @@ def lost_answers(fit: Fit) -> list[Doubt]:
     is_good = wide.rank(pct=True).where(~is_none).mean(axis=1) > GOOD
     found = []
     for model in wide.index[is_none.any(axis=1) & is_good]:
-        rest = _without(fit, str(model))
+        rest = without_models(fit, [str(model)])
         described = fit.table.models.loc[[model]].rename_axis("model").reset_index()
         observed = described.join(wide.loc[[model]].reset_index(drop=True))
         question = ask(rest, described.assign(model="another"), observed)
         found += [d for d in doubt(rest, question).scores if is_none.loc[model, d.benchmark]]
     return found
-
-
-def _without(fit: Fit, model: str) -> Fit:
-    """The same draws of the law, one of the models being none of those that are known."""
-    table = fit.table.without_models([model])
-    design = make_design(table, fit.spec)
-    posterior = fit.tree["posterior"].to_dataset()
-    names = {dim: design.coords[dim] for dim in ("model", "family")}
-    if "unpublished" in posterior.dims:
-        names["unpublished"] = [design.coords["model"][i] for i in design.unpublished]
-    tree = xr.DataTree.from_dict({"posterior": posterior.sel(names)})
-    return replace(fit, tree=tree, table=table)

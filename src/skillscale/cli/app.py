@@ -51,6 +51,10 @@ COMMANDS = {
         "isoflop",
         "Best sizes and tokens by skill from controlled runs, with intervals.",
     ),
+    "report": (
+        "report",
+        "Write a report of a forecast, a fit or controlled runs: one HTML file to send.",
+    ),
     "skills": (
         "skills",
         "What the skills are: which benchmarks read them, which families have them.",

@@ -49,6 +49,10 @@ from skillscale.optima.table import long_rows
 from skillscale.posterior.fit import fit
 from skillscale.posterior.method import Method
 from skillscale.posterior.result import Fit
+from skillscale.report.findings import Asked, find
+from skillscale.report.fit_page import write_page
+from skillscale.report.page import render
+from skillscale.report.sections.provenance import Origin
 
 HELD_OUT_LINEAGE = "meta-llama-3"
 OBSERVED = "meta-llama-3-8b"
@@ -69,8 +73,8 @@ def run_demo(
     """Hold out a lineage of the table, fit the rest, forecast its large models, compare.
 
     Args:
-        out: directory for ``forecast.png``, ``fit.nc``, ``forecast.json`` and ``actual.csv``, made
-            if need be; they are replaced.
+        out: directory for ``forecast.png``, ``fit.nc``, ``report.html``, ``forecast.json`` and
+            ``actual.csv``, made if need be; they are replaced.
         seed: the only source of randomness.
         console: where results are printed; standard output by default. Progress goes to stderr.
         table: models and scores, the held-out lineage among them; the classic table by default.
@@ -120,8 +124,13 @@ def run_demo(
 
         plot_forecast(forecasts, actual, observed).savefig(out / "forecast.png")
     _say(console, f"\nWritten: {out / 'forecast.png'} (the forecasts), {out / 'fit.nc'} (the fit).")
-    kept = make_entry(fitted, forecasts, planned.reset_index(), observed.reset_index())
-    _keep(console, kept, actual, out)
+    plan, seen = planned.reset_index(), observed.reset_index()
+    with clock.stage("report"):
+        asked = Asked(plan, seen, flops=BUDGETS, seed=seed, refit=None)
+        page = write_page(find(fitted, asked, checks=checks), Origin())
+        write_text(out / "report.html", render(page))
+    _say(console, f"All of it as a page to send: {out / 'report.html'}.")
+    _keep(console, make_entry(fitted, forecasts, plan, seen), actual, out)
     _say(console, clock.report())
 
 

@@ -169,6 +169,28 @@ def names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",")]
 
 
+def numbers(option: str, text: str | None) -> list[float]:
+    """Numbers of an option that lists them, none if it was not given."""
+    wanted = f"--{option} takes numbers separated by commas, such as 1e23,1e24"
+    return [] if text is None else comma_separated(text, float, wanted)
+
+
+def weights(target: str | None) -> dict[str, float] | None:
+    """Weights of the benchmarks of a target, if one was given."""
+
+    def pair(part: str) -> tuple[str, float]:
+        benchmark, weight = part.split("=")
+        return benchmark.strip(), float(weight)
+
+    if target is None:
+        return None
+    wanted = "--target takes benchmarks with weights, such as mmlu=1,gsm8k=2"
+    pairs = comma_separated(target, pair, wanted)
+    if len(dict(pairs)) < len(pairs):
+        raise SpecError(f"--target repeats a benchmark: {target!r}.")
+    return dict(pairs)
+
+
 def note_doubts(doubts: Sequence[Doubt]) -> None:
     """Name the worst scores of a table."""
     for doubt in doubts[:N_DOUBTS]:

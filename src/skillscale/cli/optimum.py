@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +21,11 @@ from skillscale.cli.inputs import (
     OutDir,
     Strict,
     Style,
-    comma_separated,
     end,
     names,
+    numbers,
     read_fit_or_stack,
+    weights,
 )
 from skillscale.cli.output import Format, Row, as_text, note, number, print_rows, save_figures
 from skillscale.data.observed import read_observed
@@ -116,7 +117,7 @@ def optimum_command(
         serve_tokens=serve_tokens,
         max_tokens=max_tokens,
         max_params=max_params,
-        sizes=tuple(_numbers("sizes", sizes)),
+        sizes=tuple(numbers("sizes", sizes)),
         min_params=min_params,
         min_tokens=min_tokens,
         total_per_active=total_per_active,
@@ -135,14 +136,14 @@ def optimum_command(
     goal = Goal(
         skills=names(skill),
         benchmarks=names(benchmark),
-        target=None if target is None else _weights(target),
+        target=weights(target),
         family=family,
         observed=seen,
         deployment=deployment,
         keep_doubted=keep_doubted,
         on_note=note,
     )
-    budgets, values = _numbers("flops", flops), _numbers("reach", reach)
+    budgets, values = numbers("flops", flops), numbers("reach", reach)
     if with_regret:
         result = regret(loaded, budgets, goal)
     else:
@@ -224,23 +225,6 @@ def _size_columns(deployment: Deployment) -> Columns:
     if deployment.total_per_active > 1:
         columns["total"] = partial(_count, "n_total_params")
     return columns | {"tokens": partial(_count, "n_tokens"), "per param": _per_param}
-
-
-def _numbers(option: str, text: str | None) -> list[float]:
-    wanted = f"--{option} takes numbers separated by commas, such as 1e23,1e24"
-    return [] if text is None else comma_separated(text, float, wanted)
-
-
-def _weights(text: str) -> Mapping[str, float]:
-    def pair(part: str) -> tuple[str, float]:
-        benchmark, weight = part.split("=")
-        return benchmark.strip(), float(weight)
-
-    wanted = "--target takes benchmarks with weights, such as mmlu=1,gsm8k=2"
-    pairs = comma_separated(text, pair, wanted)
-    if len(dict(pairs)) < len(pairs):
-        raise SpecError(f"--target repeats a benchmark: {text!r}.")
-    return dict(pairs)
 
 
 def _count(key: str, row: Row) -> str:

@@ -84,6 +84,30 @@ def forecast(
         True
     """
     examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
+    return forecast_examined(
+        fit,
+        plan,
+        examined,
+        n_draws=n_draws,
+        seed=seed,
+        refit=refit,
+        on_progress=on_progress,
+        on_note=on_note,
+    )
+
+
+def forecast_examined(
+    fit: Fit,
+    plan: pd.DataFrame,
+    examined: Examined,
+    *,
+    n_draws: int = 1000,
+    seed: int = 0,
+    refit: Method | None = REFIT,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_note: Callable[[str], None] = silent,
+) -> xr.Dataset:
+    """Forecast what was examined already: arguments, result and errors as in `forecast`."""
     result = answer(fit, examined, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress)
     before = result["median"].to_numpy().T
     if result.attrs["is_refit"]:  # which what it is compared with is not

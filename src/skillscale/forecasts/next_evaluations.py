@@ -30,7 +30,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from skillscale.errors import SpecError, TableError, known_names
-from skillscale.forecasts.examination import SAID, examine, silent
+from skillscale.forecasts.examination import SAID, Examined, examine, silent
 from skillscale.forecasts.forecast import REFIT, answer
 from skillscale.forecasts.question import ask
 from skillscale.formatting import format_count
@@ -78,6 +78,7 @@ def next_evaluations(
     seed: int = 0,
     refit: Method | None = REFIT,
     keep_doubted: bool = False,
+    examined: Examined | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_note: Callable[[str], None] = silent,
 ) -> pd.DataFrame:
@@ -101,6 +102,7 @@ def next_evaluations(
         seed: source of randomness.
         refit: how to fit again where the observed scores surprise the fit, as in `forecast`.
         keep_doubted: let scores count that contradict the rest, as in `forecast`.
+        examined: plan and observed models, where they were examined before.
         on_progress: told the steps done and all steps of that fit.
         on_note: told what is assumed, doubted, and beyond the data, a sentence each.
 
@@ -140,7 +142,10 @@ def next_evaluations(
     benchmarks, evaluate = (known_names("benchmark", n, named) for n in (benchmarks, evaluate))
     trained = _trained(plan, observed, sizes, n_tokens)
     everything = _lineup(plan, observed, trained)
-    examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
+    if examined is None:
+        examined = examine(
+            fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note
+        )
     result = answer(
         fit,
         dataclasses.replace(examined, question=ask(fit, everything, examined.observed)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -24,6 +25,7 @@ from skillscale.runs.table import Runs
 
 SCHEMA = 1
 """Raised whenever a file written before could no longer be read correctly."""
+SCHEMA_NAME = "skillscale_runs_schema"
 COMMAND = "skillscale isoflop RUNS"
 
 
@@ -86,7 +88,7 @@ def write(path: Path, stored: Stored) -> None:
         )
     text = xr.Dataset({name: ((), json.dumps(value)) for name, value in texts.items()})
     tree = xr.DataTree.from_dict({"surfaces": arrays, "text": text})
-    tree.attrs = {"skillscale_runs_schema": SCHEMA}
+    tree.attrs = {SCHEMA_NAME: SCHEMA}
     compressed = {"zlib": True, "complevel": 1}
     encoding = {
         "/surfaces": {name: compressed for name in ("coordinates", "weights") if name in arrays}
@@ -108,7 +110,7 @@ def read(path: Path) -> Stored:
         FitFileError: the file is missing, truncated, no fit of runs, or of another schema.
     """
     tree = read_netcdf(path, COMMAND)
-    schema = tree.attrs.get("skillscale_runs_schema")
+    schema = tree.attrs.get(SCHEMA_NAME)
     if schema is None:
         raise FitFileError(
             f"{path} is a netCDF file, but no fit of controlled runs. Make one with: "
@@ -126,6 +128,27 @@ def read(path: Path) -> Stored:
         raise FitFileError(
             f"{path} is incomplete: its runs or draws can't be read ({error}). Fit again."
         ) from error
+
+
+def holds_runs(path: Path) -> bool:
+    """Whether a file is a fit of controlled runs.
+
+    Args:
+        path: any file, or none.
+
+    Returns:
+        False also where it can't be read: whoever reads it says why.
+
+    Example:
+        >>> from skillscale.data.shipped import shipped_directory
+        >>> holds_runs(shipped_directory() / "fit.nc")
+        False
+    """
+    try:
+        with h5py.File(path) as file:
+            return SCHEMA_NAME in file.attrs
+    except OSError:
+        return False
 
 
 def _surfaces(runs: Runs, text: Mapping[str, Any], arrays: xr.Dataset) -> Surfaces:
