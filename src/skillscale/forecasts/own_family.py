@@ -23,7 +23,7 @@ from skillscale.data.plan import NEW_FAMILY
 from skillscale.errors import TableError
 from skillscale.forecasts.examination import examine, require_frames, silent
 from skillscale.forecasts.planned import Planned, after_scores
-from skillscale.forecasts.question import Question, ask
+from skillscale.forecasts.question import DESCRIBED, Question, ask
 from skillscale.law.production import gain
 from skillscale.posterior.one_family import N_DRAWS, Production, production_of
 from skillscale.posterior.result import Fit
@@ -56,7 +56,7 @@ def own_family(
 
     Args:
         fit: a fitted law.
-        model: one model of the family, as in `forecast`.
+        model: a model of the family, as in `forecast`; its size and tokens don't matter.
         observed: models with scores, likewise.
         n_draws: draws of the law to use.
         rng: source of randomness.
@@ -77,7 +77,8 @@ def own_family(
         (50, 4, 4)
     """
     size = fit.spec.reference_params
-    both = pd.concat([model.assign(model="at the reference"), model.assign(model="larger")])
+    of_family = model.iloc[:1].reindex(columns=DESCRIBED)
+    both = pd.concat([of_family.assign(model=name) for name in ("at the reference", "larger")])
     both = both.assign(n_params=[size, math.e * size], n_tokens=fit.spec.reference_tokens)
     planned = after_scores(fit, _of_the_family(ask(fit, both, observed)), n_draws, rng, white)
     slope = np.asarray(planned.law.growth.slope, np.float64)
