@@ -71,13 +71,12 @@ function drawIntervals(sorted, chance, seen) {
 }
 
 /* Expected score against size at a budget, with bands, the best size and the size chosen. */
-function drawIsoflop(found, chosen, width) {
-  const [height, left, right, top, bottom] = [320, 44, 14, 26, 62];
-  const { path, score, nParams: [median, lower, upper] } = found;
-  const sorted = score.map((of) => of.slice().sort());
-  const bands = PERCENTAGES.map((percent) => sorted.map((of) => ends(of, percent)));
-  const low = 20 * Math.floor(5 * Math.min(...bands[0].map(([lower]) => lower)));
-  const high = Math.max(20 * Math.ceil(5 * Math.max(...bands[0].map(([, upper]) => upper))), low + 20);
+function drawIsoflop(found, title, chosen, width) {
+  const [height, left, right, top, bottom] = [320, 36, 24, 34, 60];
+  const { path, curve, nParams: [median, lower, upper] } = found;
+  const bands = PERCENTAGES.map((_, b) => curve.map((of) => of.ends[b]));
+  const low = 10 * Math.floor(10 * Math.min(...bands[0].map(([lower]) => lower)));
+  const high = Math.max(10 * Math.ceil(10 * Math.max(...bands[0].map(([, upper]) => upper))), low + 20);
   const [first, last] = [Math.log10(path.smallest), Math.log10(path.largest)];
   const x = (size) => left + ((Math.log10(size) - first) / (last - first)) * (width - left - right);
   const y = (score) => top + ((high - 100 * score) / (high - low)) * (height - top - bottom);
@@ -87,7 +86,7 @@ function drawIsoflop(found, chosen, width) {
     svg.append(element("line", { x1: left, x2: width - right, y1: y(tick / 100), y2: y(tick / 100), class: "grid" }));
     svg.append(element("text", { x: left - 8, y: y(tick / 100) + 4, "text-anchor": "end" }, String(tick)));
   }
-  svg.append(element("text", { x: left - 8, y: 12, "text-anchor": "end" }, "points"));
+  svg.append(element("text", { x: 0, y: 12 }, `${title}, points`));
   for (const size of decadeTicks(path, width)) {
     svg.append(element("line", { x1: x(size), x2: x(size), y1: y(low / 100), y2: y(low / 100) + 5, class: "axis" }));
     const tick = element("text", { y: height - bottom + 19, "text-anchor": "middle" });
@@ -96,16 +95,18 @@ function drawIsoflop(found, chosen, width) {
     svg.append(tick);
   }
   svg.append(element("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle", class: "title" },
-    "parameters, and the tokens that the budget leaves them"));
+    "parameters, and tokens that the budget leaves"));
   bands.forEach((band, b) => {
-    const points = [...band.map(([lower], i) => [path.nParams[i], lower]),
-      ...band.map(([, upper], i) => [path.nParams[i], upper]).reverse()];
+    const points = [...band.map(([lower], i) => [curve[i].size, lower]),
+      ...band.map(([, upper], i) => [curve[i].size, upper]).reverse()];
     svg.append(element("path", { d: line(points) + "Z", class: `band-${PERCENTAGES[b]}` }));
   });
-  svg.append(element("path", { d: line(sorted.map((of, i) => [path.nParams[i], quantile(of, 0.5)])), class: "curve" }));
+  svg.append(element("path", { d: line(curve.map(({ size, median }) => [size, median])), class: "curve" }));
   svg.append(element("line", { x1: left, x2: width - right, y1: y(low / 100), y2: y(low / 100), class: "axis" }));
   const foot = y(low / 100) - 7;
   svg.append(element("line", { x1: x(lower), x2: x(upper), y1: foot, y2: foot, class: "best" }));
+  const isLeft = x(upper) > width - 90;
+  svg.append(element("text", { x: isLeft ? x(lower) - 10 : x(upper) + 10, y: foot + 4, "text-anchor": isLeft ? "end" : "start", class: "best" }, "best size"));
   if (Number.isFinite(median)) svg.append(element("circle", { cx: x(median), cy: foot, r: 5, class: "best" }));
   if (chosen >= path.smallest && chosen <= path.largest) {
     svg.append(element("line", { x1: x(chosen), x2: x(chosen), y1: top, y2: y(low / 100), class: "chosen" }));
@@ -113,6 +114,14 @@ function drawIsoflop(found, chosen, width) {
     svg.append(element("text", { x: x(chosen), y: top - 8, "text-anchor": anchor, class: "chosen" }, formatCount(chosen)));
   }
   return svg;
+}
+
+/* Quantiles of expected scores at every fourth size. */
+function curveOf({ path, scores }) {
+  return path.nParams.filter((_, i) => i % 4 === 0).map((size) => {
+    const sorted = scores(size).sort();
+    return { size, median: quantile(sorted, 0.5), ends: PERCENTAGES.map((percent) => ends(sorted, percent)) };
+  });
 }
 
 function decadeTicks({ smallest, largest }, width) {
@@ -126,7 +135,8 @@ function decadeTicks({ smallest, largest }, width) {
 
 function explore(root, { page, ...data }) {
   const law = new Law(data);
-  const find = (name) => root.querySelector(`[data-name="${name}"]`);
+  const named = new Map(Array.from(root.querySelectorAll("[data-name]"), (of) => [of.dataset.name, of]));
+  const find = (name) => named.get(name);
   const ladders = { size: page.sizes, tokens: page.tokens, release: page.releases, budget: page.budgets, served: page.served };
   const written = {
     size: (value) => `${formatCount(value)} parameters`,
@@ -180,13 +190,17 @@ function explore(root, { page, ...data }) {
     });
   }
 
+  let width = find("isoflop").clientWidth;
   let last = { key: null, found: null };
   function showOptimum() {
     const deployment = { flops: value("budget"), serveTokens: value("served") };
     const { isInstruct, releaseYear, nParams } = model();
-    const [name, j] = [find("objective").selectedOptions[0].label, Number(find("objective").value)];
+    const [name, j] = [find("objective").selectedOptions[0].dataset.label, Number(find("objective").value)];
     const key = [deployment.flops, deployment.serveTokens, isInstruct, releaseYear, j].join();
-    if (key !== last.key) last = { key, found: law.optimum(j, model(), deployment) };
+    if (key !== last.key) {
+      const found = law.optimum(j, model(), deployment);
+      last = { key, found: found && { ...found, curve: curveOf(found), tokensAt: (size) => law.tokens(size, deployment) } };
+    }
     const { found } = last;
     const at = `${name} at ${formatFlops(deployment.flops)} FLOP`;
     find("isoflop").hidden = find("facts").hidden = !found;
@@ -210,18 +224,16 @@ function explore(root, { page, ...data }) {
     };
     for (const [fact, text] of Object.entries(facts)) find(fact).textContent = text;
     find("interval").textContent = `Best size, ${percent} interval`;
-    found.tokensAt = (of) => law.tokens(of, deployment);
-    find("isoflop").replaceChildren(drawIsoflop(found, nParams, Math.max(find("isoflop").clientWidth, 280)));
+    find("isoflop").replaceChildren(drawIsoflop(found, law.benchmarks[j], nParams, Math.max(width, 280)));
   }
 
   function regretFacts(found, nParams, deployment) {
     const lost = law.regret(found, nParams);
-    const left = law.tokens(nParams, deployment);
+    const left = Math.max(law.tokens(nParams, deployment), 0);
     return {
-      "at-size": `Lost at ${formatCount(nParams)}`,
+      "at-size": `Lost at ${formatCount(nParams)} and ${formatCount(left)} tokens`,
       lost: lost ? `${formatPoints(lost[0])} points` : "-",
-      "lost-interval": lost ? formatInterval(lost[1], lost[2], formatPoints) : "the budget leaves too few tokens, or more than searched",
-      left: left > 0 ? formatCount(left) : "none",
+      "lost-interval": lost ? formatInterval(lost[1], lost[2], formatPoints) : "outside the sizes searched",
     };
   }
 
@@ -247,14 +259,18 @@ function explore(root, { page, ...data }) {
       Object.entries({ size, tokens, release, tuning }).forEach(([name, to]) => set(name, to));
       show();
     }));
-  find("same-compute").addEventListener("click", () => {
+  find("budget-action").addEventListener("click", () => {
     const { nParams, nTokens } = model();
     set("budget", nParams * (law.trainingFlops * nTokens + law.servingFlops * value("served")));
     show(false);
   });
   root.querySelectorAll("[data-mark]").forEach((cell) =>
     cell.replaceChildren(element("svg", { width: 14, height: 14, viewBox: "-7 -7 14 14", "aria-hidden": "true" }, mark(Number(cell.dataset.mark)))));
-  new ResizeObserver(() => last.found && showOptimum()).observe(find("isoflop"));
+  new ResizeObserver(([{ contentRect }]) => {
+    if (contentRect.width === width || contentRect.width === 0) return;
+    width = contentRect.width;
+    showOptimum();
+  }).observe(find("isoflop"));
   show();
   root.explorer = { law, quantile };
 }

@@ -19,6 +19,7 @@ from skillscale.forecasts.examination import Examined, examine, silent
 from skillscale.forecasts.question import DESCRIBED
 from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.formatting import and_more
+from skillscale.law.compute import SERVING_FLOPS, TRAINING_FLOPS
 from skillscale.optima.goal import Goal
 from skillscale.optima.mixture import stands_on
 from skillscale.posterior.result import Fit
@@ -97,6 +98,8 @@ def explorer_fragment(
         benchmarks=law["about"]["benchmarks"],
         objectives=_objectives(fit),
         percent=f"{100 * Goal.interval:.0f} %",
+        training=f"{TRAINING_FLOPS:g}",
+        serving=f"{SERVING_FLOPS:g}",
         stands_on=stands_on(fit),
         style=Markup(_read("explorer.css")),
         data=_json_in_html({**law, "page": page}),
@@ -143,7 +146,7 @@ def _objectives(fit: Fit) -> dict[str, list[tuple[str, int]]]:
     benchmarks = fit.design.coords["benchmark"]
     skills = [] if fit.spec.exploratory else zip(fit.spec.skills, fit.spec.anchors, strict=True)
     return {
-        "Skills": [(f"{skill} (on {anchor})", benchmarks.index(anchor)) for skill, anchor in skills],
+        "Skills": [(skill, benchmarks.index(anchor)) for skill, anchor in skills],
         "Benchmarks": [(benchmark, at) for at, benchmark in enumerate(benchmarks)],
     }
 

@@ -8,8 +8,7 @@ function unpack({ lower, step, levels }, nDraw) {
   const size = lower.length;
   const bytes = Uint8Array.from(atob(levels), (character) => character.charCodeAt(0));
   const read = new Uint16Array(bytes.buffer);
-  const level = read.length ? (i) => read[i] : () => 0;
-  return Float64Array.from({ length: nDraw * size }, (_, i) => lower[i % size] + step[i % size] * level(i));
+  return new Float64Array(nDraw * size).map((_, i) => lower[i % size] + step[i % size] * (read[i] ?? 0));
 }
 
 /* ---- law/equation.py ---- */
@@ -24,11 +23,15 @@ function pivotAndStretch(asymmetry, level) {
   return [logOddsPlusOne + Math.log(share), level / (asymmetry * share)];
 }
 
-function expectedScoreAndSlope(predictor, { chance, room, asymmetry, pivot, stretch }, i, j) {
-  const at = pivot[i] + stretch[i] * predictor;
-  const logShortfall = -asymmetry[i] * softplus(at);
-  const slope = room[i] * asymmetry[i] * stretch[i] * Math.exp(logShortfall) * sigmoid(at);
-  return [chance[j] - room[i] * Math.expm1(logShortfall), slope];
+/* Of benchmark j, whose parameters in a draw stand at i. */
+function expectedScore(predictor, { chance, room, asymmetry, pivot, stretch }, i, j) {
+  return chance[j] - room[i] * Math.expm1(-asymmetry[i] * softplus(pivot[i] + stretch[i] * predictor));
+}
+
+/* Its derivative in the predictor, from the score. */
+function slopeOfScore(score, predictor, { chance, room, asymmetry, pivot, stretch }, i, j) {
+  const shortfall = 1 - (score - chance[j]) / room[i];
+  return room[i] * asymmetry[i] * stretch[i] * shortfall * sigmoid(pivot[i] + stretch[i] * predictor);
 }
 
 const itemVariance = (mean, n) => (mean * (1 - mean)) / n + 1 / (12 * n * n);
@@ -39,17 +42,24 @@ const discrepancyVariance = (mean, slope, overdispersion, spread) =>
 /* ---- law/production.py: what size n and tokens d, as centred logs, add to a skill. Parameters of
    a skill stand in `b` from `i` on, one every `k`. ---- */
 
+function linear(b, i, k, x) {
+  let sum = 0;
+  for (let m = 0; m < x.length; m++) sum += b[i + m * k] * x[m];
+  return sum;
+}
+
+function twoTerm(b, i, k, [n, d]) {
+  const [ofSize, ofTokens] = [b[i] / b[i + 2 * k], b[i + k] / b[i + 3 * k]];
+  const weight = ofSize + ofTokens;
+  const loss = (ofSize * Math.exp(-b[i + 2 * k] * n) + ofTokens * Math.exp(-b[i + 3 * k] * d)) / weight;
+  return -weight * Math.log(loss);
+}
+
 const FORMS = {
-  translog: (b, i, k, n, d) => b[i] * n + b[i + k] * d + b[i + 2 * k] * n * d,
-  quadratic: (b, i, k, n, d) =>
-    b[i] * n + b[i + k] * d + b[i + 2 * k] * n * d + b[i + 3 * k] * n * n + b[i + 4 * k] * d * d,
-  additive: (b, i, k, n, d) => b[i] * n + b[i + k] * d + b[i + 2 * k] * n * n + b[i + 3 * k] * d * d,
-  "two-term": (b, i, k, n, d) => {
-    const [ofSize, ofTokens] = [b[i] / b[i + 2 * k], b[i + k] / b[i + 3 * k]];
-    const weight = ofSize + ofTokens;
-    const loss = (ofSize * Math.exp(-b[i + 2 * k] * n) + ofTokens * Math.exp(-b[i + 3 * k] * d)) / weight;
-    return -weight * Math.log(loss);
-  },
+  translog: { columns: (n, d) => [n, d, n * d], gain: linear },
+  quadratic: { columns: (n, d) => [n, d, n * d, n * n, d * d], gain: linear },
+  additive: { columns: (n, d) => [n, d, n * n, d * d], gain: linear },
+  "two-term": { columns: (n, d) => [n, d], gain: twoTerm },
 };
 
 /* ---- The law of the family ---- */
@@ -60,15 +70,16 @@ class Law {
     for (const [name, packed] of Object.entries(draws)) this[name] = unpack(packed, this.nDraw);
     this.nSkill = this.skills.length;
     this.nBenchmark = this.benchmarks.length;
-    this.gain = FORMS[this.form];
+    Object.assign(this, FORMS[this.form]);
     const pivots = Array.from(this.asymmetry, (a) => pivotAndStretch(a, this.pivotLevel));
     this.pivot = Float64Array.from(pivots, ([pivot]) => pivot);
     this.stretch = Float64Array.from(pivots, ([, stretch]) => stretch);
     this.room = this.ceilingGap.map((gap, i) => (1 - gap) * (1 - this.chance[i % this.nBenchmark]));
   }
 
-  logs({ nParams, nTokens }) {
-    return [Math.log(nParams / this.referenceParams), Math.log(nTokens / this.referenceTokens)];
+  /* What a production function is linear in: of centred logs of size, the first, and of tokens. */
+  inputs({ nParams, nTokens }) {
+    return this.columns(Math.log(nParams / this.referenceParams), Math.log(nTokens / this.referenceTokens));
   }
 
   /* law/design.py: tuning, years, and the shares of the periods of the trend that have passed. */
@@ -86,58 +97,47 @@ class Law {
     const covariates = this.covariates(model);
     const found = new Float64Array(nDraw * nSkill);
     for (let draw = 0; draw < nDraw; draw++)
-      covariates.forEach((x, c) => {
-        const at = (draw * covariates.length + c) * nSkill;
-        for (let k = 0; k < nSkill; k++) found[draw * nSkill + k] += x * effects[at + k];
-      });
+      for (let k = 0; k < nSkill; k++)
+        found[draw * nSkill + k] = linear(effects, draw * covariates.length * nSkill + k, nSkill, covariates);
     return found;
   }
 
-  predictor(skill, draw, j) {
-    const i = draw * this.nBenchmark + j;
-    let sum = this.intercept[i];
-    for (let k = 0; k < this.nSkill; k++) sum += this.loading[i * this.nSkill + k] * skill[k];
-    return sum;
-  }
-
-  /* law/scores.py: location and scale of a score, given what the family's other scores say. */
-  given(predictor, draw, row, j) {
-    const i = draw * this.nBenchmark + j;
-    const at = (draw * this.nRow + row) * this.nBenchmark + j;
-    const [mean, slope] = expectedScoreAndSlope(predictor, this, i, j);
-    const unexplained = (phi, psi) => discrepancyVariance(mean, slope, phi[i], psi[i]);
-    const own = itemVariance(mean, this.nItems[j]) + unexplained(this.overdispersion, this.discrepancySpread);
-    const affinity = Math.sqrt(unexplained(this.affinityOverdispersion, this.affinitySpread));
+  /* law/scores.py: a score given its family's others, `noise` standard deviations from its location. */
+  given(mean, slope, noise, draw, i, at, j) {
+    const { overdispersion, discrepancySpread, affinityOverdispersion, affinitySpread, tail } = this;
+    const own = itemVariance(mean, this.nItems[j]) + discrepancyVariance(mean, slope, overdispersion[i], discrepancySpread[i]);
+    const affinity = discrepancyVariance(mean, slope, affinityOverdispersion[i], affinitySpread[i]);
     const known = 1 + this.information[at];
-    const inflation = (this.tail[draw] + this.mahalanobis[at]) / (this.tail[draw] + this.nOthers[j]);
-    return {
-      mean,
-      location: mean + (affinity * this.pull[at]) / known,
-      scale: Math.sqrt((own + affinity ** 2 / known) * inflation),
-    };
+    const inflation = (tail[draw] + this.mahalanobis[at]) / (tail[draw] + this.nOthers[j]);
+    const location = mean + (Math.sqrt(affinity) * this.pull[at]) / known;
+    return location + noise * Math.sqrt((own + affinity / known) * inflation);
   }
 
-  /* forecasts/prediction.py: scores of a model of the family, sorted, per benchmark, and the mean of
+  /* forecasts/prediction.py: scores of a model of the family, sorted, per benchmark; and the mean of
      what is expected of it. */
   predict(model) {
-    const { nDraw, nRow, nSkill, nBenchmark } = this;
-    const [n, d] = this.logs(model);
+    const { nDraw, nRow, nSkill, nBenchmark, nInput, nKnown } = this;
+    const x = this.inputs(model);
     const expected = this.expected(model);
     const scores = this.benchmarks.map(() => new Float64Array(nDraw * nRow));
     const means = new Float64Array(nBenchmark);
     const skill = new Float64Array(nSkill);
     for (let draw = 0; draw < nDraw; draw++)
       for (let row = 0; row < nRow; row++) {
+        const drawn = draw * nRow + row;
         for (let k = 0; k < nSkill; k++) {
-          const [i, at] = [draw * nSkill + k, (draw * nRow + row) * nSkill + k];
-          const gained = this.gain(this.slope, draw * this.nInput * nSkill + k, nSkill, n, d);
-          const own = this.efficiency[at] + this.ownSlope[at] * n + this.modelScale[i] * this.scatter[at];
-          skill[k] = expected[i] + gained + own;
+          const [i, at] = [draw * nSkill + k, drawn * nSkill + k];
+          const own = this.efficiency[at] + this.ownSlope[at] * x[0] + this.modelScale[i] * this.scatter[at];
+          skill[k] = expected[i] + this.gain(this.slope, draw * nInput * nSkill + k, nSkill, x) + own;
         }
         for (let j = 0; j < nBenchmark; j++) {
-          const { mean, location, scale } = this.given(this.predictor(skill, draw, j), draw, row, j);
-          const noise = this.noise[(draw * this.nKnown + this.known[j]) * nRow + row];
-          scores[j][draw * nRow + row] = Math.min(Math.max(location + scale * noise, 0), 1);
+          const i = draw * nBenchmark + j;
+          const predictor = this.intercept[i] + linear(this.loading, i * nSkill, 1, skill);
+          const mean = expectedScore(predictor, this, i, j);
+          const slope = slopeOfScore(mean, predictor, this, i, j);
+          const noise = this.noise[(draw * nKnown + this.known[j]) * nRow + row];
+          const score = this.given(mean, slope, noise, draw, i, drawn * nBenchmark + j, j);
+          scores[j][drawn] = Math.min(Math.max(score, 0), 1);
           means[j] += mean / (nDraw * nRow);
         }
       }
@@ -161,61 +161,67 @@ class Law {
     return (flops / nParams - this.servingFlops * serveTokens) / this.trainingFlops;
   }
 
-  /* How a benchmark reads the skills of the family's average model: the criterion of optima. */
+  /* How benchmark j reads the skills of an average model of the family: the criterion of optima. */
   reader(j, slope, expected) {
-    const { nSkill, nRow, nInput, loading, efficiency, ownSlope } = this;
-    return (draw, n, d) => {
-      const i = draw * this.nBenchmark + j;
-      let sum = this.intercept[i];
+    const { nDraw, nSkill, nRow, nInput, nBenchmark, gain } = this;
+    const [constant, ownSlope] = [new Float64Array(nDraw), new Float64Array(nDraw)];
+    const along = new Float64Array(nDraw * nInput);
+    for (let draw = 0; draw < nDraw; draw++) {
+      constant[draw] = this.intercept[draw * nBenchmark + j];
       for (let k = 0; k < nSkill; k++) {
-        const weight = loading[i * nSkill + k];
-        if (weight === 0) continue;
+        const weight = this.loading[(draw * nBenchmark + j) * nSkill + k];
         const at = draw * nRow * nSkill + k;
-        const gained = this.gain(slope, draw * nInput * nSkill + k, nSkill, n, d);
-        sum += weight * (expected[draw * nSkill + k] + efficiency[at] + gained + ownSlope[at] * n);
+        constant[draw] += weight * (expected[draw * nSkill + k] + this.efficiency[at]);
+        ownSlope[draw] += weight * this.ownSlope[at];
+        for (let m = 0; m < nInput; m++) along[draw * nInput + m] += weight * slope[(draw * nInput + m) * nSkill + k];
+      }
+    }
+    if (gain === linear) return (draw, x) => constant[draw] + ownSlope[draw] * x[0] + linear(along, draw * nInput, 1, x);
+    return (draw, x) => {
+      let sum = constant[draw] + ownSlope[draw] * x[0];
+      for (let k = 0; k < nSkill; k++) {
+        const weight = this.loading[(draw * nBenchmark + j) * nSkill + k];
+        if (weight !== 0) sum += weight * gain(slope, draw * nInput * nSkill + k, nSkill, x);
       }
       return sum;
     };
   }
 
   /* optima/optimum.py: the best size of every draw among those of a budget, and what limits it. */
-  bestOnPath(read, path, keep = () => {}) {
-    const logs = path.nParams.map((nParams, i) => this.logs({ nParams, nTokens: path.nTokens[i] }));
-    const choice = { nParams: new Float64Array(this.nDraw), nTokens: new Float64Array(this.nDraw), limit: [] };
+  bestOnPath(read, path) {
+    const choice = { nParams: [], nTokens: [], limit: [], value: [] };
+    const [inputs, richer] = [1, this.moreTokens].map((times) =>
+      path.nParams.map((nParams, i) => this.inputs({ nParams, nTokens: times * path.nTokens[i] })));
     for (let draw = 0; draw < this.nDraw; draw++) {
       let [best, most] = [0, -Infinity];
       for (let i = 0; i < this.grid; i++) {
-        const value = read(draw, logs[i][0], logs[i][1]);
-        keep(draw, i, value);
+        const value = read(draw, inputs[i]);
         if (value > most) [best, most] = [i, value];
       }
-      const [n, d] = logs[best];
-      const isHarmed = read(draw, n, d + Math.log(this.moreTokens)) <= most;
       const edge = best === 0 ? "lower" : best === this.grid - 1 ? "upper" : "none";
-      choice.limit.push(edge === "none" && isHarmed ? "harm" : edge);
-      choice.nParams[draw] = path.nParams[best];
-      choice.nTokens[draw] = path.nTokens[best];
+      choice.limit.push(edge === "none" && read(draw, richer[best]) <= most ? "harm" : edge);
+      choice.nParams.push(path.nParams[best]);
+      choice.nTokens.push(path.nTokens[best]);
+      choice.value.push(most);
     }
-    return choice;
+    return { ...choice, nParams: Float64Array.from(choice.nParams), nTokens: Float64Array.from(choice.nTokens) };
   }
 
-  /* Expected scores along a budget, the best sizes, and what is to be said of them. */
+  /* Best sizes at a budget, what is to be said of them, and scores to be expected of any size. */
   optimum(j, model, deployment) {
     const path = this.path(deployment);
     if (!path) return null;
     const expected = this.expected(model);
     const read = this.reader(j, this.slope, expected);
-    const score = Array.from(path.nParams, () => new Float64Array(this.nDraw));
-    const best = new Float64Array(this.nDraw);
-    const scoreOf = (value, draw) => expectedScoreAndSlope(value, this, draw * this.nBenchmark + j, j)[0];
-    const choice = this.bestOnPath(read, path, (draw, i, value) => {
-      score[i][draw] = scoreOf(value, draw);
-      best[draw] = Math.max(best[draw], score[i][draw]);
-    });
+    const scoreOf = (value, draw) => expectedScore(value, this, draw * this.nBenchmark + j, j);
+    const scores = (nParams) => {
+      const x = this.inputs({ nParams, nTokens: this.tokens(nParams, deployment) });
+      return new Float64Array(this.nDraw).map((_, draw) => scoreOf(read(draw, x), draw));
+    };
+    const choice = this.bestOnPath(read, path);
     const prior = this.bestOnPath(this.reader(j, this.priorSlope, expected), path);
-    const scoreAt = (nParams, draw) =>
-      scoreOf(read(draw, ...this.logs({ nParams, nTokens: this.tokens(nParams, deployment) })), draw);
-    return { path, score, best, scoreAt, choice, prior, ...this.describeChoice(choice, prior) };
+    const best = choice.value.map(scoreOf);
+    return { path, scores, best, choice, prior, ...this.describeChoice(choice, prior) };
   }
 
   /* optima/identification.py */
@@ -261,9 +267,9 @@ class Law {
   }
 
   /* optima/regret.py: points that a size loses to the best of the same budget: mean and ends. */
-  regret({ path, best, scoreAt }, nParams) {
+  regret({ path, best, scores }, nParams) {
     if (nParams < path.smallest || nParams > path.largest) return null;
-    const lost = best.map((most, draw) => Math.max(most - scoreAt(nParams, draw), 0));
+    const lost = scores(nParams).map((score, draw) => Math.max(best[draw] - score, 0));
     const mean = lost.reduce((sum, value) => sum + value, 0) / lost.length;
     lost.sort();
     return [mean, ...[(1 - this.interval) / 2, (1 + this.interval) / 2].map((p) => quantile(lost, p, Math.floor))];
