@@ -13,9 +13,30 @@ from skillscale.formatting import format_count
 from skillscale.optima.deployment import MOST_PARAMS, MOST_TOKENS, Deployment
 from skillscale.posterior.result import Fit
 
-MANTISSAS = (1, 1.12, 1.25, 1.4, 1.6, 1.8, 2, 2.24, 2.5, 2.8, 3.15, 3.55, 4, 4.5, 5, 5.6, 6.3, 7.1, 8, 9)
+MANTISSAS = (
+    1,
+    1.12,
+    1.25,
+    1.4,
+    1.6,
+    1.8,
+    2,
+    2.24,
+    2.5,
+    2.8,
+    3.15,
+    3.55,
+    4,
+    4.5,
+    5,
+    5.6,
+    6.3,
+    7.1,
+    8,
+    9,
+)
 """Steps of a slider in a decade: preferred numbers (R20)."""
-BUDGETS = (1e20, 1e28)
+BUDGETS = (1e20, 2e26)
 """Least and most compute, in FLOP."""
 BUDGET = 1e24
 """Where it starts unless it is told."""

@@ -148,7 +148,7 @@ def _even_noise(
     sobol = qmc.Sobol(n_family + n_skill + 1, rng=rng)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # their number is no power of two
-        points = sobol.random(n_draw * INNER)
+        points: np.ndarray = sobol.random(n_draw * INNER)
     # The first rows of all draws are the first points, which are even without the others.
     points = points.clip(1e-9, 1 - 1e-9).reshape(INNER, n_draw, -1).swapaxes(0, 1)
     of_family, of_model = np.split(ndtri(points[..., :-1]), [n_family], axis=2)

@@ -139,16 +139,17 @@ function explore(root, { page, ...data }) {
   const find = (name) => named.get(name);
   const ladders = { size: page.sizes, tokens: page.tokens, release: page.releases, budget: page.budgets, served: page.served };
   const written = {
-    size: (value) => `${formatCount(value)} parameters`,
-    tokens: (value) => `${formatCount(value)} tokens`,
-    release: (value) => value,
-    budget: (value) => `${formatFlops(value)} FLOP`,
-    served: (value) => (value ? `${formatCount(value)} tokens` : "none"),
+    size: formatCount,
+    tokens: formatCount,
+    release: String,
+    budget: (flops) => `${formatFlops(flops)} FLOP`,
+    served: (tokens) => (tokens ? formatCount(tokens) : "none"),
   };
   const value = (name) => ladders[name][Number(find(name).value)];
   const move = (name, to) => {
-    const steps = ladders[name].map((of, i) => [Math.abs(Math.log((of || 1) / (to || 1))), i]);
-    find(name).value = name === "release" ? ladders.release.indexOf(to) : steps.sort(([a], [b]) => a - b)[0][1];
+    const distance = (of) => (name === "release" ? Number(of !== to) : Math.abs(Math.log(of / to)));
+    const distances = ladders[name].map(distance);
+    find(name).value = distances.indexOf(Math.min(...distances));
   };
 
   function model() {
@@ -205,7 +206,7 @@ function explore(root, { page, ...data }) {
     const at = `${name} at ${formatFlops(deployment.flops)} FLOP`;
     find("isoflop").hidden = find("facts").hidden = !found;
     if (!found) {
-      find("answer").textContent = `${at}: the budget leaves no size enough tokens to train on.`;
+      find("answer").textContent = `${at}: the budget leaves no size searched between ${formatCount(law.minTokens)} and ${formatCount(law.mostTokens)} tokens.`;
       return;
     }
     const percent = formatPercent(law.interval);
@@ -247,21 +248,17 @@ function explore(root, { page, ...data }) {
     showOptimum();
   }
 
-  function set(name, to) {
-    if (name === "tuning") find(to).checked = true;
-    else move(name, to);
-  }
-
   root.addEventListener("input", ({ target }) => show(["size", "tokens", "release", "base", "instruct"].includes(target.dataset.name)));
   root.querySelectorAll("[data-planned]").forEach((button) =>
     button.addEventListener("click", () => {
-      const { size, tokens, release, tuning } = page.planned[Number(button.dataset.planned)];
-      Object.entries({ size, tokens, release, tuning }).forEach(([name, to]) => set(name, to));
+      const planned = page.planned[Number(button.dataset.planned)];
+      for (const name of ["size", "tokens", "release"]) move(name, planned[name]);
+      find(planned.tuning).checked = true;
       show();
     }));
   find("budget-action").addEventListener("click", () => {
     const { nParams, nTokens } = model();
-    set("budget", nParams * (law.trainingFlops * nTokens + law.servingFlops * value("served")));
+    move("budget", nParams * (law.trainingFlops * nTokens + law.servingFlops * value("served")));
     show(false);
   });
   root.querySelectorAll("[data-mark]").forEach((cell) =>

@@ -95,7 +95,7 @@ def most_draws(fit: Fit) -> int:
     return MOST_BYTES * 3 // (4 * 2 * (of_law + of_rows))
 
 
-def pack(values: Float[np.ndarray, "draw *column"]) -> dict[str, Any]:
+def pack(values: Float[np.ndarray, "draw ..."]) -> dict[str, Any]:
     """Write draws as text that a page unpacks, right to 1 in 130,000 of a column's range.
 
     Args:
