@@ -87,7 +87,8 @@ def family_draws(
 
     Args:
         fit: a fitted law.
-        model: a model of the family, as `describe` describes it.
+        model: a model of the family, as `describe` describes it. Its size and tokens don't matter;
+            its tuning does for a new family of a known lineage, of which nothing is observed.
         observed: models with scores, as in `forecast`.
         n_draws: at most so many draws of the law.
         seed: source of randomness.

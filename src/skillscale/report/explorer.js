@@ -71,7 +71,7 @@ function drawIntervals(sorted, chance, seen) {
 }
 
 /* Expected score against size at a budget, with bands, the best size and the size chosen. */
-function drawIsoflop(found, title, chosen, width) {
+function drawIsoflop(found, title, interval, chosen, width) {
   const [height, left, right, top, bottom] = [320, 36, 24, 34, 60];
   const { path, curve, nParams: [median, lower, upper] } = found;
   const bands = PERCENTAGES.map((_, b) => curve.map((of) => of.ends[b]));
@@ -95,7 +95,7 @@ function drawIsoflop(found, title, chosen, width) {
     svg.append(tick);
   }
   svg.append(element("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle", class: "title" },
-    "parameters, and tokens that the budget leaves"));
+    "active parameters, and tokens that the budget leaves"));
   bands.forEach((band, b) => {
     const points = [...band.map(([lower], i) => [curve[i].size, lower]),
       ...band.map(([, upper], i) => [curve[i].size, upper]).reverse()];
@@ -105,8 +105,8 @@ function drawIsoflop(found, title, chosen, width) {
   svg.append(element("line", { x1: left, x2: width - right, y1: y(low / 100), y2: y(low / 100), class: "axis" }));
   const foot = y(low / 100) - 7;
   svg.append(element("line", { x1: x(lower), x2: x(upper), y1: foot, y2: foot, class: "best" }));
-  const isLeft = x(upper) > width - 90;
-  svg.append(element("text", { x: isLeft ? x(lower) - 10 : x(upper) + 10, y: foot + 4, "text-anchor": isLeft ? "end" : "start", class: "best" }, "best size"));
+  const middle = Math.min(Math.max((x(lower) + x(upper)) / 2, left + 55), width - right - 55);
+  svg.append(element("text", { x: middle, y: foot - 10, "text-anchor": "middle", class: "best" }, `best size, ${interval}`));
   if (Number.isFinite(median)) svg.append(element("circle", { cx: x(median), cy: foot, r: 5, class: "best" }));
   if (chosen >= path.smallest && chosen <= path.largest) {
     svg.append(element("line", { x1: x(chosen), x2: x(chosen), y1: top, y2: y(low / 100), class: "chosen" }));
@@ -225,7 +225,7 @@ function explore(root, { page, ...data }) {
     };
     for (const [fact, text] of Object.entries(facts)) find(fact).textContent = text;
     find("interval").textContent = `Best size, ${percent} interval`;
-    find("isoflop").replaceChildren(drawIsoflop(found, law.benchmarks[j], nParams, Math.max(width, 280)));
+    find("isoflop").replaceChildren(drawIsoflop(found, law.benchmarks[j], percent, nParams, Math.max(width, 280)));
   }
 
   function regretFacts(found, nParams, deployment) {

@@ -88,27 +88,24 @@ def explorer_fragment(
     law = packed_law(draws)
     seen = _of_family(fit, family, examined)
     page = controls(fit, planned, seen, flops, serve_tokens)
-    return (
-        _environment()
-        .from_string(_read("explorer.html"))
-        .render(
-            id=name,
-            level=level,
-            family="a new family" if family == NEW_FAMILY else family,
-            lead=_lead(draws, list(seen.index)),
-            page=page,
-            presets=[] if plan is None else page["planned"],
-            benchmarks=law["about"]["benchmarks"],
-            objectives=_objectives(fit),
-            percent=f"{100 * Goal.interval:.0f} %",
-            training=f"{TRAINING_FLOPS:g}",
-            serving=f"{SERVING_FLOPS:g}",
-            stands_on=stands_on(fit),
-            style=Markup(_read("explorer.css")),
-            data=_json_in_html({**law, "page": page}),
-            law=Markup(_read("law.js")),
-            script=Markup(_read("explorer.js")),
-        )
+    template = _environment().from_string(_read("explorer.html"))
+    return template.render(
+        id=name,
+        level=level,
+        family="a new family" if family == NEW_FAMILY else family,
+        lead=_lead(draws, list(seen.index)),
+        page=page,
+        presets=[] if plan is None else page["planned"],
+        benchmarks=law["about"]["benchmarks"],
+        objectives=_objectives(fit),
+        percent=f"{100 * Goal.interval:.0f} %",
+        training=f"{TRAINING_FLOPS:g}",
+        serving=f"{SERVING_FLOPS:g}",
+        stands_on=stands_on(fit),
+        style=Markup(_read("explorer.css")),
+        data=_json_in_html({**law, "page": page}),
+        law=Markup(_read("law.js")),
+        script=Markup(_read("explorer.js")),
     )
 
 
