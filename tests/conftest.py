@@ -51,6 +51,7 @@ LONGEST_FIRST = (
     "tests/runs/test_best_sizes.py",
     "tests/posterior/test_add_benchmark.py",
     "tests/cli/test_isoflop.py",
+    "tests/report/test_explorer.py",
     "tests/backtest/test_protocols.py",
     "examples",
     "tests/law/test_exploratory.py",

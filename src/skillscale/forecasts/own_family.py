@@ -13,18 +13,78 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from skillscale.data.plan import NEW_FAMILY
 from skillscale.errors import TableError
 from skillscale.forecasts.examination import examine, require_frames, silent
-from skillscale.forecasts.planned import after_scores
-from skillscale.forecasts.question import Question, ask
+from skillscale.forecasts.planned import Planned, after_scores
+from skillscale.forecasts.question import DESCRIBED, Question, ask
 from skillscale.law.production import gain
 from skillscale.posterior.one_family import N_DRAWS, Production, production_of
 from skillscale.posterior.result import Fit
+
+
+class OwnFamily(NamedTuple):
+    """What a family has of its own, several times per draw of the law.
+
+    Attributes:
+        efficiency: skills at the references, of the tuning and date of one model.
+        own_slope: what the family gains more than others per e-fold of size.
+        planned: the draws of the law, and what is known of the family's affinities in each.
+    """
+
+    efficiency: Float[np.ndarray, "draw inner skill"]
+    own_slope: Float[np.ndarray, "draw inner skill"]
+    planned: Planned
+
+
+def own_family(
+    fit: Fit,
+    model: pd.DataFrame,
+    observed: pd.DataFrame | None = None,
+    *,
+    n_draws: int,
+    rng: np.random.Generator,
+    white: Float[np.ndarray, "draw inner skill planned"] | None = None,
+) -> OwnFamily:
+    """Efficiency and slope of a family, conditioned on observed scores if there are any.
+
+    Args:
+        fit: a fitted law.
+        model: a model of the family, as in `forecast`; its size and tokens don't matter.
+        observed: models with scores, likewise.
+        n_draws: draws of the law to use.
+        rng: source of randomness.
+        white: standard normals to draw by, of four models, as in `after_scores`.
+
+    Returns:
+        Both, in draws of the law that are as likely as another.
+
+    Raises:
+        TableError: an observed model is in the fit already.
+        ValueError: there are fewer than 25 draws to weigh by the scores.
+
+    Example:
+        >>> from skillscale.posterior.shipped import shipped_fit
+        >>> model = pd.DataFrame({"model": ["b"], "family": "llama"})
+        >>> rng = np.random.default_rng(0)
+        >>> own_family(shipped_fit(), model, n_draws=50, rng=rng).efficiency.shape
+        (50, 4, 4)
+    """
+    size = fit.spec.reference_params
+    of_family = model.iloc[:1].reindex(columns=DESCRIBED)
+    both = pd.concat([of_family.assign(model=name) for name in ("at the reference", "larger")])
+    both = both.assign(n_params=[size, math.e * size], n_tokens=fit.spec.reference_tokens)
+    planned = after_scores(fit, _of_the_family(ask(fit, both, observed)), n_draws, rng, white)
+    slope = np.asarray(planned.law.growth.slope, np.float64)
+    of_all = gain(fit.spec.form, slope, np.ones(1), np.zeros(1))
+    at_reference, larger = planned.skill[..., 0], planned.skill[..., 1]
+    return OwnFamily(at_reference, larger - at_reference - of_all, planned)
 
 
 def own_production(
@@ -79,16 +139,12 @@ def own_production(
     examined = examine(
         fit, described, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note
     )
-    size = fit.spec.reference_params
-    both = pd.concat([described.assign(model="at the reference"), described.assign(model="larger")])
-    both = both.assign(n_params=[size, math.e * size], n_tokens=fit.spec.reference_tokens)
-    question = _of_the_family(ask(fit, both, examined.observed))
-    planned = after_scores(fit, question, n_draws, np.random.default_rng(seed))
-    slope, skill = np.asarray(planned.law.growth.slope, np.float64), planned.skill[:, 0]
-    of_all = gain(fit.spec.form, slope, np.ones(1), np.zeros(1))[:, 0]
-    own_slope = (skill[:, :, 1] - skill[:, :, 0] - of_all)[:, None]
+    own = own_family(
+        fit, described, examined.observed, n_draws=n_draws, rng=np.random.default_rng(seed)
+    )
+    planned = own.planned
     unit = np.asarray(fit.units(n_draws))[planned.chosen]
-    found = production_of(fit, planned.law, skill[:, :, 0], own_slope, unit)
+    found = production_of(fit, planned.law, own.efficiency[:, 0], own.own_slope[:, 0, None], unit)
     return found._replace(said=examined.attrs)
 
 

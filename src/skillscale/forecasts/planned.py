@@ -43,7 +43,13 @@ class Planned(NamedTuple):
     chosen: Int[np.ndarray, " draw"]
 
 
-def after_scores(fit: Fit, question: Question, n_draws: int, rng: np.random.Generator) -> Planned:
+def after_scores(
+    fit: Fit,
+    question: Question,
+    n_draws: int,
+    rng: np.random.Generator,
+    white: Float[np.ndarray, "draw inner skill planned"] | None = None,
+) -> Planned:
     """Condition the skills of planned models on the scores of observed ones, if there are any.
 
     Args:
@@ -51,6 +57,8 @@ def after_scores(fit: Fit, question: Question, n_draws: int, rng: np.random.Gene
         question: result of `ask`.
         n_draws: draws of the law to use.
         rng: source of randomness.
+        white: standard normals to draw skills of planned models by (padding included), where
+            those of the source are not even enough.
 
     Returns:
         The planned models, four draws of their skills for each of the law.
@@ -63,7 +71,7 @@ def after_scores(fit: Fit, question: Question, n_draws: int, rng: np.random.Gene
     joint, siblings = before_scores(fit, question, draws, rng)
     seen_skills, planned_skills, cross = _split(joint, question.n_seen)
     if question.scores is None:
-        skill = planned_skills.mean[:, None] + _deviations(planned_skills.covariance, rng)
+        skill = planned_skills.mean[:, None] + _deviations(planned_skills.covariance, rng, white)
         evidence = jax.tree.map(
             lambda a: np.broadcast_to(a[:, None], (len(a), INNER, *a.shape[1:])), siblings
         )
@@ -72,7 +80,7 @@ def after_scores(fit: Fit, question: Question, n_draws: int, rng: np.random.Gene
     value, log_weight = observe(law, seen_skills, scores, siblings, rng, INNER)
     prior, shared, known = jax.tree.map(lambda a: a[:, None], (planned_skills, cross, seen_skills))
     given_seen = condition(prior, shared, known, value)
-    skill = given_seen.mean + _deviations(given_seen.covariance[:, 0], rng)
+    skill = given_seen.mean + _deviations(given_seen.covariance[:, 0], rng, white)
     chosen, inner, pareto_k = resample(log_weight, rng)
     law, siblings = jax.tree.map(lambda a: np.asarray(a)[chosen], (law, siblings))
     skill, value = skill[chosen[:, None], inner], value[chosen[:, None], inner]
@@ -114,11 +122,14 @@ def _split(joint: Normal, n: int) -> tuple[Normal, Normal, Float[np.ndarray, "d 
 
 
 def _deviations(
-    covariance: Float[np.ndarray, "draw skill model model"], rng: np.random.Generator
+    covariance: Float[np.ndarray, "draw skill model model"],
+    rng: np.random.Generator,
+    white: Float[np.ndarray, "draw inner skill model"] | None = None,
 ) -> Float[np.ndarray, "draw inner skill model"]:
     """Draws of a normal around its mean; its covariance may be nearly singular."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0))[..., None, :]
     n_draw, n_skill, n_model = covariance.shape[:-1]
-    white = rng.standard_normal((n_draw, INNER, n_skill, n_model, 1))
-    return (root[:, None] @ white)[..., 0]
+    if white is None:
+        white = rng.standard_normal((n_draw, INNER, n_skill, n_model))
+    return (root[:, None] @ white[..., None])[..., 0]
