@@ -84,7 +84,7 @@ def forecast(
         True
     """
     examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
-    return forecast_examined(
+    result = forecast_examined(
         fit,
         plan,
         examined,
@@ -94,6 +94,7 @@ def forecast(
         on_progress=on_progress,
         on_note=on_note,
     )
+    return result.assign_attrs(keep_doubted=int(keep_doubted))
 
 
 def forecast_examined(
@@ -107,7 +108,10 @@ def forecast_examined(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_note: Callable[[str], None] = silent,
 ) -> xr.Dataset:
-    """Forecast what was examined already: arguments, result and errors as in `forecast`."""
+    """Forecast what was examined already: arguments and errors as in `forecast`.
+
+    So is the result, but for whether doubted scores were kept.
+    """
     result = answer(fit, examined, n_draws=n_draws, seed=seed, refit=refit, on_progress=on_progress)
     before = result["median"].to_numpy().T
     if result.attrs["is_refit"]:  # which what it is compared with is not
@@ -115,8 +119,7 @@ def forecast_examined(
     said = changes(fit, plan, examined, before, n_draws=n_draws, seed=seed)
     for sentence in said:
         on_note(sentence)
-    asked = {"n_draws": n_draws, "seed": seed, "keep_doubted": int(keep_doubted)}
-    return result.assign_attrs(changes=said, **asked)
+    return result.assign_attrs(changes=said, n_draws=n_draws, seed=seed)
 
 
 def answer(

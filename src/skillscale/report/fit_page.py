@@ -10,6 +10,7 @@ from skillscale.forecasts.examination import silent
 from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
 from skillscale.report.blocks import Fragment, Page, Section
+from skillscale.report.explorer import explorer_fragment
 from skillscale.report.findings import Asked, Findings, find
 from skillscale.report.panels import shortened
 from skillscale.report.sections.answer import answer
@@ -29,7 +30,6 @@ from skillscale.report.sections.provenance import Origin, provenance_section
 
 MOST_NAMED = 3
 """Planned models in a title."""
-EXPLORER = "skillscale.report.explorer"
 
 
 def fit_page(
@@ -84,22 +84,15 @@ def write_page(found: Findings, origin: Origin) -> Page:
         sections.append(optima_section(found, found.optimum, found.regret))
     if of_plan is not None:
         sections.append(evaluations_section(of_plan))
-    if (explorer := _explorer(found)) is not None:
-        sections.append(explorer)
+    sections.append(_explorer(found))
     if of_plan is None:
         sections += [data_section(law), skills_section(law), families_section(law)]
     sections += [checks_section(found.checks), provenance_section(found, origin)]
     return Page(_title(found), _subtitle(found), answer(found), sections)
 
 
-def _explorer(found: Findings) -> Section | None:
+def _explorer(found: Findings) -> Section:
     """The explorer, which brings its markup, style, script and data."""
-    try:
-        from skillscale.report.explorer import explorer_fragment
-    except ModuleNotFoundError as error:
-        if error.name != EXPLORER:
-            raise
-        return None
     asked = found.asked
     markup = explorer_fragment(
         found.plain,

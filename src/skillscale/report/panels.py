@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator
 
 from skillscale.forecasts.forecast import SOURCES
 from skillscale.formatting import format_count
-from skillscale.plots.canvas import log_axis
+from skillscale.plots.axes import log_axis
 from skillscale.report.vector import SERIES, Paint
 
 WIDTH, HEIGHT, WIDER = 3.3, 2.35, 4.7

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from skillscale.formatting import format_count, format_flops
 from skillscale.intervals import central
-from skillscale.plots.canvas import log_axis
+from skillscale.plots.axes import log_axis
 from skillscale.report.panels import panel, shortened, sizes_axis
 from skillscale.report.vector import SERIES, Paint
 from skillscale.runs.along_size import budget_tokens
