@@ -301,16 +301,16 @@ def test_every_control_moves_what_it_should(browser, pages):
         is_model = name in ("size", "tokens", "release")
         assert after[0] != before[0], name
         assert (after[1] != before[1]) == is_model, name
-        assert (after[2] == before[2]) == (name == "tokens"), name
+        if name != "release":  # which moves levels, and best sizes not at all
+            assert (after[2] == before[2]) == (name == "tokens"), name
         text = control(browser, name).get_attribute("aria-valuetext")
         assert [text] == shown(browser, f"{name}-value")
     before = shown(browser, *FORECAST)
     control(browser, "instruct").click()
     assert shown(browser, *FORECAST) != before
-    for skill_or_benchmark in ("reasoning", "gsm8k", "knowledge", "bbh"):
-        objective = control(browser, "objective")
-        objective.find_element("css selector", f'[data-label="{skill_or_benchmark}"]').click()
-        assert shown(browser, "answer")[0].startswith(f"{skill_or_benchmark} at ")
+    for name in ("reasoning", "commonsense", "instruction_following", "mmlu", "arc_challenge"):
+        control(browser, "objective").send_keys(Keys.ARROW_DOWN)
+        assert shown(browser, "answer")[0].startswith(f"{name} at ")
     assert browser.errors() == []
 
 
@@ -330,7 +330,7 @@ def test_what_is_shown_is_what_is_computed(browser, leaderboard, pages):
             found = [float(end) for end in (cells[1].text, *cells[3].text.split(" to "))]
             np.testing.assert_allclose(found, [median, lower, upper], atol=0.051)
     control(browser, "budget-action").click()
-    assert shown(browser, "budget-value") == ["3.55e24 FLOP"]  # the nearest to 3.78e24
+    assert shown(browser, "budget-value") == ["3.78e24 FLOP"]
     assert "Lost at 70B" in shown(browser, "at-size")[0]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from skillscale.forecasts.distance import MONTHS, TOLERANCE
 from skillscale.formatting import format_count
+from skillscale.law.compute import TRAINING_FLOPS
 from skillscale.optima.deployment import MOST_PARAMS, MOST_TOKENS, Deployment
 from skillscale.posterior.result import Fit
 
@@ -77,13 +78,14 @@ def controls(
         >>> none = fit.models.join(fit.table.wide()).iloc[:0]
         >>> found = controls(fit, describe(pd.DataFrame(model), fit.models), none, None, None)
         >>> found["sizes"][found["start"]["size"]], found["releases"][found["start"]["release"]]
-        (9100000000.0, '2023-02')
+        (9100000000.0, '2023-03')
     """
     models = [_described(fit, name, row) for name, row in planned.iterrows()]
     search, first = Deployment(), models[0]
     sizes = _ladder((search.min_params, MOST_PARAMS), [model["size"] for model in models])
     tokens = _ladder((search.min_tokens, MOST_TOKENS), [model["tokens"] for model in models])
-    budgets = _ladder(BUDGETS, [flops or BUDGET])
+    costs = [TRAINING_FLOPS * model["size"] * model["tokens"] for model in models]
+    budgets = _ladder(BUDGETS, [flops or BUDGET, *costs])
     served = [0.0, *_ladder(SERVED, [serve_tokens] if serve_tokens else [])]
     releases = _months(fit, [model["release"] for model in models])
     return {

@@ -107,7 +107,7 @@ def family_draws(
         >>> model = {"model": ["b"], "family": "llama", "n_params": 7e9, "n_tokens": 1e12}
         >>> draws = family_draws(fit, describe(pd.DataFrame(model), fit.models), n_draws=50)
         >>> draws.efficiency.shape, draws.n_known.tolist()
-        ((50, 2, 4), [0.0, 4.0])
+        ((50, 2, 4), [3.0, 4.0])
     """
     rng = np.random.default_rng(seed)
     n_skill = len(fit.spec.skills)

@@ -105,14 +105,14 @@ function drawIsoflop(found, title, interval, chosen, width) {
   svg.append(element("line", { x1: left, x2: width - right, y1: y(low / 100), y2: y(low / 100), class: "axis" }));
   const foot = y(low / 100) - 7;
   svg.append(element("line", { x1: x(lower), x2: x(upper), y1: foot, y2: foot, class: "best" }));
-  const middle = Math.min(Math.max((x(lower) + x(upper)) / 2, left + 55), width - right - 55);
-  svg.append(element("text", { x: middle, y: foot - 10, "text-anchor": "middle", class: "best" }, `best size, ${interval}`));
   if (Number.isFinite(median)) svg.append(element("circle", { cx: x(median), cy: foot, r: 5, class: "best" }));
   if (chosen >= path.smallest && chosen <= path.largest) {
     svg.append(element("line", { x1: x(chosen), x2: x(chosen), y1: top, y2: y(low / 100), class: "chosen" }));
     const anchor = x(chosen) > width - 60 ? "end" : x(chosen) < left + 40 ? "start" : "middle";
     svg.append(element("text", { x: x(chosen), y: top - 8, "text-anchor": anchor, class: "chosen" }, formatCount(chosen)));
   }
+  const middle = Math.min(Math.max((x(lower) + x(upper)) / 2, left + 55), width - right - 55);
+  svg.append(element("text", { x: middle, y: foot - 10, "text-anchor": "middle", class: "best" }, `best size, ${interval}`));
   return svg;
 }
 

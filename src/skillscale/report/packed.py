@@ -38,13 +38,14 @@ def packed_law(draws: FamilyDraws) -> dict[str, Any]:
         ``about``, constants and names, and ``draws``, packed arrays by their names in the script.
 
     Example:
+        >>> import pandas as pd
         >>> from skillscale.data.plan import describe
         >>> from skillscale.posterior.shipped import shipped_fit
-        >>> import pandas as pd
+        >>> from skillscale.report.draws import family_draws
         >>> fit = shipped_fit()
         >>> model = {"model": ["b"], "family": "llama", "n_params": 7e9, "n_tokens": 1e12}
-        >>> model = describe(pd.DataFrame(model), fit.models)
-        >>> packed = packed_law(family_draws(fit, model, n_draws=50))
+        >>> described = describe(pd.DataFrame(model), fit.models)
+        >>> packed = packed_law(family_draws(fit, described, n_draws=50))
         >>> packed["about"]["form"], len(packed["draws"]["slope"]["lower"])
         ('translog', 12)
     """
