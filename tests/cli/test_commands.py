@@ -170,7 +170,7 @@ def test_skills_draw_their_figures_into_a_directory(folder, tmp_path):
 
 DRAWN = {
     "forecast": ["forecast", "FIT", "--plan", "PLAN", "--observed", "OBSERVED"],
-    "next": ["next", "FIT", "--plan", "PLAN", "--observed", "OBSERVED", "--draws", "200"],
+    "next": ["next", "FIT", "--plan", "PLAN", "--sizes", "3e9", "--draws", "200"],
     "pass-at-k": ["pass-at-k", "FIT", "--benchmark", "gsm8k", "--plan", "PLAN", "--draws", "200"],
     "optimum": ["optimum", "FIT", "--flops", "1e23", "--target", "mmlu=1,gsm8k=3"],
     "regret": ["optimum", "FIT", "--flops", "1e23", "--regret", "--sizes", "7e9,13e9"],

@@ -23,9 +23,9 @@ from skillscale.skills.reading import NAMED, Reading
 
 STEPS = 40
 CURVE = FAMILY_COLOURS[0]
-LEVELS = ((5.0, 45.0), (10.0, np.inf))
+LEVELS = ((1.0, 9.0), (5.0, 45.0), (10.0, np.inf))
 """Points between curves, and up to which span of a panel they are."""
-SD_LEVELS = ((0.5, 4.0), (1.0, np.inf))
+SD_LEVELS = ((0.1, 0.9), (0.5, 4.0), (1.0, np.inf))
 """The same, in standard deviations."""
 
 
