@@ -28,6 +28,7 @@ from skillscale.cli.inputs import (
     weights,
 )
 from skillscale.cli.output import note, progress
+from skillscale.data.shipped import shipped_directory
 from skillscale.errors import SpecError
 from skillscale.files import require_writable, write_text
 from skillscale.forecasts.forecast import REFIT
@@ -89,7 +90,8 @@ def report_command(
 ) -> None:
     """Write a report of a forecast, a fit or controlled runs: one HTML file to send."""
     require_writable(output, force=force)
-    files = {"fit file": fit_file, "plan file": plan, "observed file": observed}
+    file = fit_file or shipped_directory() / "fit.nc"
+    files = {"fit file": file, "plan file": plan, "observed file": observed}
     origin = Origin(
         command=join(["skillscale", *sys.argv[1:]]),
         files={name: path for name, path in files.items() if path is not None},
