@@ -102,7 +102,7 @@ def test_checks_optima_and_files_are_reported(text, out):
     assert (out / "forecast.png").stat().st_size > 10_000
     assert "report.html" in text
     assert "<h1>Forecast of meta-llama-3-70b" in (out / "report.html").read_text("utf-8")
-    assert re.search(r"Took \d+ s \(fit .* Peak memory: \d+\.\d\d GiB", text.replace("\n", " "))
+    assert re.search(r"Took \d+ s \(fit .* Peak memory: \d+\.\d\d GiB", " ".join(text.split()))
 
 
 @pytest.mark.long

@@ -8,6 +8,7 @@ from shlex import join
 from typing import Annotated
 
 import typer
+from threadpoolctl import threadpool_limits
 
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
@@ -127,7 +128,8 @@ def report_command(
         keep_doubted=keep_doubted,
         refit=REFIT if refit else None,
     )
-    with progress("Fitting again") as on_progress:
+    # The systems that it solves are small: threads would wait for each other.
+    with progress("Fitting again") as on_progress, threadpool_limits(1, user_api="blas"):
         found = find(loaded, asked, on_progress=on_progress, on_note=note)
     if found.of_plan is not None:
         note_surprise(found.of_plan.forecast)
