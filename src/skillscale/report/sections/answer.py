@@ -51,8 +51,7 @@ def answer(found: Findings) -> list[str]:
 
     Example:
         >>> from skillscale.posterior.shipped import shipped_fit
-        >>> from skillscale.report.blocks import Row
-    from skillscale.report.findings import Asked, find
+        >>> from skillscale.report.findings import Asked, find
         >>> answer(find(shipped_fit(), Asked()))[0]
         'The fit explains 1,740 scores of 188 models (68 families) on 12 benchmarks by ...'
     """
