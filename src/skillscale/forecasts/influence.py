@@ -93,11 +93,8 @@ def influences(
         >>> model = {"n_params": [1e9], "n_tokens": [2e12], "release": ["2024-07"]}
         >>> observed = pd.DataFrame({"model": ["a-1b"], **model, "mmlu": [0.4], "gsm8k": [0.1]})
         >>> plan = pd.DataFrame({"model": ["a-8b"], "n_params": [8e9], "n_tokens": [2e12]})
-        >>> influences(shipped_fit(), plan, observed, n_draws=100)[["kind", "name"]]
-                          kind           name
-        0  all observed scores
-        1                score   mmlu of a-1b
-        2                score  gsm8k of a-1b
+        >>> list(influences(shipped_fit(), plan, observed, n_draws=100)["kind"])
+        [<Kind.SCORES: 'all observed scores'>, <Kind.SCORE: 'score'>, <Kind.SCORE: 'score'>]
     """
     if examined is None:
         examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed)

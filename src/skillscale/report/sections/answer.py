@@ -20,6 +20,7 @@ from skillscale.formatting import (
 )
 from skillscale.intervals import central
 from skillscale.optima.identification import Identification
+from skillscale.optima.objectives import TARGET
 from skillscale.optima.table import long_rows
 from skillscale.posterior.stack import Stack
 from skillscale.report.blocks import Row
@@ -50,15 +51,14 @@ def answer(found: Findings) -> list[str]:
 
     Example:
         >>> from skillscale.posterior.shipped import shipped_fit
-        >>> from skillscale.report.blocks import Row
-    from skillscale.report.findings import Asked, find
+        >>> from skillscale.report.findings import Asked, find
         >>> answer(find(shipped_fit(), Asked()))[0]
         'The fit explains 1,740 scores of 188 models (68 families) on 12 benchmarks by ...'
     """
     of_plan = found.of_plan
     first = describe_fit(found) if of_plan is None else describe_forecast(of_plan)
     if found.optimum is not None:
-        second = describe_optimum(found.optimum, _form(found))
+        second = describe_optimum(found.optimum, _form(found), _target(found))
     else:
         second = describe_data(found) if of_plan is None else describe_variance(of_plan.forecast)
     return [first, second, describe_trust(found)]
@@ -110,10 +110,18 @@ def _form(found: Findings) -> str:
     return f"if the {found.fit.spec.form} form of the law holds"
 
 
-def describe_optimum(best: xr.Dataset, form: str) -> str:
+def _target(found: Findings) -> str:
+    """What the weighted mean of benchmarks is called: all of them, where none were chosen."""
+    return "the mean of all benchmarks" if found.asked.target is None else "the target"
+
+
+def describe_optimum(best: xr.Dataset, form: str, target: str = "the target") -> str:
     """Which best sizes the data know at the largest budget, and which they don't."""
     budget = float(best["flops"].max())
-    rows = long_rows(best.sel(flops=[budget]))
+    rows = [
+        {**row, "objective": target if row["objective"] == TARGET else row["objective"]}
+        for row in long_rows(best.sel(flops=[budget]))
+    ]
     by_verdict: dict[str, list[Row]] = {verdict: [] for verdict in Identification}
     for row in rows:
         by_verdict[str(row["verdict"])].append(row)
@@ -147,8 +155,7 @@ def _best(row: Row) -> str:
 
 
 def _name(row: Row) -> str:
-    name = str(row["objective"])
-    return "the target" if name == "target" else name.replace("_", " ")
+    return str(row["objective"]).replace("_", " ")
 
 
 def describe_variance(result: xr.Dataset) -> str:

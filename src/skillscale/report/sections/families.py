@@ -69,7 +69,7 @@ def family_section(law: Fit, of: PlanFindings) -> Section:
     blocks: list[Block] = [
         Words(_in_words(law, label, near.head(N_NEAR))),
         Figures(
-            f"Skills of {label} among those of {len(others)} families of the fit",
+            f"Where {label} stands among {len(others)} families of the fit",
             [as_svg(figure, "standings", f"{label}: {told}")],
             key,
         ),
