@@ -94,7 +94,7 @@ def influences(
         >>> observed = pd.DataFrame({"model": ["a-1b"], **model, "mmlu": [0.4], "gsm8k": [0.1]})
         >>> plan = pd.DataFrame({"model": ["a-8b"], "n_params": [8e9], "n_tokens": [2e12]})
         >>> list(influences(shipped_fit(), plan, observed, n_draws=100)["kind"])
-        [<Kind.SCORES: 'all observed scores'>, <Kind.SCORE: 'score'>, <Kind.SCORE: 'score'>]
+        ['all observed scores', 'score', 'score']
     """
     if examined is None:
         examined = examine(fit, plan, observed, keep_doubted=keep_doubted, seed=seed)
@@ -167,7 +167,7 @@ def _row(part: Part, question: Question, before: Medians, after: Medians) -> dic
     moved = before - after
     benchmark, model = np.unravel_index(np.abs(moved).argmax(), moved.shape)
     return {
-        "kind": part.kind,
+        "kind": str(part.kind),
         "name": part.name,
         "change": float(moved.mean()),
         "size": float(np.abs(moved).mean()),
