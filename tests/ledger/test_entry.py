@@ -14,8 +14,10 @@ from skillscale.posterior.fingerprint import fingerprint
 from skillscale.posterior.shipped import shipped_fit
 
 pytestmark = pytest.mark.long
-SEEN = ["qwen2.5-0.5b", "qwen2.5-1.5b"]
-PLANNED = ["qwen2.5-1.5b", "qwen2.5-72b", "llama-2-70b"]
+FITTED, NEW = "qwen2.5", "nova"
+"""A lineage of the fit, asked about by another name."""
+SEEN = ["nova-0.5b", "nova-1.5b"]
+PLANNED = ["nova-1.5b", "nova-72b", "llama-2-70b"]
 """One that is observed as well, one that is new, and one of the fit."""
 COLUMNS = ["family", "lineage", "tuning", "n_params", "n_tokens", "release"]
 
@@ -27,9 +29,11 @@ def fit():
 
 @pytest.fixture(scope="module")
 def asked(fit):
-    table = sk.load_table("all")
-    models = table.models[COLUMNS]
-    observed = models.loc[SEEN].join(table.wide()[fit.design.coords["benchmark"]])
+    table = sk.load_table()
+    models = table.models[COLUMNS].replace(FITTED, NEW, regex=True)
+    models = models.join(table.wide()[fit.design.coords["benchmark"]])
+    models.index = models.index.str.replace(FITTED, NEW)
+    observed, models = models.loc[SEEN], models[COLUMNS]
     return models.loc[PLANNED].reset_index(), observed.reset_index()
 
 
@@ -50,8 +54,8 @@ def cell(entry: Entry, model: str, benchmark: str) -> int:
 
 
 def test_quantiles_are_those_of_the_draws(entry, result):
-    row = cell(entry, "qwen2.5-72b", "ifeval")
-    draws = result["draws"].sel(model="qwen2.5-72b", benchmark="ifeval").to_numpy()
+    row = cell(entry, "nova-72b", "ifeval")
+    draws = result["draws"].sel(model="nova-72b", benchmark="ifeval").to_numpy()
     expected = np.quantile(draws, np.array(LEVELS) / 100)
     assert entry.quantiles[row] == pytest.approx(expected, abs=1e-6)
     assert entry.forecasts["mean"][row] == pytest.approx(draws.mean(), abs=1e-6)
@@ -60,9 +64,9 @@ def test_quantiles_are_those_of_the_draws(entry, result):
 
 def test_what_was_known_is_marked_whether_observed_or_fitted(entry):
     known = entry.forecasts.set_index(["model", "benchmark"])["is_known"]
-    assert known["qwen2.5-1.5b", "ifeval"]
-    assert not known["qwen2.5-1.5b", "mmlu"]
-    assert not known["qwen2.5-72b"].any()
+    assert known["nova-1.5b", "ifeval"]
+    assert not known["nova-1.5b", "mmlu"]
+    assert not known["nova-72b"].any()
     assert known["llama-2-70b"].all()
 
 
@@ -78,14 +82,14 @@ def test_where_it_is_from_is_kept(entry, fit, asked):
     expected = observed.set_index("model")
     assert (kept["ifeval"] == expected["ifeval"]).all()
     assert "mmlu" not in kept  # nobody evaluated it
-    assert any("qwen2.5" in sentence for sentence in entry.said["assumed"])
+    assert any(NEW in sentence for sentence in entry.said["assumed"])
 
 
 def test_baselines_know_what_the_forecast_knew(entry, asked):
     _, observed = asked
-    row = cell(entry, "qwen2.5-72b", "bbh")
+    row = cell(entry, "nova-72b", "bbh")
     mean, sd = entry.baselines()["last_observed"]
-    assert mean[row] == pytest.approx(observed.set_index("model").loc["qwen2.5-1.5b", "bbh"])
+    assert mean[row] == pytest.approx(observed.set_index("model").loc["nova-1.5b", "bbh"])
     assert 0 < sd[row] < 0.5
     flops, of_family = (entry.baselines()[name][0] for name in ("flops", "flops_family"))
     assert flops[row] != of_family[row]
@@ -93,10 +97,11 @@ def test_baselines_know_what_the_forecast_knew(entry, asked):
 
 def test_a_forecast_is_judged_from_its_file_alone(entry, result, tmp_path):
     entry.save(tmp_path / "qwen.json")
-    wide = sk.load_table("all").wide().drop(columns=["humaneval"])
+    wide = sk.load_table().wide().drop(columns=["humaneval"])
+    wide.index = wide.index.str.replace(FITTED, NEW)
     found = score([read_entry(tmp_path / "qwen.json")], wide.loc[[*SEEN, *PLANNED[1:]]])
     ours = found.cells[found.cells["method"] == "skillscale"]
-    assert set(ours["model"]) == {"qwen2.5-72b"}
+    assert set(ours["model"]) == {"nova-72b"}
     assert set(ours["benchmark"]) == {"ifeval", "bbh", "math_lvl_5", "gpqa", "musr", "mmlu_pro"}
     for row in ours.to_dict("records"):
         of_cell = result.sel(model=row["model"], benchmark=row["benchmark"])

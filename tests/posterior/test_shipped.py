@@ -12,9 +12,9 @@ from skillscale.posterior.shipped import shipped_fit
 MOST_BYTES = 6_000_000
 
 
-def test_it_is_of_the_classic_table_and_the_default_specification():
+def test_it_is_of_the_shipped_table_and_the_default_specification():
     fit = shipped_fit()
-    assert fit.table.hash == sk.load_table("classic").hash, "make shipped-fit"
+    assert fit.table.hash == sk.load_table().hash, "make shipped-fit"
     assert fit.spec == sk.Spec(), "make shipped-fit"
     assert fit.provenance["method"] == "hmc"
     assert (shipped_directory() / "fit.nc").stat().st_size <= MOST_BYTES
@@ -45,7 +45,7 @@ def test_thinning_keeps_all_that_the_sampler_did(sampled, tmp_path):
 @pytest.mark.slow
 def test_made_again_it_says_the_same():
     """Means of every expected score, within what as many effective draws leave."""
-    shipped, again = shipped_fit(), sk.fit(sk.load_table("classic"), seed=1)
+    shipped, again = shipped_fit(), sk.fit(seed=1)
     ours, theirs = (np.asarray(fit.expected_scores(1000)) for fit in (shipped, again))
     off = (ours.mean(axis=0) - theirs.mean(axis=0)) / theirs.std(axis=0)
     assert np.abs(off).max() < 0.35

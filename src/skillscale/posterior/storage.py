@@ -149,7 +149,7 @@ def read_description(path: Path) -> tuple[Table, Spec, Mapping[str, object]]:
         >>> from skillscale.data.shipped import shipped_directory
         >>> table, spec, provenance = read_description(shipped_directory() / "fit.nc")
         >>> len(table.models), spec.skills[0], provenance["method"]
-        (188, 'knowledge', 'hmc')
+        (406, 'knowledge', 'hmc')
     """
     return _described(path, read_netcdf(path, COMMAND, ["table"]))
 

@@ -9,5 +9,5 @@ Example:
     >>> from skillscale.report.fit_page import fit_page
     >>> page = fit_page(shipped_fit())
     >>> page.title
-    'Skills of 188 models'
+    'Skills of 406 models'
 """

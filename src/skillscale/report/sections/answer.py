@@ -53,7 +53,7 @@ def answer(found: Findings) -> list[str]:
         >>> from skillscale.posterior.shipped import shipped_fit
         >>> from skillscale.report.findings import Asked, find
         >>> answer(find(shipped_fit(), Asked()))[0]
-        'The fit explains 1,740 scores of 188 models (68 families) on 12 benchmarks by ...'
+        'The fit explains 3,024 scores of 406 models (206 families) on 12 benchmarks by ...'
     """
     of_plan = found.of_plan
     first = describe_fit(found) if of_plan is None else describe_forecast(of_plan)
