@@ -14,6 +14,7 @@ from pandas.testing import assert_frame_equal
 
 from skillscale import Fit
 from skillscale.errors import FitFileError
+from skillscale.posterior.fingerprint import fingerprint
 from skillscale.posterior.storage import SCHEMA, rounded
 
 
@@ -52,6 +53,10 @@ def test_a_loaded_fit_computes_the_same_scores(sampled, saved):
     ours, theirs = Fit.load(saved).expected_scores(50), sampled.expected_scores(50)
     np.testing.assert_allclose(ours, theirs, atol=1e-4)
     assert len(np.unique(sampled.expected_scores(50))) > 1
+
+
+def test_a_fit_and_its_file_have_one_fingerprint(sampled, saved):
+    assert fingerprint(Fit.load(saved)) == fingerprint(sampled) != fingerprint(sampled.thin(10))
 
 
 def test_digits_left_out_are_hundredths_of_what_is_unknown(sampled):

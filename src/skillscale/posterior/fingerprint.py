@@ -8,13 +8,14 @@ import json
 import numpy as np
 
 from skillscale.posterior.result import Fit
+from skillscale.posterior.storage import rounded
 
 
 def fingerprint(fit: Fit) -> str:
     """SHA-256 of what a fit answers from.
 
-    The layout of its file does not count, nor do dates and versions: two fits of one hash answer
-    alike.
+    The layout of its file does not count, nor do dates and versions, nor digits that a file leaves
+    out: two fits of one hash answer alike.
 
     Args:
         fit: a fitted law.
@@ -31,7 +32,7 @@ def fingerprint(fit: Fit) -> str:
         False
     """
     found = hashlib.sha256(json.dumps([fit.table.hash, fit.spec.to_dict()]).encode())
-    posterior = fit.tree["posterior"].to_dataset()
+    posterior = rounded(fit.tree["posterior"].to_dataset())
     for name in sorted(map(str, posterior.data_vars)):
         draws = np.ascontiguousarray(posterior[name].to_numpy(), dtype="<f4")
         found.update(json.dumps([name, draws.shape]).encode())

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from skillscale.files import versions
+from skillscale.posterior.fingerprint import fingerprint
 from skillscale.report.blocks import Section, Terms
 from skillscale.report.findings import Findings
 
@@ -60,6 +61,7 @@ def provenance_section(found: Findings, origin: Origin) -> Section:
         "fitted": f"{of_fit.get('date', 'unknown')}, method {of_fit.get('method', 'unknown')}, "
         f"seed {of_fit.get('seed', 'unknown')}",
         "fitted with": _versions(of_fit.get("versions")),
+        "hash of the fit": fingerprint(law),
         "hash of the data": str(of_fit.get("data_hash", law.table.hash)),
     }
     for name, frame in (("plan", found.asked.plan), ("observed", found.asked.observed)):
