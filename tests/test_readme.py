@@ -48,7 +48,7 @@ FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```(?:csv|json)\n(.*?)```", READ
 def test_the_readme_shows_commands_and_files():
     assert len(COMMANDS) >= 6
     assert set(FILES) == {
-        *("obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv", "results.json"),
+        *("obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv", "results.json", "actual.csv"),
     }
 
 

@@ -94,8 +94,9 @@ def test_observing_models_narrows_the_forecast(folder):
     none = forecast(folder)
     one = forecast(folder, "--observed", str(folder / "one.csv"))
     two = forecast(folder, "--observed", str(folder / "two.csv"))
-    mean_width = [sum(width(row) for row in rows.values()) for rows in (none, one, two)]
-    assert mean_width == sorted(mean_width, reverse=True)
+    none, one, two = (sum(width(row) for row in rows.values()) for rows in (none, one, two))
+    assert two < one
+    assert two < 0.9 * none  # one model may surprise, and then widens as much as it tells
 
 
 def test_the_same_seed_prints_the_same_forecast_and_another_seed_another(folder):

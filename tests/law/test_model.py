@@ -278,7 +278,7 @@ def test_a_fit_of_such_a_table_is_saved_and_forecasts(plain_fit, tmp_path):
     loaded = Fit.load(tmp_path / "plain.nc")
     plan = plain_fit.table.models.iloc[:1].assign(model="x", family="llama", n_params=30e9)
     first, second = (forecast(f, plan, n_draws=50)["mean"] for f in (plain_fit, loaded))
-    assert first.equals(second)
+    np.testing.assert_allclose(first, second, atol=1e-5)  # a file leaves digits out
 
 
 def test_such_a_fit_is_diagnosed_though_its_loadings_are_constants(plain_fit):

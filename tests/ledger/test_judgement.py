@@ -174,4 +174,4 @@ def test_nothing_to_judge_is_an_error_that_says_what_there_is():
 def test_the_calibration_figure_has_every_method():
     found = score([kept()], ACTUAL)
     figure = plot_calibration(found.report, found.methods)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [OURS, "flops"]
+    assert {OURS, "flops"} <= {text.get_text() for text in figure.legends[0].get_texts()}

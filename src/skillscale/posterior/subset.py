@@ -28,7 +28,7 @@ def without_models(fit: Fit, names: Iterable[str]) -> Fit:
     Example:
         >>> from skillscale.posterior.shipped import shipped_fit
         >>> without_models(shipped_fit(), ["gpt2", "gpt2-large"])
-        Fit(186 models of 66 families, 12 benchmarks, 4 skills, 1200 draws by hmc)
+        Fit(404 models of 204 families, 12 benchmarks, 4 skills, 880 draws by hmc)
     """
     table = fit.table.without_models(names)
     design = make_design(table, fit.spec)
