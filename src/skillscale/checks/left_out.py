@@ -28,7 +28,7 @@ from numpyro.distributions import Normal, StudentT
 from skillscale.law.design import Observations
 from skillscale.law.equation import Link, predictor_of_skill
 from skillscale.law.model import skills_of_models
-from skillscale.law.scores import Pooled, given, scatter, scatter_at, terms
+from skillscale.law.scores import Pooled, given, scatter, scatter_at, siblings
 from skillscale.law.sites import Draws, Law
 from skillscale.posterior.result import Fit
 
@@ -125,9 +125,8 @@ def _cases(
     expected = scatter(
         law.benchmarks, law.noise, fitted.skill, observations.chance, observations.n_items
     )
-    own = terms(expected, score, is_observed)
-    siblings = Pooled(*((term @ in_family) @ in_family.T - term for term in own))
-    return Cases(score, is_observed, siblings, *skills.given_others(fitted.skill))
+    of_siblings = siblings(expected, score, is_observed, in_family)
+    return Cases(score, is_observed, of_siblings, *skills.given_others(fitted.skill))
 
 
 class _Integrand(NamedTuple):

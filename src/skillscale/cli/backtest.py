@@ -66,7 +66,7 @@ def backtest_command(
     known: Annotated[
         str, typer.Option(help="Numbers of known scores for leave-benchmarks, comma-separated.")
     ] = ",".join(map(str, KNOWN)),
-    data: BacktestData = None,
+    data: BacktestData = Path(CLASSIC),
     spec: SpecFile = None,
     models: Annotated[
         str,
@@ -101,7 +101,7 @@ def backtest_command(
         require_writable(freeze, force=force)
     if out is not None:
         require_empty(out, force=force)
-    table, specification = read_inputs(data or Path(CLASSIC), spec)
+    table, specification = read_inputs(data, spec)
     known_scores = comma_separated(
         known, int, "--known takes whole numbers separated by commas, such as 1,3,5"
     )

@@ -31,14 +31,14 @@ def backtest_next_command(
     known: Annotated[int, typer.Option(min=1, help="Scores known at the start.")] = 2,
     steps: Annotated[int, typer.Option(min=1, help="Scores revealed after that.")] = 3,
     starts: Annotated[int, typer.Option(min=1, help="Random starts per lineage.")] = 3,
-    data: BacktestData = None,
+    data: BacktestData = Path(CLASSIC),
     spec: SpecFile = None,
     out: Annotated[Path | None, typer.Option(help="CSV file for every forecast.")] = None,
     style: Style = Format.TABLE,
     seed: Seed = 0,
 ) -> None:
     """Does the advice of skillscale next pay? Reveal true scores as advised, and at random."""
-    table, specification = read_inputs(data or Path(CLASSIC), spec)
+    table, specification = read_inputs(data, spec)
     with progress("Lineages") as on_progress:
         found = run_advice(
             Refits(table, specification, seed=seed),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,7 +20,7 @@ from skillscale.cli.output import (
     frame_rows,
     note,
     number,
-    plain_row,
+    print_json,
     print_rows,
     results,
 )
@@ -70,9 +68,7 @@ def diff_command(
     tables = {**found.moved, CAUSES: found.causes}
     asked = known_names("table", show, tables, "this comparison")
     if style is Format.JSON:
-        plain = {name: [*map(plain_row, frame_rows(tables[name]))] for name in asked}
-        json.dump({**plain, "chance": found.chance}, sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json({**{name: tables[name] for name in asked}, "chance": found.chance})
     elif len(asked) == 1:
         (name,) = asked
         print_rows(frame_rows(tables[name]), style, shown=COLUMNS[name])

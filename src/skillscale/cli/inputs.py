@@ -47,11 +47,11 @@ DataDir = Annotated[
     ),
 ]
 BacktestData = Annotated[
-    Path | None,
+    Path,
     typer.Option(
         "--data",
         help="Directory with models.csv, scores.csv, benchmarks.csv; or shipped data: "
-        "classic (the default, that of published comparisons) or all.",
+        "classic, that of published comparisons, or all.",
     ),
 ]
 PlanFile = Annotated[
@@ -74,6 +74,27 @@ Strict = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 OutDir = Annotated[Path | None, typer.Option("--out", help="Directory for figures, PNG and SVG.")]
+SkillNames = Annotated[
+    str | None, typer.Option(help="Skills to maximise, comma-separated; all by default.")
+]
+BenchmarkNames = Annotated[
+    str | None, typer.Option(help="Benchmarks whose expected score to maximise.")
+]
+Target = Annotated[
+    str | None, typer.Option(help="Weighted mean score to maximise, as mmlu=1,gsm8k=2.")
+]
+ServeTokens = Annotated[
+    float, typer.Option(help="Tokens to serve, at 2 FLOP per active parameter each.")
+]
+MaxTokens = Annotated[float | None, typer.Option(help="Training tokens that there are, a cap.")]
+MaxParams = Annotated[float | None, typer.Option(help="Largest size allowed, a cap.")]
+TotalPerActive = Annotated[
+    float,
+    typer.Option(
+        help="Total over active parameters of a mixture of experts. Sizes are active "
+        "parameters, which is what the law reads and compute counts: experts are free in it."
+    ),
+]
 SpecFile = Annotated[
     Path | None,
     typer.Option("--spec", help="Specification, TOML; `skillscale spec` writes one, explained."),

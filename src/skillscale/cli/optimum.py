@@ -13,14 +13,21 @@ import xarray as xr
 
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
+    BenchmarkNames,
     FitFile,
     Force,
     KeepDoubted,
+    MaxParams,
+    MaxTokens,
     Normalised,
     ObservedFile,
     OutDir,
+    ServeTokens,
+    SkillNames,
     Strict,
     Style,
+    Target,
+    TotalPerActive,
     end,
     names,
     numbers,
@@ -65,15 +72,9 @@ def optimum_command(
         str | None,
         typer.Option(help="Budgets in FLOP, comma-separated, for training and serving."),
     ] = None,
-    skill: Annotated[
-        str | None, typer.Option(help="Skills to maximise, comma-separated; all by default.")
-    ] = None,
-    benchmark: Annotated[
-        str | None, typer.Option(help="Benchmarks whose expected score to maximise.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Weighted mean score to maximise, as mmlu=1,gsm8k=2.")
-    ] = None,
+    skill: SkillNames = None,
+    benchmark: BenchmarkNames = None,
+    target: Target = None,
     family: Annotated[
         str | None,
         typer.Option(help="A family of the fit; a typical base family of its last month if none."),
@@ -89,23 +90,13 @@ def optimum_command(
     with_regret: Annotated[
         bool, typer.Option("--regret", help="What other sizes lose, and the compute to make up.")
     ] = False,
-    serve_tokens: Annotated[
-        float, typer.Option(help="Tokens to serve, at 2 FLOP per active parameter each.")
-    ] = 0.0,
-    max_tokens: Annotated[
-        float | None, typer.Option(help="Training tokens that there are, a cap.")
-    ] = None,
-    max_params: Annotated[float | None, typer.Option(help="Largest size allowed, a cap.")] = None,
+    serve_tokens: ServeTokens = 0.0,
+    max_tokens: MaxTokens = None,
+    max_params: MaxParams = None,
     sizes: Annotated[
         str | None, typer.Option(help="The only sizes allowed, comma-separated.")
     ] = None,
-    total_per_active: Annotated[
-        float,
-        typer.Option(
-            help="Total over active parameters of a mixture of experts. Sizes are active "
-            "parameters, which is what the law reads and compute counts: experts are free in it."
-        ),
-    ] = 1.0,
+    total_per_active: TotalPerActive = 1.0,
     min_params: Annotated[float, typer.Option(help="Smallest size searched.")] = 1e8,
     min_tokens: Annotated[float, typer.Option(help="Fewest training tokens searched.")] = 1e10,
     out: OutDir = None,

@@ -81,6 +81,16 @@ def print_rows(
         print_table(cells, results())
 
 
+def print_json(parts: Mapping[str, object]) -> None:
+    """Print parts of an answer as one JSON object: tables as lists of their rows."""
+    plain = {
+        name: [*map(plain_row, frame_rows(part))] if isinstance(part, pd.DataFrame) else part
+        for name, part in parts.items()
+    }
+    json.dump(plain, sys.stdout, indent=1)
+    sys.stdout.write("\n")
+
+
 def results() -> Console:
     """Standard output: as wide as a terminal, or as wide as need be."""
     return Console(width=None if sys.stdout.isatty() else UNLIMITED)

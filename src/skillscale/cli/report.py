@@ -12,14 +12,21 @@ from threadpoolctl import threadpool_limits
 
 from skillscale.cli.app import app
 from skillscale.cli.inputs import (
+    BenchmarkNames,
     FitFile,
     Force,
     KeepDoubted,
+    MaxParams,
+    MaxTokens,
     Normalised,
     ObservedFile,
     Refit,
     Seed,
+    ServeTokens,
+    SkillNames,
     Strict,
+    Target,
+    TotalPerActive,
     end,
     names,
     note_surprise,
@@ -56,25 +63,13 @@ def report_command(
     flops: Annotated[
         str | None, typer.Option(help="Budgets in FLOP whose best sizes matter, comma-separated.")
     ] = None,
-    serve_tokens: Annotated[
-        float, typer.Option(help="Tokens to serve, at 2 FLOP per active parameter each.")
-    ] = 0.0,
-    skill: Annotated[
-        str | None, typer.Option(help="Skills to maximise, comma-separated; all by default.")
-    ] = None,
-    benchmark: Annotated[
-        str | None, typer.Option(help="Benchmarks whose expected score to maximise.")
-    ] = None,
-    target: Annotated[
-        str | None, typer.Option(help="Weighted mean score to maximise, as mmlu=1,gsm8k=2.")
-    ] = None,
-    max_tokens: Annotated[
-        float | None, typer.Option(help="Training tokens that there are, a cap.")
-    ] = None,
-    max_params: Annotated[float | None, typer.Option(help="Largest size allowed, a cap.")] = None,
-    total_per_active: Annotated[
-        float, typer.Option(help="Total over active parameters of a mixture of experts.")
-    ] = 1.0,
+    serve_tokens: ServeTokens = 0.0,
+    skill: SkillNames = None,
+    benchmark: BenchmarkNames = None,
+    target: Target = None,
+    max_tokens: MaxTokens = None,
+    max_params: MaxParams = None,
+    total_per_active: TotalPerActive = 1.0,
     sizes: Annotated[
         str | None, typer.Option(help="Sizes that could be trained next, comma-separated.")
     ] = None,

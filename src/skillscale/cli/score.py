@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -23,7 +21,7 @@ from skillscale.cli.output import (
     frame_rows,
     note,
     number,
-    plain_row,
+    print_json,
     print_rows,
     results,
     save_figures,
@@ -79,10 +77,8 @@ def score_command(
     if out is not None:
         _write(found, out)
     if style is Format.JSON:
-        tables = {Show.SUMMARY: found.summary(), Show.SCORES: found.cells}
-        plain = {name: [*map(plain_row, frame_rows(table))] for name, table in tables.items()}
-        json.dump({**plain, "said": found.said}, sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        parts = {"summary": found.summary(), "scores": found.cells, "said": found.said}
+        print_json(parts)
     elif show is Show.SCORES:
         _print_scores(found.cells, style)
     elif style is Format.CSV:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -22,7 +21,7 @@ from skillscale.cli.output import (
     frame_rows,
     number,
     or_none,
-    plain_row,
+    print_json,
     print_rows,
     save_figures,
 )
@@ -122,9 +121,7 @@ def skills_command(
     if out is not None:
         save_figures(out, _figures(loaded, reading, tables))
     if style is Format.JSON:
-        shown = {name: [*map(plain_row, frame_rows(tables[name]))] for name in asked}
-        json.dump({"rotation": reading.rotation, **shown}, sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        print_json({"rotation": reading.rotation, **{name: tables[name] for name in asked}})
         return
     for place, name in enumerate(asked):
         if style is Format.TABLE and len(asked) > 1:

@@ -164,6 +164,17 @@ def given(
     return location, jnp.sqrt(variance * inflation), degrees
 
 
+def siblings(
+    expected: Scatter,
+    score: Float[Array, "benchmark model"],
+    is_observed: Bool[Array, "benchmark model"],
+    in_family: OneHot,
+) -> Pooled:
+    """What the observed scores of the other models of its family say, for every model."""
+    own = terms(expected, score, is_observed)
+    return Pooled(*((term @ in_family) @ in_family.T - term for term in own))
+
+
 def given_siblings(
     expected: Scatter,
     score: Float[Array, "benchmark model"],
@@ -172,9 +183,7 @@ def given_siblings(
     tail: Float[Array, ""],
 ) -> tuple[Float[Array, "benchmark model"], Float[Array, "benchmark model"], Array]:
     """Location, scale and degrees of freedom of every score given the others of its family."""
-    own = terms(expected, score, is_observed)
-    siblings = [(term @ in_family) @ in_family.T - term for term in own]
-    return given(expected, Pooled(*siblings), tail)
+    return given(expected, siblings(expected, score, is_observed, in_family), tail)
 
 
 class FamilyStudentT(dist.Distribution):

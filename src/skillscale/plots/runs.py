@@ -24,7 +24,6 @@ from skillscale.plots.canvas import ACTUAL, INK, OBSERVED, cycle, heading, legen
 from skillscale.runs.along_size import budget_tokens
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
 from skillscale.runs.grid import require_sizes
-from skillscale.runs.parabola import parabola_losses
 
 STEPS = 40
 MOST_NAMED = 9
@@ -80,7 +79,7 @@ def plot_isoflop(found: IsoFlop, group: str, losses: Sequence[str] | None = None
         tried = runs.runs.loc[at, "n_params"].to_numpy(dtype=float)
         sizes = np.geomspace(tried.min() / MARGIN, tried.max() * MARGIN, STEPS)
         for ax, loss, row in zip(axes, losses, rows, strict=True):
-            curves = _curves(found, row, budget, sizes)
+            curves = found.losses(row, budget, sizes)
             lower, upper = central(curves, INTERVAL)
             median = np.median(curves, axis=0)
             ax.fill_between(sizes, lower, upper, color=shade, alpha=0.25, linewidth=0)
@@ -187,20 +186,6 @@ def _losses(found: IsoFlop, group: str) -> list[str]:
     """Losses fitted in a group."""
     known_names("group", group, [name for name, _ in found.keys], "these surfaces")
     return [loss for name, loss in found.keys if name == group]
-
-
-def _curves(
-    found: IsoFlop, row: int, budget: float, sizes: Float[np.ndarray, " size"]
-) -> Float[np.ndarray, "draw size"]:
-    """Draws of a loss along a budget: of the surface, or of the parabola where there is none."""
-    surfaces, parabolas = found.surfaces_of(row), found.parabolas[row]
-    if surfaces is not None:
-        tokens = budget_tokens(found.compute_ratio[found.keys[row][0]], sizes, budget)
-        return surfaces.losses(sizes, tokens, only=[row])[0]
-    at = found.own_budget(row, budget)
-    if parabolas is None or at is None:
-        return np.full((1, len(sizes)), np.nan)
-    return parabola_losses(parabolas, at, sizes)
 
 
 def _mark_optimum(

@@ -10,7 +10,6 @@ import json
 from collections.abc import Callable
 from importlib.resources import files
 
-import jinja2
 import pandas as pd
 from markupsafe import Markup
 
@@ -26,6 +25,7 @@ from skillscale.posterior.result import Fit
 from skillscale.report.controls import controls
 from skillscale.report.draws import FamilyDraws, family_draws
 from skillscale.report.packed import most_draws, packed_law
+from skillscale.report.page import environment
 
 N_DRAWS = 1000
 """Draws of the law in a page: those that a forecast uses."""
@@ -40,6 +40,7 @@ def explorer_fragment(
     seed: int = 0,
     *,
     keep_doubted: bool = False,
+    examined: Examined | None = None,
     n_draws: int = N_DRAWS,
     level: int = 2,
     name: str = "explorer",
@@ -59,6 +60,7 @@ def explorer_fragment(
         serve_tokens: tokens served to start at.
         seed: source of randomness.
         keep_doubted: let observed scores count that contradict the rest, as in `forecast`.
+        examined: the plan and what is observed, if they were examined before.
         n_draws: at most so many draws of the law; fewer where they would be too much to send.
         level: of its heading; those inside are one lower.
         name: begins the ids of its elements; of several explorers in a page each needs its own.
@@ -78,8 +80,11 @@ def explorer_fragment(
         >>> html.startswith("<section"), "nova-70b" in html
         (True, True)
     """
-    start = _start(fit, observed) if plan is None else plan
-    examined = examine(fit, start, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note)
+    if examined is None:
+        start = _start(fit, observed) if plan is None else plan
+        examined = examine(
+            fit, start, observed, keep_doubted=keep_doubted, seed=seed, on_note=on_note
+        )
     planned = examined.question.planned
     family = planned["family"].iloc[0]
     planned = planned[planned["family"] == family]
@@ -88,24 +93,27 @@ def explorer_fragment(
     law = packed_law(draws)
     seen = _of_family(fit, family, examined)
     page = controls(fit, planned, seen, flops, serve_tokens)
-    template = _environment().from_string(_read("explorer.html"))
-    return template.render(
-        id=name,
-        level=level,
-        family="a new family" if family == NEW_FAMILY else family,
-        lead=_lead(draws, list(seen.index)),
-        page=page,
-        presets=[] if plan is None else page["planned"],
-        benchmarks=law["about"]["benchmarks"],
-        objectives=_objectives(fit),
-        percent=f"{100 * Goal.interval:.0f} %",
-        training=f"{TRAINING_FLOPS:g}",
-        serving=f"{SERVING_FLOPS:g}",
-        stands_on=stands_on(fit),
-        style=Markup(_read("explorer.css")),
-        data=_json_in_html({**law, "page": page}),
-        law=Markup(_read("law.js")),
-        script=Markup(_read("explorer.js")),
+    return (
+        environment()
+        .get_template("explorer.html")
+        .render(
+            id=name,
+            level=level,
+            family="a new family" if family == NEW_FAMILY else family,
+            lead=_lead(draws, list(seen.index)),
+            page=page,
+            presets=[] if plan is None else page["planned"],
+            benchmarks=law["about"]["benchmarks"],
+            objectives=_objectives(fit),
+            percent=f"{100 * Goal.interval:.0f} %",
+            training=f"{TRAINING_FLOPS:g}",
+            serving=f"{SERVING_FLOPS:g}",
+            stands_on=stands_on(fit),
+            style=Markup(_read("explorer.css")),
+            data=_json_in_html({**law, "page": page}),
+            law=Markup(_read("law.js")),
+            script=Markup(_read("explorer.js")),
+        )
     )
 
 
@@ -156,12 +164,6 @@ def _json_in_html(data: object) -> Markup:
     """Data as JSON in which no name ends the script that it stands in."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))
-
-
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
 
 
 def _read(name: str) -> str:

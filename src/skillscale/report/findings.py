@@ -143,6 +143,7 @@ class Findings:
         of_plan: what was found of the plan, if there is one.
         optimum: result of `optimum`; None where no budget is asked about.
         regret: result of `regret`, likewise.
+        examined: the plan and what was observed, examined; None without a plan.
     """
 
     fit: Fit | Stack
@@ -151,6 +152,7 @@ class Findings:
     of_plan: PlanFindings | None
     optimum: xr.Dataset | None
     regret: xr.Dataset | None
+    examined: Examined | None = None
 
     @property
     def plain(self) -> Fit:
@@ -207,27 +209,40 @@ def find(
         (True, 4)
     """
     law = plain(fit)
-    of_plan = best = lost = None
+    of_plan = best = lost = examined = None
     if asked.plan is not None:
-        of_plan = _of_plan(law, asked, asked.plan, on_progress, on_note)
+        examined = examine(
+            law,
+            asked.plan,
+            asked.observed,
+            keep_doubted=asked.keep_doubted,
+            seed=asked.seed,
+            on_note=on_note,
+        )
+        of_plan = _of_plan(law, asked, asked.plan, examined, on_progress, on_note)
     if asked.flops:
         goal = _goal(law, asked, None) if of_plan is None else of_plan.goal
         best, lost = (verb(fit, asked.flops, goal) for verb in (optimum, regret))
-    return Findings(fit, asked, check(law) if checks is None else checks, of_plan, best, lost)
+    checks = check(law) if checks is None else checks
+    return Findings(fit, asked, checks, of_plan, best, lost, examined)
 
 
 def _of_plan(
     law: Fit,
     asked: Asked,
     plan: pd.DataFrame,
+    examined: Examined,
     on_progress: Callable[[int, int], None],
     on_note: Callable[[str], None],
 ) -> PlanFindings:
     """Forecast a plan, and find what there is to say beside."""
     observed, seed = asked.observed, asked.seed
-    given: dict[str, Any] = {"seed": seed, "keep_doubted": asked.keep_doubted}
-    examined = examine(law, plan, observed, on_note=on_note, **given)
-    given |= {"n_draws": asked.n_draws, "examined": examined}
+    given: dict[str, Any] = {
+        "seed": seed,
+        "keep_doubted": asked.keep_doubted,
+        "n_draws": asked.n_draws,
+        "examined": examined,
+    }
     result = forecast_examined(
         law,
         plan,

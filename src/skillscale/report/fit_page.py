@@ -27,6 +27,7 @@ from skillscale.report.sections.forecast import LONGEST, forecast_section, varia
 from skillscale.report.sections.influence import influence_section
 from skillscale.report.sections.optima import optima_section
 from skillscale.report.sections.provenance import Origin, provenance_section
+from skillscale.skills.reading import read_skills
 
 MOST_NAMED = 3
 """Planned models in a title."""
@@ -86,7 +87,9 @@ def write_page(found: Findings, origin: Origin) -> Page:
         sections.append(evaluations_section(of_plan))
     sections.append(_explorer(found))
     if of_plan is None:
-        sections += [data_section(law), skills_section(law), families_section(law)]
+        reading = read_skills(law)
+        sections += [data_section(law), skills_section(law, reading)]
+        sections.append(families_section(law, reading))
     sections += [checks_section(found.checks), provenance_section(found, origin)]
     return Page(_title(found), _subtitle(found), answer(found), sections)
 
@@ -102,6 +105,7 @@ def _explorer(found: Findings) -> Section:
         serve_tokens=asked.deployment.serve_tokens,
         seed=asked.seed,
         keep_doubted=asked.keep_doubted,
+        examined=found.examined,
         level=3,
     )
     return Section("explore", "Explore", [Fragment(markup)])

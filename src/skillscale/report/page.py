@@ -29,18 +29,18 @@ def render(page: Page) -> str:
         >>> "<h1>&lt;title&gt;</h1>" in html, "a &lt; b" in html
         (True, True)
     """
-    return _environment().get_template("page.html").render(page=page, policy=POLICY)
+    return environment().get_template("page.html").render(page=page, policy=POLICY)
 
 
 @cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """The templates, which escape all that is not marked as markup."""
-    environment = jinja2.Environment(
+    made = jinja2.Environment(
         loader=jinja2.PackageLoader("skillscale.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["markup"] = Markup
-    return environment
+    made.filters["markup"] = Markup
+    return made

@@ -14,9 +14,7 @@ from skillscale.intervals import central
 from skillscale.plots.axes import log_axis
 from skillscale.report.panels import panel, shortened, sizes_axis
 from skillscale.report.vector import SERIES, Paint
-from skillscale.runs.along_size import budget_tokens
 from skillscale.runs.estimators import INTERVAL, Estimator, IsoFlop
-from skillscale.runs.parabola import parabola_losses
 
 STEPS = 30
 BEYOND = 30.0
@@ -47,7 +45,7 @@ def budget_curves(found: IsoFlop, row: int) -> Figure:
         tried = sizes[at]
         ax.plot(tried, losses[at], "o", color=Paint.ACCENT, markersize=2.6, alpha=strength)
         along = np.geomspace(tried.min() / 1.15, tried.max() * 1.15, STEPS)
-        curve = np.median(_curves(found, row, float(budget), along), axis=0)
+        curve = np.median(found.losses(row, float(budget), along), axis=0)
         if np.isnan(curve).all():
             continue
         ax.plot(along, curve, color=Paint.ACCENT, linewidth=1, alpha=strength)
@@ -102,17 +100,3 @@ def best_sizes(found: IsoFlop, group: str, losses: Sequence[str]) -> Figure:
 def _best(found: IsoFlop, row: int, budget: float) -> Float[np.ndarray, " draw"]:
     has_surface = found.surfaces_of(row) is not None
     return found.optimum(row, budget, Estimator.SURFACE if has_surface else Estimator.PARABOLA)
-
-
-def _curves(
-    found: IsoFlop, row: int, budget: float, sizes: Float[np.ndarray, " size"]
-) -> Float[np.ndarray, "draw size"]:
-    """Draws of a loss along a budget: of the surface, or of the parabola where there is none."""
-    surfaces, parabolas = found.surfaces_of(row), found.parabolas[row]
-    if surfaces is not None:
-        tokens = budget_tokens(found.compute_ratio[found.keys[row][0]], sizes, budget)
-        return surfaces.losses(sizes, tokens, only=[row])[0]
-    at = found.own_budget(row, budget)
-    if parabolas is None or at is None:
-        return np.full((1, len(sizes)), np.nan)
-    return parabola_losses(parabolas, at, sizes)

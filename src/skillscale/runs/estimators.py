@@ -15,9 +15,9 @@ from jaxtyping import Float
 
 from skillscale.errors import RunsError, known_names
 from skillscale.intervals import tails
-from skillscale.runs.along_size import AlongSize, log_compute_ratio
+from skillscale.runs.along_size import AlongSize, budget_tokens, log_compute_ratio
 from skillscale.runs.grid import LEAST_RUNS
-from skillscale.runs.parabola import Parabolas
+from skillscale.runs.parabola import Parabolas, parabola_losses
 from skillscale.runs.power_law import PowerLaw
 from skillscale.runs.storage import Stored, write
 from skillscale.runs.surfaces import Surfaces
@@ -272,6 +272,27 @@ class IsoFlop:
         law = surfaces.optimum(flops, only=[row])[0]
         is_run = self.own_budget(row, flops) is not None
         return SurfaceOptimum(law, surfaces.own_optimum(row, flops) if is_run else None)
+
+    def losses(
+        self, row: int, flops: float, n_params: Float[np.ndarray, " size"]
+    ) -> Float[np.ndarray, "draw size"]:
+        """Draws of a loss along a budget: by the surface, or the parabola where there is none.
+
+        Args:
+            row: position of a group's loss.
+            flops: the budget in FLOP.
+            n_params: sizes, counts of parameters.
+
+        Returns:
+            Losses; one draw of NaN where there is neither.
+        """
+        if (surfaces := self.surfaces_of(row)) is not None:
+            n_tokens = budget_tokens(self.compute_ratio[self.keys[row][0]], n_params, flops)
+            return surfaces.losses(n_params, n_tokens, only=[row])[0]
+        at, parabolas = self.own_budget(row, flops), self.parabolas[row]
+        if parabolas is None or at is None:
+            return np.full((1, len(n_params)), np.nan)
+        return parabola_losses(parabolas, at, n_params)
 
     def optimum(
         self, row: int, flops: float, estimator: Estimator = Estimator.SURFACE

@@ -26,7 +26,7 @@ from skillscale.report.blocks import (
 )
 from skillscale.report.panels import Standing, standings
 from skillscale.report.vector import as_svg
-from skillscale.skills.reading import Reading, read_skills
+from skillscale.skills.reading import Reading
 
 STRONG = 2.5
 """A loading per standard deviation of the skill that has the full shade."""
@@ -104,16 +104,16 @@ def data_section(law: Fit) -> Section:
     return Section("data", "The data", blocks)
 
 
-def skills_section(law: Fit) -> Section:
+def skills_section(law: Fit, reading: Reading) -> Section:
     """What the skills are: how benchmarks read them.
 
     Args:
         law: the fit.
+        reading: its skills, as they are read.
 
     Returns:
         The section.
     """
-    reading = read_skills(law)
     how = (
         f"Skills have no names and are read in a {reading.rotation} rotation."
         if law.spec.exploratory
@@ -123,16 +123,16 @@ def skills_section(law: Fit) -> Section:
     return Section("skills", "What the skills are", [Words(how), _loadings(law, reading)])
 
 
-def families_section(law: Fit) -> Section:
+def families_section(law: Fit, reading: Reading) -> Section:
     """Which families have the skills.
 
     Args:
         law: the fit.
+        reading: its skills, as they are read.
 
     Returns:
         The section.
     """
-    reading = read_skills(law)
     draws = reading.draws["efficiency"]
     median = _medians(draws, "family")
     z = (median - median.mean()) / median.std(ddof=0)
