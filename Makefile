@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test suite test-fast test-slow check study shipped-fit perf clean
+.PHONY: demo test suite test-fast test-slow check study results shipped-fit perf clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/user
@@ -31,6 +31,17 @@ check: $(VENV)/dev
 
 study: $(VENV)/dev
 	$(BIN)/python tests/study.py
+
+# What back-tests found, as README and notebooks show it: half an hour.
+BACKTEST = $(BIN)/skillscale backtest --force --out benchmarks_data/backtest/results
+
+results: $(VENV)/user
+	$(BACKTEST)/sloth --protocol sloth --all-settings
+	for seen in 0 1 2; do \
+		$(BACKTEST)/time-ordered-$$seen --protocol time-ordered --n-seen $$seen || exit 1; done
+	for seen in 0 1; do \
+		$(BACKTEST)/late-$$seen --protocol time-ordered --n-seen $$seen \
+			--data all --cuts 2024-08,2024-12 || exit 1; done
 
 # The fit that ships: made again where the law or the shipped table change.
 shipped-fit: $(VENV)/user

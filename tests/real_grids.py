@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skillscale.formatting import format_count, format_flops
 from skillscale.runs.best_sizes import optima
 from skillscale.runs.estimation import isoflop
 from skillscale.runs.forecast import forecast_losses
@@ -151,48 +150,3 @@ def grids_agree(answer: Mapping[str, Any]) -> None:
         )
         assert low < other_high, name
         assert other_low < high, name
-
-
-# As the README prints them
-
-
-def rows_of_forecasts(answer: Mapping[str, Any]) -> list[str]:
-    """Rows of the table of losses beyond the runs: error, of a Huber fit, signed, inside."""
-    rows = []
-    for cut, found in answer.items():
-        for budget in ("2.2e+19", "4.84e+19"):
-            of = {kind: found[f"{kind}, {budget}"] for kind in KINDS.values()}
-            cells = [f"{one['error']:.2f} ({one['huber']:.2f})" for one in of.values()] + [
-                f"{one['inside']:.0f} %" for one in of.values()
-            ]
-            fitted, to = (format_flops(float(value)) for value in (float(cut) / 1.05, budget))
-            rows.append(f"| {fitted} | {to} | {' | '.join(cells)} |")
-    return rows
-
-
-def rows_of_grids(answer: Mapping[str, Any]) -> list[str]:
-    """Rows of the table of published grids: exponents, then best sizes."""
-    rows = []
-    for name, found in answer.items():
-        exponent = [found["published"]["a"], *(_exponent(found[by]["a"]) for by in ESTIMATED)]
-        size = [found["published"]["size"], *(_size(found[by]["size"]) for by in ESTIMATED)]
-        at = f"size at {format_flops(found['flops'])}"
-        rows += [f"| {name} | a | {' | '.join(exponent)} |", f"| | {at} | {' | '.join(size)} |"]
-    return rows
-
-
-ESTIMATED = ("surface", "parabola", "huber")
-
-
-def _exponent(value: float | list[float]) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    middle, low, high = value
-    return f"{middle:.3f}, {low:.3f} to {high:.3f}"
-
-
-def _size(value: float | list[float]) -> str:
-    if isinstance(value, float):
-        return format_count(value)
-    middle, low, high = (format_count(one) for one in value)
-    return f"{middle}, {low} to {high}"

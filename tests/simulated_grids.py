@@ -280,12 +280,3 @@ def holds(answer: Mapping[str, Any]) -> None:
         if kind not in WRONG:
             assert found["surface"] > 0.82 - 2 * error, (kind, found)
             assert found["power law"] > 0.84 - 2 * error, (kind, found)
-
-
-def rows_of_coverage(answer: Mapping[str, Any]) -> list[str]:
-    """Rows of the README's table: what is printed, what it joins, and the parabola, in percent."""
-    names = ("surface", "power law", "budget alone", "parabola")
-    return [
-        f"| {kind} | {' | '.join(f'{100 * found[name]:.0f}' for name in names)} |"
-        for kind, found in answer.items()
-    ]

@@ -35,7 +35,6 @@ from skillscale.backtest.accuracy import accuracy
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
-from skillscale.backtest.published import SETTINGS, as_published
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import OURS
@@ -227,23 +226,6 @@ def _shipped() -> Refits:
     return Refits(sk.load_table("classic"), sk.Spec())
 
 
-@cache
-def _as_published() -> Refits:
-    return Refits(as_published(sk.load_table("classic")), sk.Spec())
-
-
-SLOTH = Backtest(
-    _as_published,
-    lambda table: [
-        protocols.make_study("sloth", table, n_seen=n, setting=setting)
-        for n in (1, 2)
-        for setting in SETTINGS
-    ],
-)
-TIME_ORDERED = Backtest(
-    _shipped,
-    lambda table: [protocols.make_study("time-ordered", table, n_seen=n) for n in (0, 1, 2)],
-)
 LEAVE_BENCHMARKS = Backtest(
     _shipped, lambda table: [protocols.make_study("leave-benchmarks", table)]
 )
@@ -366,22 +348,6 @@ STUDIES = [
         real_grids.grid,
         real_grids.by_grid,
         real_grids.grids_agree,
-    ),
-    Study(
-        "sloth",
-        "How good are forecasts in the comparison published with Sloth?",
-        SLOTH.parts,
-        SLOTH.run,
-        SLOTH.summarise,
-        _holds_scores,
-    ),
-    Study(
-        "time-ordered",
-        "How good are forecasts of families released later, with no, one and two models seen?",
-        TIME_ORDERED.parts,
-        TIME_ORDERED.run,
-        TIME_ORDERED.summarise,
-        _holds_scores,
     ),
     Study(
         "leave-benchmarks",

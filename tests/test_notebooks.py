@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -26,8 +27,12 @@ def test_a_notebook_runs_from_top_to_bottom(path):
     client = NotebookClient(
         notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", resources=where
     )
-    # The package that is tested, wherever the kernel would find one installed.
-    client.execute(env=os.environ | {"PYTHONPATH": str(Path(sk.__file__).parents[1])})
+    # The package and the command that are tested, wherever the kernel would find them installed.
+    paths = {
+        "PYTHONPATH": str(Path(sk.__file__).parents[1]),
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    }
+    client.execute(env=os.environ | paths)
     assert problems_of(notebook) == []
 
 

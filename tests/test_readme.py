@@ -13,11 +13,8 @@ from typer.testing import CliRunner
 
 import skillscale as sk
 import skillscale.cli.fit
-import skillscale.cli.isoflop
 import small
 from memoised import memoised
-from real_grids import rows_of_forecasts, rows_of_grids
-from simulated_grids import rows_of_coverage
 from skillscale.cli.app import app
 
 ROOT = Path(__file__).parents[1]
@@ -32,48 +29,58 @@ skills = ["knowledge", "reasoning"]
 anchors = ["mmlu", "gsm8k"]
 benchmarks = ["mmlu", "hellaswag", "gsm8k", "ifeval", "bbh", "musr"]
 """
-FAMILIES = (
-    "codellama",
-    "yi",
-    "starcoder2",
-    "meta-llama-3",
-    "mixtral-8x-v0.1",
-    "opt",
-    *small.FAMILIES,
-)
-"""Those of the models that it names are among them."""
 FILES = dict(re.findall(r"<!-- file: (\S+) -->\n```(?:csv|json)\n(.*?)```", README, re.DOTALL))
 
 
 def test_the_readme_shows_commands_and_files():
     assert len(COMMANDS) >= 6
-    assert set(FILES) == {
-        *("obs.csv", "plan.csv", "new.csv", "llama.csv", "card.csv", "results.json", "actual.csv"),
-    }
+    assert set(FILES) == {"obs.csv", "plan.csv", "actual.csv", "results.json"}
 
 
-def test_its_comparison_says_what_the_study_found():
-    study = json.loads((ROOT / "benchmarks_data" / "studies" / "sloth.json").read_text())
-    for setting in study["answer"]["settings"]:
-        options = setting["options"]
-        row = f"| {options['n_seen']} | {options['benchmarks']} | {setting['n_folds']} |"
-        assert f"{row} **{setting['mae_points']:.2f}** |" in README
-    inside = [f"{100 * share:.1f}" for share in study["answer"]["coverage"].values()]
-    assert "{}, {} and {} % were inside".format(*inside) in README
+def rows_of_accuracy() -> list[str]:
+    """The README's table, from the files that `skillscale backtest --out` wrote."""
+
+    def share(of) -> str:
+        of = of["coverage"]["80"]
+        return f"{100 * of['value']:.0f} ({100 * of['lower_95']:.0f} to {100 * of['upper_95']:.0f})"
+
+    def row(what, seen, found, error, other) -> str:
+        shares = " | ".join(f"{share(found[kind])} %" for kind in ("base", "tuned"))
+        n = f"{found['all']['n_cells']:,}"
+        return f"| {what} | {seen} | {n} | **{error:.2f}** | {other:.2f} | {shares} |"
+
+    sloth = result("sloth")
+    both = ("mae_points", "best_sloth_in_hindsight")
+    means = (sum(of[name] for of in sloth["settings"]) / len(sloth["settings"]) for name in both)
+    rows = [row("larger models of a family", "1, 2", sloth["pooled"]["accuracy"], *means)]
+    for what, name, seen in LATER:
+        found = result(f"{name}-{seen}")
+        other = min(of["mae_points"] for of in found["baselines"].values())
+        said = "none" if seen == 0 else seen
+        rows.append(row(what, said, found["accuracy"], found["mae_points"], other))
+    return rows
 
 
-@pytest.mark.parametrize(
-    ("name", "rows"),
-    [
-        ("losses-beyond", rows_of_forecasts),
-        ("published-grids", rows_of_grids),
-        ("coverage-of-optima", rows_of_coverage),
-    ],
-)
-def test_its_tables_of_controlled_runs_say_what_the_studies_found(name, rows):
-    study = json.loads((ROOT / "benchmarks_data" / "studies" / f"{name}.json").read_text())
-    for row in rows(study["answer"]):
-        assert f"\n{row}\n" in README
+def result(name: str) -> dict:
+    path = ROOT / "benchmarks_data" / "backtest" / "results" / name / "summary.json"
+    return json.loads(path.read_text())
+
+
+LATER = [
+    *(("families released later", "time-ordered", seen) for seen in (0, 1, 2)),
+    *(("families after August 2024", "late", seen) for seen in (0, 1)),
+]
+
+
+def test_its_accuracy_is_what_the_back_tests_found():
+    table = [line for line in README.splitlines() if re.match(r"\| (larger|families)", line)]
+    assert table == rows_of_accuracy()
+
+
+def test_it_is_short_and_names_every_chapter():
+    assert README.count("\n") <= 250
+    chapters = {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert chapters == set(re.findall(r"\(notebooks/(\w+\.ipynb)\)", README))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -89,17 +96,14 @@ def test_its_commands_have_the_options_they_are_given(command):
 @pytest.mark.slow
 def test_its_commands_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for verb in (skillscale.cli.fit.fit, skillscale.cli.isoflop.isoflop):
-        monkeypatch.setattr(f"skillscale.cli.{verb.__name__}.{verb.__name__}", memoised(verb))
+    monkeypatch.setattr("skillscale.cli.fit.fit", memoised(skillscale.cli.fit.fit))
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     table = sk.load_table("classic")
-    small.write_table(table.select(families=FAMILIES), tmp_path / "my_table")
+    small.write_table(table.select(families=small.FAMILIES), tmp_path / "my_table")
     (tmp_path / "small.toml").write_text(SPEC)
     quick_by_command = {
         "fit": ["--method", "svi", "--data", "my_table", "--spec", "small.toml"],
-        "isoflop": ["--group", "starcoder"],
-        "data": ["--no-doubts"],
     }
     for program, *arguments in COMMANDS:
         assert program == "skillscale"

@@ -218,6 +218,8 @@ def test_the_command_prints_every_figure(report, monkeypatch, tmp_path):
     assert set(summary["accuracy"]["tuned"]["coverage"]) == {"50", "80", "95"}
     assert (tmp_path / "out" / "calibration.png").stat().st_size > 10_000
     assert len(pd.read_csv(tmp_path / "out" / "forecasts.csv")) == len(report.cells)
+    written = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert written == {"provenance": json.loads(json.dumps(report.provenance)), **summary}
     table = CliRunner().invoke(app, arguments).stdout
     assert f"{summary['accuracy']['tuned']['mae_points']['value']:.2f}" in table
     assert f"of {summary['n_cells']} scores of {summary['n_lineages']} lineages" in table
@@ -258,6 +260,7 @@ def test_the_command_prints_all_settings(settings, monkeypatch, tmp_path):
     assert len(pd.read_csv(tmp_path / "forecasts.csv")) == 10
     result = CliRunner().invoke(app, [*arguments, "--format", "json"])
     figures = json.loads(result.stdout)
+    assert json.loads((tmp_path / "summary.json").read_text()) == {"provenance": {}, **figures}
     assert [of["options"]["n_seen"] for of in figures["settings"]] == [1, 2]
     assert figures["pooled"]["n_scores"] == 6
 

@@ -34,7 +34,15 @@ def joined(reports: Sequence[Report]) -> Report:
     first = reports[0]
     cells = pd.concat([_with_setting(report.cells, report) for report in reports])
     joint = pd.concat([_with_setting(report.joint, report) for report in reports])
-    return Report(first.protocol, first.options, cells, None, first.seconds, joint)
+    return Report(
+        first.protocol,
+        first.options,
+        cells,
+        None,
+        first.seconds,
+        joint,
+        provenance=first.provenance,
+    )
 
 
 def pooled(reports: Sequence[Report]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -77,7 +77,8 @@ def backtest_command(
         str | None, typer.Option(help="Address of a Dask scheduler to run folds on.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Directory for every forecast and a calibration figure.")
+        Path | None,
+        typer.Option(help="Directory for a summary, every forecast and a figure."),
     ] = None,
     freeze: Annotated[
         Path | None,
@@ -131,25 +132,20 @@ def backtest_command(
                     n_models=n_models,
                     **common,
                 )
+                reports = [report]
     except KeyboardInterrupt as interrupt:
         note("Interrupted: nothing was written.")
         raise typer.Exit(130) from interrupt
     if all_settings:
         report = joined(reports)
     if out is not None:
-        _write(report, out)
+        _write(report, _figures(reports), out)
     if freeze is not None:
         note(f"Frozen in {freeze}, SHA-256 {write_frozen(report, freeze)}")
     if style is Format.CSV:
         report.cells.to_csv(sys.stdout, index=False)
     elif style is Format.JSON:
-        figures = (
-            {"settings": [r.summary() for r in reports], "pooled": pooled(reports)}
-            if all_settings
-            else _figures(report)
-        )
-        json.dump(_finite(figures), sys.stdout, indent=1)
-        sys.stdout.write("\n")
+        sys.stdout.write(_text(_figures(reports)))
     elif all_settings:
         print_settings(reports)
     elif report.protocol == Protocol.NEW_BENCHMARK:
@@ -178,19 +174,28 @@ def on_cluster(address: str | None) -> Iterator[None]:
         yield
 
 
-def _figures(report: Report) -> dict[str, Any]:
+def _figures(reports: Sequence[Report]) -> dict[str, Any]:
+    """What a back-test found, of one setting or of all those of the published comparison."""
+    if len(reports) > 1:
+        return {"settings": [report.summary() for report in reports], "pooled": pooled(reports)}
+    (report,) = reports
     if report.protocol != Protocol.NEW_BENCHMARK:
         return report.summary()
     return report.summary() | {"by_n_models": by_n_models(report)}
 
 
-def _write(report: Report, out: Path) -> None:
+def _write(report: Report, figures: Mapping[str, Any], out: Path) -> None:
     from skillscale.plots.calibration import plot_calibration
 
+    write_text(out / "summary.json", _text({"provenance": report.provenance, **figures}))
     write_text(out / "forecasts.csv", report.cells.to_csv(index=False))
     if len(report.joint):
         write_text(out / "joint.csv", report.joint.to_csv(index=False))
     save_figures(out, {"calibration": plot_calibration(report)})
+
+
+def _text(figures: Mapping[str, Any]) -> str:
+    return json.dumps(_finite(figures), indent=1) + "\n"
 
 
 def _finite(value: Any) -> Any:
