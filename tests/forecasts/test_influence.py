@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -78,3 +80,13 @@ def test_models_are_forgotten_and_the_law_is_not(approximate):
     assert "llama-2-7b" not in rest.models.index
     kept = rest.tree["posterior"]["slope"].to_numpy()
     assert np.array_equal(kept, approximate.tree["posterior"]["slope"].to_numpy())
+
+
+def test_relatives_that_alone_have_scores_of_an_anchor_stay(approximate):
+    table = approximate.table
+    own = table.models.index[table.models["lineage"] == "llama-2"]
+    scores = table.scores
+    is_kept = (scores["benchmark"] != "gsm8k") | scores["model"].isin(own)
+    frame = influences(replace(approximate, table=replace(table, scores=scores[is_kept])), FITTED)
+    assert set(frame["kind"]) == {Kind.RELATIVE}
+    assert set(frame["name"]) == set(own)

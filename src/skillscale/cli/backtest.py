@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ from skillscale.files import require_empty, require_writable, write_text
 
 PATIENCE = "10s"
 """How long a Dask scheduler may take to answer."""
+DIGITS, FULL = 6, 17
+"""Of numbers in the summary that is kept, and of all that a number has."""
 
 
 @app.command("backtest")
@@ -187,21 +190,24 @@ def _figures(reports: Sequence[Report]) -> dict[str, Any]:
 def _write(report: Report, figures: Mapping[str, Any], out: Path) -> None:
     from skillscale.plots.calibration import plot_calibration
 
-    write_text(out / "summary.json", _text({"provenance": report.provenance, **figures}))
+    summary = {"provenance": report.provenance, **figures}
+    write_text(out / "summary.json", _text(summary, DIGITS))
     write_text(out / "forecasts.csv", report.cells.to_csv(index=False))
     if len(report.joint):
         write_text(out / "joint.csv", report.joint.to_csv(index=False))
     save_figures(out, {"calibration": plot_calibration(report)})
 
 
-def _text(figures: Mapping[str, Any]) -> str:
-    return json.dumps(_finite(figures), indent=1) + "\n"
+def _text(figures: Mapping[str, Any], digits: int = FULL) -> str:
+    return json.dumps(_plain(figures, digits), indent=1) + "\n"
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no NaN."""
+def _plain(value: Any, digits: int) -> Any:
+    """Numbers of so many digits, and none where there is no number: JSON has no NaN."""
     if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
+        return {key: _plain(inner, digits) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [_plain(inner, digits) for inner in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return float(f"{value:.{digits}g}")
     return or_none(value)

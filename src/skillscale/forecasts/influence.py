@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from skillscale.errors import SpecError
 from skillscale.forecasts.changes import Medians, medians
 from skillscale.forecasts.examination import Examined, examine, without
 from skillscale.forecasts.question import DESCRIBED, Question, ask
@@ -83,7 +84,8 @@ def influences(
         `Kind`) and ``name``; ``change``, by how much it raises the medians on average over what is
         planned (a fraction), ``size``, the same without signs; and the planned score that it moves
         most, ``model`` and ``benchmark``, with the median ``median_with`` and ``median_without``.
-        No rows where there are neither scores nor relatives.
+        No rows where there are neither scores nor relatives, and none for relatives without
+        which a skill's anchor would have no scores.
 
     Raises:
         TableError: as in `forecast`.
@@ -107,7 +109,10 @@ def influences(
     for part in _parts(fit, question):
         asked, of = question, fit
         if part.models:
-            of = without_models(fit, part.models)
+            try:
+                of = without_models(fit, part.models)
+            except SpecError:
+                continue
             asked = ask(of, planned, known)
         elif part.hidden is not None:
             asked = without(question, part.hidden)
