@@ -35,6 +35,7 @@ from skillscale.backtest.accuracy import accuracy
 from skillscale.backtest.advice import advice_cases, run_advice, summarise
 from skillscale.backtest.folds import setting_benchmarks
 from skillscale.backtest.left_out_benchmarks import N_MODELS, backtest_new_benchmarks, by_n_models
+from skillscale.backtest.published import SETTINGS, as_published
 from skillscale.backtest.refits import Refits
 from skillscale.backtest.report import Report
 from skillscale.backtest.scores import OURS
@@ -212,7 +213,7 @@ class Backtest:
         return {"coverage": coverage, "settings": [numbers(report) for report in reports]}
 
 
-def _holds_scores(answer: Result) -> None:
+def holds_scores(answer: Result) -> None:
     """Of a part: intervals that hold most scores, and errors smaller than every baseline's."""
     assert 0.6 < answer["coverage"]["80"] < 0.97, answer["coverage"]
     ours = np.mean([setting["mae_points"] for setting in answer["settings"]])
@@ -226,6 +227,23 @@ def _shipped() -> Refits:
     return Refits(sk.load_table("classic"), sk.Spec())
 
 
+@cache
+def _as_published() -> Refits:
+    return Refits(as_published(sk.load_table("classic")), sk.Spec())
+
+
+SLOTH = Backtest(
+    _as_published,
+    lambda table: [
+        protocols.make_study("sloth", table, n_seen=n, setting=setting)
+        for n in (1, 2)
+        for setting in SETTINGS
+    ],
+)
+TIME_ORDERED = Backtest(
+    _shipped,
+    lambda table: [protocols.make_study("time-ordered", table, n_seen=n) for n in (0, 1, 2)],
+)
 LEAVE_BENCHMARKS = Backtest(
     _shipped, lambda table: [protocols.make_study("leave-benchmarks", table)]
 )
@@ -355,7 +373,7 @@ STUDIES = [
         LEAVE_BENCHMARKS.parts,
         LEAVE_BENCHMARKS.run,
         LEAVE_BENCHMARKS.summarise,
-        _holds_scores,
+        holds_scores,
     ),
     Study(
         "new-benchmark",
@@ -374,6 +392,26 @@ STUDIES = [
         _holds_advice,
     ),
 ]
+
+BACKTESTS = [
+    Study(
+        "sloth",
+        "How good are forecasts in the comparison published with Sloth?",
+        SLOTH.parts,
+        SLOTH.run,
+        SLOTH.summarise,
+        holds_scores,
+    ),
+    Study(
+        "time-ordered",
+        "How good are forecasts of families released later, with no, one and two models seen?",
+        TIME_ORDERED.parts,
+        TIME_ORDERED.run,
+        TIME_ORDERED.summarise,
+        holds_scores,
+    ),
+]
+"""Whose results are those of `make results`: parts of them are tested as those of studies are."""
 
 
 def main(names: Sequence[str]) -> None:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import study
-from study import STUDIES, Study, carry_out
+from skillscale.data.shipped import shipped_directory
+from study import BACKTESTS, STUDIES, Study, carry_out, holds_scores
 
 SEED = 16
 N_PARTS = {"hostile-files": 3, "leave-benchmarks": 3}
@@ -66,8 +67,20 @@ def test_stored_results_are_of_a_study_and_hold(path):
     found.check(written["answer"])
 
 
+@pytest.mark.parametrize(
+    "path",
+    sorted((shipped_directory() / "backtest" / "results").glob("*/summary.json")),
+    ids=lambda path: path.parent.name,
+)
+def test_stored_back_tests_hold(path):
+    written = json.loads(path.read_text())
+    accuracy = written.get("pooled", written)["accuracy"]["all"]
+    coverage = {level: of["value"] for level, of in accuracy["coverage"].items()}
+    holds_scores({"coverage": coverage, "settings": written.get("settings", [written])})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("long", STUDIES, ids=lambda long: long.name)
+@pytest.mark.parametrize("long", [*STUDIES, *BACKTESTS], ids=lambda long: long.name)
 def test_parts_of_every_study_hold_what_they_should(long, monkeypatch):
     monkeypatch.setattr(study, "JOBS", 1)  # beside other tests
     parts = long.parts()
