@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 .PHONY: demo test suite test-fast test-slow check study results shipped-fit perf clean
 .DELETE_ON_ERROR:
 
+# A command is mostly imports, and without bytecode they take five times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 demo: $(VENV)/user
 	$(BIN)/skillscale demo --out demo --force
 

@@ -159,7 +159,7 @@ def spilt(fit: sk.Fit, table: sk.Table, lineage: str, seed: int) -> pd.DataFrame
                 ("true", rows_of(table, [small], benchmarks)),
                 ("wrong", case.observed),
             ):
-                found = sk.forecast(fit, plan, observed, refit=None)["median"].sel(model=large)
+                found = sk.forecast(fit, plan, observed, refit=False)["median"].sel(model=large)
                 error = (found.to_series() - truth).drop(case.benchmark).abs().mean()
                 errors[f"error_{name}"] = 100 * error
             rows.append({"fault": case.fault, "model": small, **errors})

@@ -114,6 +114,14 @@ def test_what_reads_tables_imports_no_law(tmp_path):
     assert imported(["import", "wide", str(wide), "-o", str(tmp_path / "table")]) & HEAVY == set()
 
 
+def test_a_forecast_from_a_saved_fit_imports_no_inference(tmp_path):
+    plan, observed = tmp_path / "plan.csv", tmp_path / "observed.csv"
+    plan.write_text("model,n_params,n_tokens\nant-70b,70e9,15e12\n")
+    observed.write_text("model,n_params,n_tokens,mmlu\nant-8b,8e9,15e12,0.6\n")
+    forecast = ["forecast", "--observed", str(observed), "--plan", str(plan)]
+    assert imported(forecast) & {"numpyro", "optax", "sklearn", "matplotlib"} == set()
+
+
 def test_the_help_says_of_every_command_what_the_command_says():
     group = typer.main.get_command(app)
     for name, (_, line) in COMMANDS.items():

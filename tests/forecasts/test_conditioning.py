@@ -25,7 +25,8 @@ from skillscale.forecasts.conditioning import (
 )
 from skillscale.forecasts.planned import INNER, _deviations
 from skillscale.forecasts.weights import resample
-from skillscale.law.scores import FamilyStudentT, Pooled, scatter
+from skillscale.law.likelihood import FamilyStudentT
+from skillscale.law.scores import Pooled, scatter
 from skillscale.law.sites import Benchmarks, Growth, Law, Noise, build
 
 K = 2

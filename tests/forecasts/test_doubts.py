@@ -72,7 +72,7 @@ def test_exchanged_rows_are_told(approximate):
     found = doubts_of(approximate, observed)
     assert [row.model for row in found.rows] == ["small, large"]
     assert "exchanged" in str(found.rows[0])
-    said = forecast(approximate, PLAN.assign(**SAID), observed.assign(**SAID), refit=None)
+    said = forecast(approximate, PLAN.assign(**SAID), observed.assign(**SAID), refit=False)
     assert said.attrs["changes"][0].startswith("If the row of small, large is wrong so, medians ")
 
 
@@ -81,7 +81,7 @@ def test_a_doubted_score_counts_in_no_forecast_unless_asked_for(approximate):
     bad = SEEN.assign(bbh=[0.33, 0.75])
     without = forecast(approximate, PLAN, bad, n_draws=400, on_note=notes.append)
     blank = forecast(approximate, PLAN, SEEN.assign(bbh=[0.33, np.nan]), n_draws=400)
-    kept = forecast(approximate, PLAN, bad, n_draws=400, keep_doubted=True, refit=None)
+    kept = forecast(approximate, PLAN, bad, n_draws=400, keep_doubted=True, refit=False)
     pd.testing.assert_series_equal(without["median"].to_series(), blank["median"].to_series())
     assert float(abs(kept["median"] - blank["median"]).sel(benchmark="bbh").max()) > 0.03
     assert without.attrs["doubts"] == kept.attrs["doubts"]

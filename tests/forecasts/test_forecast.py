@@ -212,7 +212,7 @@ STRANGE = pd.DataFrame(
 
 
 def test_scores_that_surprise_the_fit_are_told(approximate):
-    approximated = forecast(approximate, PLAN, STRANGE, keep_doubted=True, refit=None)
+    approximated = forecast(approximate, PLAN, STRANGE, keep_doubted=True, refit=False)
     assert approximated.attrs["pareto_k"] > RELIABLE_PARETO_K
     assert not approximated.attrs["is_refit"]
 

@@ -25,7 +25,7 @@ def test_a_score_is_left_out_as_if_it_had_never_been_observed(approximate):
     row = frame.loc["gsm8k of new-3b"]
     rest = seen.assign(gsm8k=[seen["gsm8k"].iloc[0], np.nan])
     ends = [
-        forecast(approximate, plan, of, refit=None)["median"].sel(
+        forecast(approximate, plan, of, refit=False)["median"].sel(
             model=row["model"], benchmark=row["benchmark"]
         )
         for of in (seen, rest)

@@ -23,7 +23,7 @@ TARGET = {"plan": PLAN.iloc[:2], "benchmarks": ["gsm8k", "bbh"]}
 
 @pytest.fixture(scope="module")
 def ranked(sampled):
-    return next_evaluations(sampled, observed=ONE, sizes=[3e9, 8e9], refit=None, **TARGET)
+    return next_evaluations(sampled, observed=ONE, sizes=[3e9, 8e9], refit=False, **TARGET)
 
 
 def mean_width(result):
@@ -51,7 +51,7 @@ def test_a_size_near_the_target_says_more_than_one_far_from_it(ranked):
 
 
 def test_the_benchmark_that_matters_says_most_of_itself(sampled):
-    found = next_evaluations(sampled, PLAN.iloc[:1], ONE, benchmarks=["gsm8k"], refit=None)
+    found = next_evaluations(sampled, PLAN.iloc[:1], ONE, benchmarks=["gsm8k"], refit=False)
     assert found["benchmark"].iloc[0] == "gsm8k"
     first, second = found["narrowed"].iloc[:2]
     assert first - second > 2 * np.hypot(*found["narrowed_se"].iloc[:2])
@@ -69,7 +69,7 @@ def test_the_narrowing_promised_is_that_of_scores_then_observed(sampled, ranked,
     widths = []
     for score in drawn:
         seen = ONE.assign(**{benchmark: score})
-        widths.append(mean_width(forecast(sampled, TARGET["plan"], seen, refit=None)))
+        widths.append(mean_width(forecast(sampled, TARGET["plan"], seen, refit=False)))
     realised = 1 - np.mean(widths) / promised["width_now"]
     error = np.std(widths) / np.sqrt(len(widths)) / promised["width_now"]
     # Quantiles of resampled draws have noise of their own, of a point or so.
@@ -79,7 +79,9 @@ def test_the_narrowing_promised_is_that_of_scores_then_observed(sampled, ranked,
 
 
 def test_steps_condition_on_those_before(sampled, ranked):
-    found = next_evaluations(sampled, observed=ONE, sizes=[3e9, 8e9], steps=3, refit=None, **TARGET)
+    found = next_evaluations(
+        sampled, observed=ONE, sizes=[3e9, 8e9], steps=3, refit=False, **TARGET
+    )
     assert list(found.groupby("step").size()) == [4, 3, 2]
     pd.testing.assert_frame_equal(found[found["step"] == 1], ranked)
     best = found[found["rank"] == 1]
@@ -100,7 +102,7 @@ def test_scores_that_say_nothing_are_not_believed():
 def test_observed_scores_of_a_planned_model_are_no_target(sampled):
     # The model's own score is the score to be known.
     plan = ONE[["model", "n_params", "n_tokens"]]
-    found = next_evaluations(sampled, plan, ONE, benchmarks=["mmlu", "bbh"], refit=None)
+    found = next_evaluations(sampled, plan, ONE, benchmarks=["mmlu", "bbh"], refit=False)
     assert found.set_index("benchmark")["narrowed"]["bbh"] > 0.99
 
 

@@ -29,16 +29,16 @@ ITEMS = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def from_prior(approximate):
-    return pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, refit=None)
+    return pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, refit=False)
 
 
 @pytest.fixture(scope="module")
 def from_items(approximate):
-    return pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, items=ITEMS, refit=None)
+    return pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, items=ITEMS, refit=False)
 
 
 def test_one_attempt_gives_the_plain_forecast(approximate, from_prior):
-    plain = forecast(approximate, PLAN, SEEN, refit=None).sel(benchmark="gsm8k", drop=True)
+    plain = forecast(approximate, PLAN, SEEN, refit=False).sel(benchmark="gsm8k", drop=True)
     names = ["mean", "median", "draws"]
     names += [f"{end}_{interval}" for interval in INTERVALS for end in ("lower", "upper")]
     for name in names:
@@ -66,21 +66,21 @@ def test_items_narrow_the_spread_and_the_forecast(from_prior, from_items):
 
 def test_single_attempts_leave_the_spread_to_the_prior(approximate, from_prior):
     once = pd.DataFrame({"model": "new-1b", "n": 1, "correct": [0, 1] * 50})
-    result = pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, items=once, refit=None)
+    result = pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K, items=once, refit=False)
     assert result.attrs["spread_from"] == "prior"
     np.testing.assert_allclose(result["spread"], from_prior["spread"], rtol=0.02)
 
 
 def test_the_beta_distribution_is_at_hand_too(approximate, from_items):
     beta = pass_at_k(
-        approximate, PLAN, SEEN, benchmark="gsm8k", items=ITEMS, difficulty="beta", refit=None
+        approximate, PLAN, SEEN, benchmark="gsm8k", items=ITEMS, difficulty="beta", refit=False
     )
     assert 0.6 < float(beta["spread"].sel(level=0.5)) < 1.6  # it was one
     assert not beta["median"].equals(from_items["median"])
 
 
 def test_attempts_may_come_in_any_order(approximate, from_prior):
-    turned = pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K[::-1], refit=None)
+    turned = pass_at_k(approximate, PLAN, SEEN, benchmark="gsm8k", k=K[::-1], refit=False)
     assert turned["median"].equals(from_prior["median"])
 
 

@@ -40,7 +40,7 @@ def test_a_score_left_out_is_expected_as_a_forecast_expects_it(approximate, ques
     rest = SEEN.copy()
     rest.loc[1, "gsm8k"] = np.nan
     plan = SEEN.iloc[[1]][["model", "n_params", "n_tokens"]]
-    direct = forecast(approximate, plan, rest, keep_doubted=True, refit=None)
+    direct = forecast(approximate, plan, rest, keep_doubted=True, refit=False)
     direct = direct.sel(benchmark="gsm8k", model="new-3b")
     width = float(direct["upper_95"] - direct["lower_95"])
     for level, name in ((0.5, "median"), (0.025, "lower_95"), (0.975, "upper_95")):

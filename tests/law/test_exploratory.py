@@ -13,9 +13,8 @@ from skillscale import Fit, Spec, Svi, fit, load_table
 from skillscale.checks.fit import diagnostics
 from skillscale.errors import SpecError
 from skillscale.law.design import make_design
-from skillscale.law.exploratory import squared_units
 from skillscale.law.model import make_model
-from skillscale.law.priors import describe_priors
+from skillscale.law.priors import describe_priors, squared_units
 from skillscale.law.slope_evidence import SlopeEvidence
 from skillscale.optima.objectives import make_objectives
 from skillscale.posterior.add_benchmark import add_benchmark

@@ -8,8 +8,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skillscale.law.families import EfficiencyNormal, Scales, SkillNormal, Tree
+from skillscale.law.families import EfficiencyNormal, SkillNormal, Tree
 from skillscale.law.membership import OneHot
+from skillscale.law.sites import Scales
 
 FAMILY = np.array([0, 0, 1, 1, 1, 2, 3])
 BRANCH = np.array([0, 1, 0, 2])

@@ -9,7 +9,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from skillscale.law.scores import FamilyStudentT, Scatter, given_siblings
+from skillscale.law.likelihood import FamilyStudentT
+from skillscale.law.scores import Scatter, given_siblings
 
 FAMILY = np.array([0, 0, 1, 0, 1])
 IN_FAMILY = np.eye(2, dtype=np.float32)[FAMILY]

@@ -11,7 +11,7 @@ from numpyro.handlers import seed, trace
 
 from skillscale.law.design import COVARIATES, make_design, token_prior
 from skillscale.law.model import make_model
-from skillscale.law.priors import make_priors
+from skillscale.law.priors import CONSTRAINTS, make_priors
 from skillscale.law.sites import SITES, Draws, Kind, Law, Sampled, build, sites_of
 from skillscale.law.spec import LogNormalPrior, NormalPrior, Priors
 
@@ -57,7 +57,7 @@ def test_every_parameter_has_the_declared_dimensions(table, asked):
 def test_a_prior_allows_what_its_parameter_may_be(table, spec):
     for prior in make_priors(make_design(table, spec), spec):
         draws = prior.distribution.sample(jax.random.key(1), (100,))
-        assert np.all(prior.site.support(draws)), prior.site.name
+        assert np.all(CONSTRAINTS[prior.site.support](draws)), prior.site.name
 
 
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(Priors)])

@@ -182,7 +182,7 @@ def test_every_verb_answers_for_the_new_benchmark(extended, tmp_path):
         {"model": ["c"], "n_params": [1e9], "n_tokens": [2e12], "humaneval": [0.12]}
     )
     for observed in (None, seen):
-        result = sk.forecast(loaded, plan, observed, refit=None).sel(benchmark="humaneval")
+        result = sk.forecast(loaded, plan, observed, refit=False).sel(benchmark="humaneval")
         assert 0 < result["median"].sel(model="a") < result["median"].sel(model="b") < 1
     best = sk.optimum(loaded, [1e23], sk.Goal(benchmarks=["humaneval"]))
     assert best["objective"].to_numpy().tolist() == ["humaneval"]

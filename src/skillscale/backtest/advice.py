@@ -202,7 +202,7 @@ def _reveal(
                 benchmarks=list(targets.columns[targets.notna().iloc[0]]),
                 evaluate=left,
                 seed=seed,
-                refit=None,
+                refit=False,
             )
             revealed = str(ranked["benchmark"].iloc[0])
         known.append(revealed)

@@ -111,7 +111,7 @@ def run_demo(
     observed, planned, actual = _held_out(table, fitted)
     with clock.stage("forecast"):
         forecasts = forecast(
-            fitted, planned.reset_index(), observed.reset_index(), seed=seed, refit=None
+            fitted, planned.reset_index(), observed.reset_index(), seed=seed, refit=False
         )
     _print_forecasts(console, forecasts, planned, observed, actual)
 
@@ -126,7 +126,7 @@ def run_demo(
     _say(console, f"\nWritten: {out / 'forecast.png'} (the forecasts), {out / 'fit.nc'} (the fit).")
     plan, seen = planned.reset_index(), observed.reset_index()
     with clock.stage("report"):
-        asked = Asked(plan, seen, flops=BUDGETS, seed=seed, refit=None)
+        asked = Asked(plan, seen, flops=BUDGETS, seed=seed, refit=False)
         page = write_page(find(fitted, asked, checks=checks), Origin())
         write_text(out / "report.html", render(page))
     _say(console, f"All of it as a page to send: {out / 'report.html'}.")

@@ -29,7 +29,7 @@ from skillscale.cli.inputs import (
 )
 from skillscale.cli.output import Format, note, number, print_rows, progress, save_figures
 from skillscale.files import require_empty, require_writable
-from skillscale.forecasts.forecast import REFIT, forecast, forecast_rows
+from skillscale.forecasts.forecast import forecast, forecast_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
 from skillscale.ledger.provenance import options, provenance
@@ -68,7 +68,7 @@ def forecast_command(
             seen,
             n_draws=draws,
             seed=seed,
-            refit=REFIT if refit else None,
+            refit=refit,
             keep_doubted=keep_doubted,
             on_progress=on_progress,
             on_note=note,

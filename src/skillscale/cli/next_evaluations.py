@@ -37,7 +37,6 @@ from skillscale.cli.output import (
     save_figures,
 )
 from skillscale.files import require_empty
-from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.next_evaluations import INTERVAL, next_evaluations
 from skillscale.formatting import format_points
 
@@ -91,7 +90,7 @@ def next_command(
             steps=steps,
             n_draws=draws,
             seed=seed,
-            refit=REFIT if refit else None,
+            refit=refit,
             keep_doubted=keep_doubted,
             on_progress=on_progress,
             on_note=note,

@@ -33,7 +33,6 @@ from skillscale.cli.output import Format, note, number, print_rows, progress, sa
 from skillscale.data.items import read_items
 from skillscale.files import require_empty
 from skillscale.forecasts.difficulty import Difficulty
-from skillscale.forecasts.forecast import REFIT
 from skillscale.forecasts.pass_at_k import ATTEMPTS, pass_at_k, pass_rows
 from skillscale.formatting import format_points
 from skillscale.intervals import INTERVALS
@@ -90,7 +89,7 @@ def pass_at_k_command(
             difficulty=difficulty,
             n_draws=draws,
             seed=seed,
-            refit=REFIT if refit else None,
+            refit=refit,
             keep_doubted=keep_doubted,
             on_progress=on_progress,
             on_note=note,

@@ -39,7 +39,6 @@ from skillscale.cli.output import note, progress
 from skillscale.data.shipped import shipped_directory
 from skillscale.errors import SpecError
 from skillscale.files import require_writable, write_text
-from skillscale.forecasts.forecast import REFIT
 from skillscale.optima.deployment import Deployment
 from skillscale.optima.mixture import plain
 from skillscale.report.blocks import Page
@@ -121,7 +120,7 @@ def report_command(
         n_draws=draws,
         seed=seed,
         keep_doubted=keep_doubted,
-        refit=REFIT if refit else None,
+        refit=refit,
     )
     # The systems that it solves are small: threads would wait for each other.
     with progress("Fitting again") as on_progress, threadpool_limits(1, user_api="blas"):

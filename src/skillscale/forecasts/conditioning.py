@@ -28,7 +28,6 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from scipy.special import gammaln
 
-from skillscale.law.families import Scales
 from skillscale.law.production import gain
 from skillscale.law.scores import Pooled, Scatter, given, log_prob, pool, scatter
 from skillscale.law.sites import Growth, Law
@@ -39,7 +38,9 @@ STRAGGLERS = 0.01
 FAR = ((4.0, 2.0, 1.0, 0.5, 0.2, 0.05, 0.0), 0.05)
 """Sizes of steps, and the largest move of a skill that no longer counts: its posterior is wider."""
 NEAR = ((2.0, 1.0, 0.3, 0.0), 0.15)
-"""The same from a start near the mode; `INNER` sizes, whose compiled program serves."""
+"""The same from a start near the mode."""
+AT_ONCE = 4
+"""Skills per draw of the law whose density one call finds, so that one compiled program serves."""
 PROPOSAL_DEGREES = 10.0
 """Scores in conflict make the density of skills wider than a normal around its mode."""
 
@@ -57,9 +58,8 @@ class Relatives(NamedTuple):
     def covariance(self, growth: Growth) -> Float[np.ndarray, "draw skill a b"]:
         """Prior covariance of skills."""
         total = np.zeros(())
-        for name, share in zip(Scales._fields, self, strict=True):
-            scale = np.asarray(getattr(growth, f"{name}_scale"), np.float64)
-            total = total + scale[:, :, None, None] ** 2 * share
+        for scale, share in zip(growth.scales, self, strict=True):
+            total = total + np.asarray(scale, np.float64)[:, :, None, None] ** 2 * share
         return total
 
 
@@ -270,8 +270,13 @@ class _Density:
         skill = flat.astype(np.float32).reshape(n_draw, -1, n_skill, n_model)
         residual = flat - self.center[:, None]
         quadratic = np.einsum("dms,dst,dmt->dm", residual, self.precision, residual)
-        likelihood = _log_likelihood(law, skill, scores, siblings)
-        return np.asarray(likelihood, np.float64) - 0.5 * quadratic
+        likelihood = []
+        for first in range(0, skill.shape[1], AT_ONCE):
+            some = skill[:, first : first + AT_ONCE]
+            padded = some[:, np.arange(AT_ONCE) % some.shape[1]]
+            found = np.asarray(_log_likelihood(law, padded, scores, siblings), np.float64)
+            likelihood.append(found[:, : some.shape[1]])
+        return np.concatenate(likelihood, axis=1) - 0.5 * quadratic
 
     def curvature(self, mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information."""

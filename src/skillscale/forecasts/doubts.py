@@ -173,7 +173,7 @@ def _least_likely(question: Question, seen: Seen, level: float, seed: int) -> Su
         return None
     first = _suspects(question, seen, cells, level, SCREEN_DRAWS, seed)
     likely = list(dict.fromkeys(s.cell for s in first if s.p_value < SCREEN))
-    found = _suspects(question, seen, likely, level, ROWS, seed)
+    found = _suspects(question, seen, likely, level, len(seen.value), seed)
     return min(found, key=lambda s: s.p_value / s.level, default=None)
 
 
@@ -192,7 +192,8 @@ def _suspects(
     cases = [hidden(seen, left_out) for several in views.values() for left_out in several]
     n_scores = is_observed.sum(axis=0)
     found = []
-    answers = conditioned(cases, question.scores, n_draws=n_draws, seed=seed)
+    rows = len(seen.value)
+    answers = conditioned(cases, question.scores, n_draws=min(n_draws, rows), rows=rows, seed=seed)
     looked_at = [cell for cell, several in views.items() for _ in several]
     for cell, (expected, _) in zip(looked_at, answers, strict=True):
         own = expected.of(int(np.ravel_multi_index(cell, value.shape)))
@@ -223,11 +224,14 @@ def _best_hypothesis(
     """The likeliest fault of a row that is not doubted yet, if it is likely at all."""
     subtracted = subtracted_chance(fit.table.benchmarks.loc[question.benchmarks])
     thought_of = [h for h in hypotheses(question, subtracted) if names(question, h) not in known]
-    for n_draws, least in ((ROW_DRAWS, ROW_GAIN - ROW_ERROR), (ROWS // 2, ROW_GAIN)):
+    rows = len(seen.value)
+    for most, least in ((ROW_DRAWS, ROW_GAIN - ROW_ERROR), (ROWS // 2, ROW_GAIN)):
+        n_draws = min(most, rows)
         few = thinned(seen, n_draws)
         cases = [few, *(_supposing(h, few, fit, thinned(draws, n_draws), seed) for h in thought_of)]
         assert question.scores is not None
-        (_, as_given), *others = conditioned(cases, question.scores, n_draws=n_draws, seed=seed)
+        answers = conditioned(cases, question.scores, n_draws=n_draws, rows=rows, seed=seed)
+        (_, as_given), *others = answers
         found = [
             Alternative(h, float(evidence - as_given) + h.log_jacobian)
             for h, (_, evidence) in zip(thought_of, others, strict=True)

@@ -13,14 +13,12 @@ from skillscale.forecasts.changes import changes, medians
 from skillscale.forecasts.examination import Examined, examine, silent
 from skillscale.forecasts.prediction import Prediction, predict
 from skillscale.intervals import INTERVALS, summarise
-from skillscale.posterior.fit import fit as fit_table
-from skillscale.posterior.hmc import Hmc
 from skillscale.posterior.method import Method
 from skillscale.posterior.result import Fit
 
 SOURCES = ("item_noise", "discrepancy", "family", "parameters")
-REFIT = Hmc(draws=500)
-"""Method of the fit that takes in observed scores which the law did not expect."""
+REFIT_DRAWS = 500
+"""By chain, of the fit that takes in observed scores which the law did not expect."""
 
 
 def forecast(
@@ -30,7 +28,7 @@ def forecast(
     *,
     n_draws: int = 1000,
     seed: int = 0,
-    refit: Method | None = REFIT,
+    refit: Method | bool = True,
     keep_doubted: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_note: Callable[[str], None] = silent,
@@ -47,9 +45,9 @@ def forecast(
             is forecast on the benchmarks it was not evaluated on.
         n_draws: draws of the law to use.
         seed: source of randomness.
-        refit: how to fit again, with the observed models, where the draws of the law don't stretch
-            to their scores (a minute or two, where a forecast takes a fraction of a second).
-            None leaves the intervals approximate then.
+        refit: whether to fit again, with the observed models, where the draws of the law don't
+            stretch to their scores (minutes, where a forecast takes a fraction of a second), or
+            by which method. False leaves the intervals approximate then.
         keep_doubted: let scores count that contradict the rest (see `doubts`); they are left out
             by default.
         on_progress: told the steps done and all steps of that fit.
@@ -104,7 +102,7 @@ def forecast_examined(
     *,
     n_draws: int = 1000,
     seed: int = 0,
-    refit: Method | None = REFIT,
+    refit: Method | bool = True,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_note: Callable[[str], None] = silent,
 ) -> xr.Dataset:
@@ -128,13 +126,14 @@ def answer(
     *,
     n_draws: int,
     seed: int,
-    refit: Method | None,
+    refit: Method | bool,
     on_progress: Callable[[int, int], None],
 ) -> xr.Dataset:
     """Forecast what was examined: arguments, result and errors as in `forecast`."""
     again, observed = None, examined.observed
-    if observed is not None and refit is not None:
-        again = partial(_fit_again, fit, observed, method=refit, seed=seed, on_progress=on_progress)
+    if observed is not None and refit is not False:
+        method = None if refit is True else refit
+        again = partial(_fit_again, fit, observed, method, seed=seed, on_progress=on_progress)
     result = _summarise(predict(fit, examined.question, n_draws=n_draws, seed=seed, refit=again))
     return result.assign_attrs(examined.attrs)
 
@@ -188,13 +187,17 @@ def forecast_rows(result: xr.Dataset) -> list[dict[str, str | float | None]]:
 def _fit_again(
     fit: Fit,
     observed: pd.DataFrame,
+    method: Method | None,
     described: pd.DataFrame,
     *,
-    method: Method,
     seed: int,
     on_progress: Callable[[int, int], None],
 ) -> Fit:
     """Fit the table of a fit and the observed models, which are described as the table's are."""
+    from skillscale.posterior.fit import fit as fit_table  # a second
+    from skillscale.posterior.hmc import Hmc
+
+    method = method or Hmc(draws=REFIT_DRAWS)
     benchmarks = [name for name in fit.design.coords["benchmark"] if name in observed]
     table = fit.table.with_models(described, observed.set_index("model")[benchmarks])
     return fit_table(table, fit.spec, method=method, seed=seed, on_progress=on_progress)

@@ -31,7 +31,7 @@ from jaxtyping import Float
 
 from skillscale.errors import SpecError, TableError, known_names
 from skillscale.forecasts.examination import SAID, Examined, examine, silent
-from skillscale.forecasts.forecast import REFIT, answer
+from skillscale.forecasts.forecast import answer
 from skillscale.forecasts.question import ask
 from skillscale.formatting import format_count
 from skillscale.intervals import central
@@ -76,7 +76,7 @@ def next_evaluations(
     steps: int = 1,
     n_draws: int = 1000,
     seed: int = 0,
-    refit: Method | None = REFIT,
+    refit: Method | bool = True,
     keep_doubted: bool = False,
     examined: Examined | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
@@ -100,7 +100,8 @@ def next_evaluations(
             given the best of the steps before.
         n_draws: draws of the law to use.
         seed: source of randomness.
-        refit: how to fit again where the observed scores surprise the fit, as in `forecast`.
+        refit: whether, or how, to fit again where observed scores surprise the fit, as in
+            `forecast`.
         keep_doubted: let scores count that contradict the rest, as in `forecast`.
         examined: plan and observed models, where they were examined before.
         on_progress: told the steps done and all steps of that fit.

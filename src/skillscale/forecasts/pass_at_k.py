@@ -17,7 +17,7 @@ from skillscale.forecasts.difficulty import (
     spread_quantiles,
 )
 from skillscale.forecasts.examination import SAID, silent
-from skillscale.forecasts.forecast import REFIT, forecast
+from skillscale.forecasts.forecast import forecast
 from skillscale.intervals import INTERVALS, summarise
 from skillscale.posterior.method import Method
 from skillscale.posterior.result import Fit
@@ -38,7 +38,7 @@ def pass_at_k(
     difficulty: Difficulty | str = Difficulty.LOGISTIC_NORMAL,
     n_draws: int = 1000,
     seed: int = 0,
-    refit: Method | None = REFIT,
+    refit: Method | bool = True,
     keep_doubted: bool = False,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     on_note: Callable[[str], None] = silent,
@@ -62,7 +62,8 @@ def pass_at_k(
         difficulty: ``logistic-normal`` or ``beta``.
         n_draws: draws of the law to use.
         seed: source of randomness.
-        refit: how to fit again where the observed scores surprise the fit, as in `forecast`.
+        refit: whether, or how, to fit again where observed scores surprise the fit, as in
+            `forecast`.
         keep_doubted: let scores count that contradict the rest, as in `forecast`.
         on_progress: told the steps done and all steps of that fit.
         on_note: told what is assumed, doubted, and beyond the data, a sentence each.

@@ -37,7 +37,7 @@ from skillscale.posterior.result import Fit
 T = TypeVar("T")
 
 ROWS = 1000
-"""Draws of the law that are handled at once, as many as a forecast uses."""
+"""Draws of the law that are handled at once: as many as a forecast uses, or all of them."""
 STEPS = 30
 """Halvings by which the quantile of a mixture is found."""
 
@@ -135,28 +135,29 @@ def near_its_mode(case: Seen, scores: Scores) -> Seen:
 
 
 def conditioned(
-    cases: list[Seen], scores: Scores, *, n_draws: int, seed: int = 0
+    cases: list[Seen], scores: Scores, *, n_draws: int, rows: int = ROWS, seed: int = 0
 ) -> list[tuple[Mixture, Float[np.ndarray, ""]]]:
-    """Condition on the scores of several cases, as many together as fit in `ROWS`.
+    """Condition on the scores of several cases, as many together as fit in some rows.
 
     Args:
         cases: observed models, alike but for scores, which of them count, or what is known before.
         scores: families of the models, and what is known of the benchmarks.
         n_draws: draws of the law for each.
+        rows: of the compiled program, one for a draw.
         seed: source of randomness.
 
     Returns:
         For every case the predictive distributions of all scores, in the order of benchmarks, then
         models, given those that count; and the log density of these.
     """
-    together = max(ROWS // n_draws, 1)
+    together = max(rows // n_draws, 1)
     found = []
     for first in range(0, len(cases), together):
         batch = cases[first : first + together]
         padded = batch + [batch[-1]] * (together - len(batch))
-        joined = _joined([thinned(case, n_draws) for case in padded])
+        joined = _joined([thinned(case, n_draws) for case in padded], rows)
         rng = np.random.default_rng(seed)
-        found += _conditioned(joined, scores, together, rng)[: len(batch)]
+        found += _conditioned(joined, scores, n_draws, rng)[: len(batch)]
     return found
 
 
@@ -172,13 +173,16 @@ def thinned(parts: T, n: int) -> T:
     return jax.tree.map(lambda part: np.asarray(part)[kept], parts)
 
 
-def _joined(cases: list[Seen]) -> Seen:
-    """Cases one after another, along the axis of draws."""
-    return jax.tree.map(lambda *parts: np.concatenate(parts), *cases)
+def _joined(cases: list[Seen], rows: int) -> Seen:
+    """Cases one after another, along the axis of draws, and the last draw as often as is left."""
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts), *cases)
+    total = len(whole.value)
+    kept = np.minimum(np.arange(max(rows, total)), total - 1)
+    return jax.tree.map(lambda part: part[kept], whole)
 
 
 def _conditioned(
-    seen: Seen, scores: Scores, n_cases: int, rng: np.random.Generator
+    seen: Seen, scores: Scores, n_draws: int, rng: np.random.Generator
 ) -> list[tuple[Mixture, Float[np.ndarray, ""]]]:
     law, prior, siblings, value, is_observed, start = seen
     scores = scores._replace(value=value, is_observed=is_observed)  # type: ignore[arg-type]
@@ -189,12 +193,14 @@ def _conditioned(
     _, parts = scores_given_family(
         law, drawn, evidence, scores.in_family, scores.chance, scores.n_items
     )
-    n_rows = len(prior.mean) // n_cases
+    n_cases = len(prior.mean) // n_draws
+    counted = n_cases * n_draws
     location, scale, degrees = (
-        np.asarray(part, np.float64).reshape(n_cases, n_rows * INNER, -1) for part in parts
+        np.asarray(part, np.float64)[:counted].reshape(n_cases, n_draws * INNER, -1)
+        for part in parts
     )
-    log_weight = log_weight.reshape(n_cases, n_rows * INNER)
-    log_evidence = logsumexp(log_weight, axis=1) - np.log(n_rows * INNER)
+    log_weight = log_weight[:counted].reshape(n_cases, n_draws * INNER)
+    log_evidence = logsumexp(log_weight, axis=1) - np.log(n_draws * INNER)
     weight = np.exp(log_weight - logsumexp(log_weight, axis=1, keepdims=True))
     return [
         (Mixture(location[i], scale[i], degrees[i], weight[i]), log_evidence[i])

@@ -28,10 +28,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jaxtyping import Array, Bool, Float
 
-from skillscale.law.spec import NormalPrior, Priors, Spec
+from skillscale.law.spec import NormalPrior, Priors
 
 SMALLEST_UNIT = 0.1
 
@@ -43,16 +42,6 @@ def is_below_diagonal(n_skill: int) -> Bool[np.ndarray, "anchor skill"]:
     [[False, False], [True, False]]
     """
     return np.tri(n_skill, k=-1, dtype=bool)
-
-
-def squared_units(spec: Spec) -> dist.Distribution:
-    """Prior of the squares of all units but the first, of shape (skill - 1,).
-
-    >>> squared_units(Spec().explore(3, ["mmlu", "gsm8k", "bbh"])).mean.tolist()
-    [0.5, 0.25]
-    """
-    degrees = np.arange(len(spec.skills) - 1, 0, -1, dtype=np.float32)
-    return dist.Gamma(degrees / 2, 1 / (2 * spec.priors.exploratory_loading_sd**2)).to_event(1)
 
 
 class Units(NamedTuple):

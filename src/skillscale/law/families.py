@@ -31,6 +31,7 @@ from jaxtyping import Array, Bool, Float
 from numpyro.distributions import constraints
 
 from skillscale.law.membership import OneHot
+from skillscale.law.sites import Scales
 
 
 class Tree(NamedTuple):
@@ -44,16 +45,6 @@ class Tree(NamedTuple):
     is_seen: Bool[Array, " model"]
     """Whether it has a score. Nothing is said of the others, which are integrated out: sampled
     where nothing but the law tells them, they would be a ridge across all that it has of them."""
-
-
-class Scales(NamedTuple):
-    """Standard deviations of what models share, and of what is their own."""
-
-    lineage: Float[Array, " skill"]
-    branch: Float[Array, " skill"]
-    family: Float[Array, " skill"]
-    slope: Float[Array, " skill"]
-    model: Float[Array, " skill"]
 
 
 class Pull(NamedTuple):

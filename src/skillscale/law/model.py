@@ -50,11 +50,12 @@ import numpyro.distributions as dist
 from jaxtyping import Array, Float
 
 from skillscale.law.design import Design, Observations
-from skillscale.law.exploratory import squared_units, units
-from skillscale.law.families import EfficiencyNormal, Scales, SkillNormal, Tree
-from skillscale.law.priors import make_priors
+from skillscale.law.exploratory import units
+from skillscale.law.families import EfficiencyNormal, SkillNormal, Tree
+from skillscale.law.likelihood import FamilyStudentT
+from skillscale.law.priors import make_priors, squared_units
 from skillscale.law.production import gain
-from skillscale.law.scores import FamilyStudentT, scatter
+from skillscale.law.scores import scatter
 from skillscale.law.sites import SCALES, Benchmarks, Growth, Noise, build
 from skillscale.law.slope_evidence import log_likelihood
 from skillscale.law.spec import Spec
@@ -142,7 +143,6 @@ def skills_of_models(
     of_family = of_families @ growth.effects
     gained = gain(form, growth.slope, observations.log_params, log_tokens)
     expected = observations.in_family @ of_family + gained + own @ growth.effects
-    scales = Scales(*(getattr(growth, f"{name}_scale") for name in Scales._fields))
     tree = Tree(
         observations.in_family,
         observations.in_branch,
@@ -150,7 +150,7 @@ def skills_of_models(
         observations.log_params,
         observations.is_seen,
     )
-    return of_family, SkillNormal(expected, scales, tree)
+    return of_family, SkillNormal(expected, growth.scales, tree)
 
 
 def _drawn(site: str, distribution: dist.Distribution) -> Array:

@@ -10,13 +10,20 @@ import numpy as np
 import numpyro.distributions as dist
 import pandas as pd
 from jaxtyping import Array, Float
+from numpyro.distributions import constraints
 
 from skillscale.law.design import COVARIATES, Design
-from skillscale.law.exploratory import squared_units, without_direction
+from skillscale.law.exploratory import without_direction
 from skillscale.law.production import FORMS, Form
-from skillscale.law.sites import Law, Sampled, Site, sites_of
+from skillscale.law.sites import Law, Sampled, Site, Support, sites_of
 from skillscale.law.slope_evidence import TAIL, SlopeEvidence
 from skillscale.law.spec import LogNormalPrior, NormalPrior, Spec
+
+CONSTRAINTS = {
+    Support.REAL: constraints.real,
+    Support.POSITIVE: constraints.positive,
+    Support.UNIT_INTERVAL: constraints.unit_interval,
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,16 @@ def make_priors(
         )
         for name, site in sites_of(Law).items()
     ]
+
+
+def squared_units(spec: Spec) -> dist.Distribution:
+    """Prior of the squares of all units but the first, of shape (skill - 1,).
+
+    >>> squared_units(Spec().explore(3, ["mmlu", "gsm8k", "bbh"])).mean.tolist()
+    [0.5, 0.25]
+    """
+    degrees = np.arange(len(spec.skills) - 1, 0, -1, dtype=np.float32)
+    return dist.Gamma(degrees / 2, 1 / (2 * spec.priors.exploratory_loading_sd**2)).to_event(1)
 
 
 def slope_prior(spec: Spec, unit: Float[Array, "*draw skill"]) -> dist.Distribution:

@@ -15,11 +15,18 @@ from typing import Annotated, Any, NamedTuple, TypeVar, get_type_hints
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-from numpyro.distributions import constraints
 
 from skillscale.law.equation import Link
 
 T = TypeVar("T")
+
+
+class Support(StrEnum):
+    """The values that a parameter may have."""
+
+    REAL = "real"
+    POSITIVE = "positive"
+    UNIT_INTERVAL = "unit interval"
 
 
 class Kind(StrEnum):
@@ -36,7 +43,7 @@ class Kind(StrEnum):
 class About(NamedTuple):
     """What a declaration adds to the shape."""
 
-    support: constraints.Constraint
+    support: Support
     kind: Kind
     meaning: str
 
@@ -46,23 +53,23 @@ class Benchmarks(NamedTuple):
 
     loading: Annotated[
         Float[Array, "benchmark skill"],
-        About(constraints.positive, Kind.TURNED, "how a benchmark reads a skill"),
+        About(Support.POSITIVE, Kind.TURNED, "how a benchmark reads a skill"),
     ]
     """Of exploratory skills of either sign."""
     intercept: Annotated[
-        Float[Array, " benchmark"], About(constraints.real, Kind.SAME, "ease of a benchmark")
+        Float[Array, " benchmark"], About(Support.REAL, Kind.SAME, "ease of a benchmark")
     ]
     asymmetry: Annotated[
         Float[Array, " benchmark"],
         About(
-            constraints.positive,
+            Support.POSITIVE,
             Kind.SAME,
             "shape of the link: below one, slow near the ceiling; above one, slow near chance",
         ),
     ]
     ceiling_gap: Annotated[
         Float[Array, " benchmark"],
-        About(constraints.unit_interval, Kind.SAME, "share of the range above chance out of reach"),
+        About(Support.UNIT_INTERVAL, Kind.SAME, "share of the range above chance out of reach"),
     ]
 
     def link(self, chance: Float[Array, " benchmark"]) -> Link:
@@ -71,62 +78,77 @@ class Benchmarks(NamedTuple):
         return Link(self.loading, self.intercept, self.asymmetry, chance, ceiling)
 
 
+class Scales(NamedTuple):
+    """Standard deviations of what models share, and of what is their own."""
+
+    lineage: Float[Array, "*draw skill"]
+    branch: Float[Array, "*draw skill"]
+    family: Float[Array, "*draw skill"]
+    slope: Float[Array, "*draw skill"]
+    model: Float[Array, "*draw skill"]
+
+
 class Growth(NamedTuple):
     """How skills come about: from size and tokens, tuning and date, lineage and family."""
 
     slope: Annotated[
         Float[Array, "input skill"],
-        About(constraints.real, Kind.TURNED, "growth of a skill per e-fold"),
+        About(Support.REAL, Kind.TURNED, "growth of a skill per e-fold"),
     ]
     effect: Annotated[
         Float[Array, "covariate skill"],
         About(
-            constraints.real,
+            Support.REAL,
             Kind.TURNED,
             "instruction tuning, a year of progress, and a year of progress in tuning",
         ),
     ]
     trend_scale: Annotated[
         Float[Array, " skill"],
-        About(constraints.positive, Kind.SCALE, "wander of progress in half a year"),
+        About(Support.POSITIVE, Kind.SCALE, "wander of progress in half a year"),
     ]
     innovation: Annotated[
         Float[Array, "period skill"],
         About(
-            constraints.real,
+            Support.REAL,
             Kind.SAME,
             "steps of progress in every period, in standard deviations",
         ),
     ]
     tuning_trend_scale: Annotated[
         Float[Array, " skill"],
-        About(constraints.positive, Kind.SCALE, "wander of what tuning adds in half a year"),
+        About(Support.POSITIVE, Kind.SCALE, "wander of what tuning adds in half a year"),
     ]
     tuning_innovation: Annotated[
         Float[Array, "period skill"],
         About(
-            constraints.real,
+            Support.REAL,
             Kind.SAME,
             "steps of what tuning adds in every period, in standard deviations",
         ),
     ]
     lineage_scale: Annotated[
-        Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread of lineages")
+        Float[Array, " skill"], About(Support.POSITIVE, Kind.SCALE, "spread of lineages")
     ]
     branch_scale: Annotated[
         Float[Array, " skill"],
-        About(constraints.positive, Kind.SCALE, "spread of base and tuned within a lineage"),
+        About(Support.POSITIVE, Kind.SCALE, "spread of base and tuned within a lineage"),
     ]
     family_scale: Annotated[
-        Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread within a branch")
+        Float[Array, " skill"], About(Support.POSITIVE, Kind.SCALE, "spread within a branch")
     ]
     slope_scale: Annotated[
         Float[Array, " skill"],
-        About(constraints.positive, Kind.SCALE, "spread of families' slopes"),
+        About(Support.POSITIVE, Kind.SCALE, "spread of families' slopes"),
     ]
     model_scale: Annotated[
-        Float[Array, " skill"], About(constraints.positive, Kind.SCALE, "spread within a family")
+        Float[Array, " skill"], About(Support.POSITIVE, Kind.SCALE, "spread within a family")
     ]
+
+    @property
+    def scales(self) -> Scales:
+        """Spreads of skills."""
+        return Scales(*(getattr(self, f"{name}_scale") for name in Scales._fields))
 
     @property
     def effects(self) -> Float[Array, "*draw covariate+2*period skill"]:
@@ -148,19 +170,19 @@ class Noise(NamedTuple):
     overdispersion: Annotated[
         Float[Array, " benchmark"],
         About(
-            constraints.positive,
+            Support.POSITIVE,
             Kind.SAME,
             "unexplained spread anywhere, relative to that of a single item",
         ),
     ]
     discrepancy_spread: Annotated[
         Float[Array, " benchmark"],
-        About(constraints.positive, Kind.SAME, "unexplained spread of the linear predictor"),
+        About(Support.POSITIVE, Kind.SAME, "unexplained spread of the linear predictor"),
     ]
     affinity_overdispersion: Annotated[
         Float[Array, " benchmark"],
         About(
-            constraints.positive,
+            Support.POSITIVE,
             Kind.SAME,
             "spread of families' affinities anywhere, relative to that of a single item",
         ),
@@ -168,14 +190,14 @@ class Noise(NamedTuple):
     affinity_spread: Annotated[
         Float[Array, " benchmark"],
         About(
-            constraints.positive,
+            Support.POSITIVE,
             Kind.SAME,
             "spread of families' affinities in the linear predictor",
         ),
     ]
     tail: Annotated[
         Float[Array, ""],
-        About(constraints.positive, Kind.SAME, "degrees of freedom of the Student-t likelihood"),
+        About(Support.POSITIVE, Kind.SAME, "degrees of freedom of the Student-t likelihood"),
     ]
 
 
@@ -192,14 +214,14 @@ class Fitted(NamedTuple):
 
     unpublished_log_tokens: Annotated[
         Float[Array, " unpublished"],
-        About(constraints.real, Kind.SAME, "centred log tokens, where not published"),
+        About(Support.REAL, Kind.SAME, "centred log tokens, where not published"),
     ]
     efficiency: Annotated[
         Float[Array, "family skill"],
-        About(constraints.real, Kind.TURNED, "skills of a family at the reference size and tokens"),
+        About(Support.REAL, Kind.TURNED, "skills of a family at the reference size and tokens"),
     ]
     skill: Annotated[
-        Float[Array, "model skill"], About(constraints.real, Kind.TURNED, "skills of a model")
+        Float[Array, "model skill"], About(Support.REAL, Kind.TURNED, "skills of a model")
     ]
 
 
@@ -215,7 +237,7 @@ class Exploratory(NamedTuple):
 
     unit: Annotated[
         Float[Array, " skill"],
-        About(constraints.positive, Kind.SAME, "unit that the sampler measures a skill in"),
+        About(Support.POSITIVE, Kind.SAME, "unit that the sampler measures a skill in"),
     ]
 
 
@@ -224,12 +246,12 @@ class Sampled(NamedTuple):
 
     free_loading: Annotated[
         Float[Array, " free_loading"],
-        About(constraints.positive, Kind.TURNED, "how a benchmark that is no anchor reads a skill"),
+        About(Support.POSITIVE, Kind.TURNED, "how a benchmark that is no anchor reads a skill"),
     ]
     squared_unit: Annotated[
         Float[Array, " skill-1"],
         About(
-            constraints.positive,
+            Support.POSITIVE,
             Kind.SAME,
             "squared length of what an anchor reads of no earlier exploratory skill",
         ),
@@ -249,7 +271,7 @@ class Site(NamedTuple):
 
     name: str
     dims: tuple[str, ...]
-    support: constraints.Constraint
+    support: Support
     kind: Kind
     meaning: str
 

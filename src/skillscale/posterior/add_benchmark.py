@@ -28,7 +28,9 @@ from skillscale.data.direction import falling, told
 from skillscale.data.new_scores import check_new_scores
 from skillscale.data.table import Table
 from skillscale.errors import TableError, known_names
-from skillscale.law.scores import FamilyStudentT, scatter
+from skillscale.law.likelihood import FamilyStudentT
+from skillscale.law.priors import CONSTRAINTS
+from skillscale.law.scores import scatter
 from skillscale.law.sites import OF_BENCHMARKS, SITES, Benchmarks, Noise, build
 from skillscale.law.spec import LogNormalPrior
 from skillscale.posterior.annealing import IndependentNormals, draw_each
@@ -231,7 +233,9 @@ def learn_prior(fit: Fit) -> IndependentNormals:
             every = np.log(loading).swapaxes(2, 3)  # skills alike
             add(every, np.log(priors.loading.median), priors.loading.sigma)
     for name, site in list(OF_BENCHMARKS.items())[1:]:
-        known = np.asarray(biject_to(site.support).inv(posterior[name].to_numpy()), np.float64)
+        known = np.asarray(
+            biject_to(CONSTRAINTS[site.support]).inv(posterior[name].to_numpy()), np.float64
+        )
         given = getattr(priors, "ceiling_gap_logit" if name == "ceiling_gap" else name)
         if isinstance(given, LogNormalPrior):
             add(known, np.log(given.median), given.sigma)
@@ -246,7 +250,7 @@ def named(
     """Parameters of one benchmark by site, from unconstrained coordinates."""
     parts = jnp.split(flat, n_skills + np.arange(len(OF_BENCHMARKS) - 1))
     sites = zip(OF_BENCHMARKS.values(), parts, strict=True)
-    values = {site.name: biject_to(site.support)(part) for site, part in sites}
+    values = {site.name: biject_to(CONSTRAINTS[site.support])(part) for site, part in sites}
     return values | {"loading": jnp.where(is_signed, parts[0], values["loading"])[None]}
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from jaxtyping import Array
 
-from skillscale.law.design import Observations
-from skillscale.posterior.chains import Chains
-from skillscale.posterior.gaussian import Gaussian
 from skillscale.posterior.journal import FORGETFUL, Journal
-from skillscale.posterior.potential import Potential
+
+if TYPE_CHECKING:  # inference takes a second to import, and a forecast needs none
+    from skillscale.law.design import Observations
+    from skillscale.posterior.chains import Chains
+    from skillscale.posterior.gaussian import Gaussian
+    from skillscale.posterior.potential import Potential
 
 
 class Method(Protocol):

@@ -15,7 +15,7 @@ from skillscale.checks.verdict import Check
 from skillscale.data.plan import NEW_FAMILY
 from skillscale.errors import SpecError, TableError
 from skillscale.forecasts.examination import Examined, examine, silent
-from skillscale.forecasts.forecast import REFIT, forecast_examined
+from skillscale.forecasts.forecast import forecast_examined
 from skillscale.forecasts.influence import influences
 from skillscale.forecasts.neighbours import neighbours
 from skillscale.forecasts.next_evaluations import next_evaluations
@@ -49,7 +49,7 @@ class Asked:
         n_draws: draws of the law for the forecast.
         seed: source of randomness.
         keep_doubted: let doubted scores count.
-        refit: how to fit again where observed scores surprise the fit, as in `forecast`.
+        refit: whether, or how, to fit again where observed scores surprise it, as in `forecast`.
 
     Raises:
         SpecError: models are observed, and none is planned.
@@ -66,7 +66,7 @@ class Asked:
     n_draws: int = 1000
     seed: int = 0
     keep_doubted: bool = False
-    refit: Method | None = REFIT
+    refit: Method | bool = True
 
     def __post_init__(self) -> None:
         if self.observed is not None and self.plan is None:
