@@ -49,7 +49,8 @@ results: $(VENV)/user
 shipped-fit: $(VENV)/user
 	$(BIN)/skillscale fit -o benchmarks_data/fit.nc --force
 
-perf: $(VENV)/dev
+# How long things take, and the samplers of other packages: an hour and a half, of an idle machine.
+perf: $(VENV)/perf
 	$(BIN)/python tests/perf.py
 
 # Bytecode is made of what is imported, when it is: a third of the time of installing all of it.
@@ -64,6 +65,10 @@ $(VENV)/user: pyproject.toml | $(BIN)/python
 
 $(VENV)/dev: pyproject.toml | $(BIN)/python
 	$(INSTALL) '.[dev]'
+	touch $@
+
+$(VENV)/perf: pyproject.toml | $(BIN)/python
+	$(INSTALL) '.[perf]'
 	touch $@
 
 clean:
