@@ -35,12 +35,13 @@ check: $(VENV)/dev
 study: $(VENV)/dev
 	$(BIN)/python tests/study.py
 
-# What back-tests found, as README and notebooks show it: half an hour.
+# What back-tests found, as README and notebooks show it: an hour.
 BACKTEST = $(BIN)/skillscale backtest --force --out benchmarks_data/backtest/results
 
 results: $(VENV)/user
 	$(BACKTEST)/sloth --protocol sloth --all-settings
-	$(BACKTEST)/time-ordered-0 --protocol time-ordered --n-seen 0
+	for seen in 0 1 2; do \
+		$(BACKTEST)/time-ordered-$$seen --protocol time-ordered --n-seen $$seen || exit 1; done
 	for seen in 0 1; do \
 		$(BACKTEST)/late-$$seen --protocol time-ordered --n-seen $$seen \
 			--data all --cuts 2024-08,2024-12 || exit 1; done

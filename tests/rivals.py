@@ -167,7 +167,7 @@ def blackjax_mclmc(target: Target) -> Draws:
         state, parameters, _ = blackjax.adjusted_mclmc_find_L_and_step_size(
             mclmc_kernel=kernel,
             logdensity_fn=target.log_density,
-            num_steps=20_000,
+            num_steps=10_000,
             state=state,
             rng_key=key_tune,
             target=0.9,
@@ -190,7 +190,7 @@ def blackjax_mclmc(target: Target) -> Draws:
         return jax.lax.scan(one, state, jax.random.split(key, 20))[0]
 
     states = tuned(jax.random.split(jax.random.key(0), CHAINS), target.start)
-    yield from _blocks(step, *states, n=50)
+    yield from _blocks(step, *states, n=20)
 
 
 def _blocks(step: Callable, states: Any, parameters: Any, n: int) -> Draws:

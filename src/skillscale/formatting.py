@@ -54,6 +54,24 @@ def format_flops(value: float) -> str:
     return f"{_plain(float(mantissa))}e{int(exponent)}"
 
 
+def format_number_of(n: int, one: str, several: str | None = None) -> str:
+    """A number of things.
+
+    Args:
+        n: the number.
+        one: the noun.
+        several: its plural, if that is not the noun and an s.
+
+    Returns:
+        The number and what it is of.
+
+    Example:
+        >>> format_number_of(1, "family", "families"), format_number_of(2, "model")
+        ('1 family', '2 models')
+    """
+    return f"{n} {one if n == 1 else several or f'{one}s'}"
+
+
 def format_points(value: float) -> str:
     """A score or a difference of scores, both fractions, in points.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from skillscale.forecasts.doubts import NEARLY_NONE, Doubt, doubt, doubt_of
+from skillscale.forecasts.doubts import NEARLY_NONE, Doubt, doubt_cells, doubt_of
 from skillscale.forecasts.question import ask
 from skillscale.forecasts.surprise import Mixture
 from skillscale.posterior.result import Fit
@@ -81,5 +81,8 @@ def lost_answers(fit: Fit) -> list[Doubt]:
         described = fit.table.models.loc[[model]].rename_axis("model").reset_index()
         observed = described.join(wide.loc[[model]].reset_index(drop=True))
         question = ask(rest, described.assign(model="another"), observed)
-        found += [d for d in doubt(rest, question).scores if is_none.loc[model, d.benchmark]]
+        assert question.scores is not None
+        value, is_observed = (np.asarray(part) for part in question.scores[:2])
+        cells = is_observed & (value < NEARLY_NONE)
+        found += doubt_cells(rest, question, cells)
     return found

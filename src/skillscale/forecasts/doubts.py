@@ -145,6 +145,37 @@ def doubt(fit: Fit, question: Question, *, level: float = LEVEL, seed: int = 0) 
     return Doubts(tuple(scores), tuple(rows), is_left_out, tuple(supposed))
 
 
+def doubt_cells(
+    fit: Fit,
+    question: Question,
+    cells: Bool[np.ndarray, "benchmark observed"],
+    *,
+    level: float = LEVEL,
+    seed: int = 0,
+) -> list[Doubt]:
+    """Compare some observed scores, one by one, with what all others lead to expect.
+
+    Args:
+        fit: the fit that was asked.
+        question: result of `ask`, with observed models.
+        cells: the scores, in the arrays of the question; none of them counts for another.
+        level: probability that any score of a model is doubted by chance.
+        seed: source of randomness.
+
+    Returns:
+        Those that are doubted, in the order of benchmarks, then models.
+    """
+    assert question.scores is not None
+    seen = hidden(see(fit, question, fit.draws(ROWS), seed=seed), cells)
+    seen = near_its_mode(seen, question.scores)
+    each = [(int(cell[0]), int(cell[1])) for cell in np.argwhere(cells)]
+    worst: dict[tuple[int, int], Suspect] = {}
+    for suspect in _suspects(question, seen, each, level, len(seen.value), seed):
+        known = worst.setdefault(suspect.cell, suspect)
+        worst[suspect.cell] = min(known, suspect, key=lambda s: s.p_value / s.level)
+    return [_of_score(question, s, fit) for s in worst.values() if s.p_value < s.level]
+
+
 @dataclass(frozen=True)
 class Suspect:
     """The least likely score: where it is, how likely, and what was expected."""
@@ -215,6 +246,7 @@ def _views(
     only, column = np.zeros((2, *is_observed.shape), bool)
     only[cell] = True
     column[cell[0]] = is_observed[cell[0]]
+    column[cell] = True
     return [only] if column.sum() == 1 else [only, column]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from skillscale.data.table import validate
 from skillscale.errors import TableError
 from skillscale.files import write_text
+from skillscale.formatting import format_number_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +96,9 @@ def describe(draft: Draft) -> str:
     Returns:
         Numbers of models, families, benchmarks and scores.
     """
-    families = draft.models["family"].nunique()
+    models = format_number_of(len(draft.models), "model")
+    families = format_number_of(draft.models["family"].nunique(), "family", "families")
     n_tokens = int(draft.models["n_tokens"].notna().sum())
-    return (
-        f"{len(draft.models)} models of {families} families ({n_tokens} with tokens), "
-        f"{len(draft.benchmarks)} benchmarks, {len(draft.scores)} scores"
-    )
+    benchmarks = format_number_of(len(draft.benchmarks), "benchmark")
+    scores = format_number_of(len(draft.scores), "score")
+    return f"{models} of {families} ({n_tokens} with tokens), {benchmarks}, {scores}"
