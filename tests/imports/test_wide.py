@@ -152,3 +152,81 @@ def test_xlsx_is_read_or_the_extra_is_named(tmp_path):
     book.save(path)
     draft, _ = read_wide(path)
     assert draft.scores["score"].tolist() == ["0.453", "0.5"]
+
+
+CARD = """# Ant
+
+Some | prose with a bar.
+
+| Benchmark | [Ant 7B](https://ants.example) | **Ant 70B** | Llama-3.1-8B |
+|:---|:-:|---:|---|
+| # Params | 7B | 70B | 8B |
+| MMLU (5-shot) | **45.1** | 70.2 | 66.6 |
+| HellaSwag<br>acc_norm | 70.0 | - | `82.0` |
+| Average | 50 | 60 | 70 |
+
+More prose.
+"""
+
+
+def test_a_model_card_has_benchmarks_in_rows(read):
+    table, report = read(CARD, "card.md")
+    wide = table.wide()
+    assert list(wide.index) == ["Ant 7B", "Ant 70B", "Llama-3.1-8B"]
+    assert wide["mmlu"].tolist() == [0.451, 0.702, 0.666]
+    assert wide["hellaswag"].isna().tolist() == [False, True, False]
+    assert table.models["n_params"].tolist() == [7e9, 7e10, 8e9]
+    assert table.models["family"].tolist()[:2] == ["Ant", "Ant"]
+    said = "\n".join(report.said)
+    assert "the table in Markdown is read, from line 5" in said
+    assert "benchmarks stand in rows and models in columns" in said
+    assert "not taken for scores: Average" in said
+
+
+def test_a_turned_table_may_lack_the_header_of_its_names(read):
+    table, _ = read(",ant-7b,ant-70b\nMMLU,45.1,70.2\nGSM8K,20,50\n")
+    assert table.wide()["gsm8k"].to_dict() == {"ant-7b": 0.2, "ant-70b": 0.5}
+    numbered, _ = read(",model,params,mmlu\n0,ant-7b,7B,45.1\n1,ant-70b,70B,70.2\n")
+    assert list(numbered.models.index) == ["ant-7b", "ant-70b"]
+
+
+def test_a_benchmark_twice_in_a_turned_table_is_refused(tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text("Benchmark,ant-7b\nMMLU,45.1\nMMLU,46.1\n")
+    with pytest.raises(TableError, match=r"repeat earlier rows at line 3 \(MMLU\)"):
+        read_wide(path)
+
+
+@pytest.mark.parametrize(
+    ("header", "benchmark"),
+    [
+        ("hellaswag_acc_norm", "hellaswag"),
+        ("HellaSwag (acc norm)", "hellaswag"),
+        ("ARC-C acc_norm (25-shot)", "arc_challenge"),
+        ("winogrande/acc", "winogrande"),
+        ("gsm8k_exact_match", "gsm8k"),
+        ("MMLU-Pro [accuracy]", "mmlu_pro"),
+        ("truthfulqa_mc1", "truthfulqa_mc1"),
+        ("winogrande_acc_norm", "winogrande_acc_norm"),
+    ],
+)
+def test_headers_say_the_metric(read, header, benchmark):
+    table, report = read(f"model,params,{header}\nant-7b,7B,61.0\nant-70b,70B,72.0\n")
+    assert list(table.benchmarks.index) == [benchmark]
+    assert not any("another metric" in doubt for doubt in report.doubts)
+
+
+def test_accuracy_that_is_not_normalised_is_doubted_or_left_out(read):
+    raw = "model,params,hellaswag_acc\nant-7b,7B,51.0\nant-70b,70B,62.0\n"
+    table, report = read(raw)
+    assert list(table.benchmarks.index) == ["hellaswag"]
+    assert any("hellaswag_acc rather than acc_norm" in doubt for doubt in report.doubts)
+    both = "model,params,hellaswag_acc,hellaswag_acc_norm\nant-7b,7B,51.0,70.5\n"
+    table, report = read(both)
+    assert table.wide().loc["ant-7b", "hellaswag"] == 0.705
+    assert any("hellaswag_acc (beside hellaswag_acc_norm)" in doubt for doubt in report.doubts)
+
+
+def test_an_unknown_release_is_the_last_month_anywhere(read):
+    table, _ = read("model,params,release,mmlu\nant-7b,7B,2023-02,0.5\nbee-7b,7B,,0.5\n")
+    assert table.models["release"].tolist() == ["2023-02", "2025-02"]

@@ -352,7 +352,7 @@ def test_models_beyond_the_data_are_told(browser, pages):
     control(browser, "size").send_keys(Keys.END)
     assert "1T parameters, 5.6 times the largest of the fit (180B)" in shown(browser, "outside")[0]
     control(browser, "release").send_keys(Keys.END)
-    assert "released 36 months after the last model" in shown(browser, "outside")[0]
+    assert "a release 36 months after the last model" in shown(browser, "outside")[0]
 
 
 def test_names_end_no_script_and_add_no_element(browser, table, page_of):

@@ -62,12 +62,15 @@ def rule(
     )
 
 
-def read_cells(path: Path, *, separator: str = ",") -> tuple[pd.DataFrame | None, list[str]]:
+def read_cells(
+    path: Path, *, separator: str = ",", first: str | None = None
+) -> tuple[pd.DataFrame | None, list[str]]:
     """Read a CSV file as text, indexed by line number.
 
     Args:
         path: the file.
         separator: what stands between cells.
+        first: as of `frame_of_rows`.
 
     Returns:
         The cells, stripped, with None where empty (None instead of a frame when the file can't be
@@ -117,11 +120,11 @@ def read_cells(path: Path, *, separator: str = ",") -> tuple[pd.DataFrame | None
         ]
     if not rows:
         return None, [f"{path.name}: the file is empty. Its first line must name the columns."]
-    return frame_of_rows(path.name, lines, rows)
+    return frame_of_rows(path.name, lines, rows, first=first)
 
 
 def frame_of_rows(
-    file: str, lines: list[int], rows: list[list[str]]
+    file: str, lines: list[int], rows: list[list[str]], *, first: str | None = None
 ) -> tuple[pd.DataFrame | None, list[str]]:
     """Rows of text as a frame, the first of them naming the columns.
 
@@ -129,11 +132,15 @@ def frame_of_rows(
         file: name of the file, for sentences.
         lines: the number of every row.
         rows: cells, stripped.
+        first: what to call a first column of names that has no header; it is left out by default,
+            as row numbers always are.
 
     Returns:
         The cells, as `read_cells` gives them, and the problems met on the way.
     """
     header, *body = rows
+    if first is not None and not header[0] and not all(row[0].isdigit() for row in body):
+        header = [first, *header[1:]]
     for separator, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(header) == 1 and separator in header[0]:
             return None, [f"{file}: cells are separated by {name}. Separate them by commas."]
@@ -164,12 +171,13 @@ def frame_of_rows(
     return frame.loc[:, named_once], problems
 
 
-def require_cells(path: Path, *, separator: str = ",") -> pd.DataFrame:
+def require_cells(path: Path, *, separator: str = ",", first: str | None = None) -> pd.DataFrame:
     """Read a CSV file as text, as `read_cells` does.
 
     Args:
         path: the file.
         separator: what stands between cells.
+        first: as of `frame_of_rows`.
 
     Returns:
         The cells, as `read_cells` gives them.
@@ -177,7 +185,7 @@ def require_cells(path: Path, *, separator: str = ",") -> pd.DataFrame:
     Raises:
         TableError: the file is no table; the error lists all problems.
     """
-    cells, problems = read_cells(path, separator=separator)
+    cells, problems = read_cells(path, separator=separator, first=first)
     if cells is None or problems:
         raise TableError(problems)
     return cells

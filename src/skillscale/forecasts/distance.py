@@ -73,7 +73,7 @@ def outside(fit: Fit, planned: pd.DataFrame) -> dict[str, str]:
     for model, year in planned["release_year"].items():
         months = round(12 * (year - last))
         if months > MONTHS:
-            said = f"released {months} months after the last model of the fit"
+            said = f"a release {months} months after the last model of the fit"
             found.setdefault(str(model), []).append(said)
     return {model: "; ".join(respects) for model, respects in found.items()}
 

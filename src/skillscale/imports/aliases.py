@@ -76,6 +76,19 @@ class Aliases:
         """
         return self.by_key.get(key(name))
 
+    def metrics(self, benchmark: str) -> set[str]:
+        """Metrics of which the shipped score may be the mean.
+
+        Args:
+            benchmark: its short name.
+
+        Returns:
+            Names as the harness has them, without filters; none where they are not known.
+        """
+        of_benchmark = [a for a in self.by_key.values() if a.benchmark == benchmark]
+        choices = [choice for alias in of_benchmark for choice in alias.metrics]
+        return {metric.split(",")[0] for choice in choices for metric in choice}
+
     def part(self, name: str) -> Subtask | None:
         """The part of a benchmark that a name is of.
 

@@ -26,7 +26,9 @@ MOST_STEPS = 10
 """Fine-tunes of fine-tunes that are followed to what they descend from."""
 
 
-def model_rows(models: pd.DataFrame, source: str, report: Report) -> pd.DataFrame:
+def model_rows(
+    models: pd.DataFrame, source: str, report: Report, *, is_dump: bool = True
+) -> pd.DataFrame:
     """The rows of ``models.csv``.
 
     Args:
@@ -35,6 +37,7 @@ def model_rows(models: pd.DataFrame, source: str, report: Report) -> pd.DataFram
             ``models.csv``, of which cells may be missing.
         source: where they are from.
         report: hears what is assumed.
+        is_dump: whether no model is younger than the last of these whose release is known.
 
     Returns:
         Text, with what a table needs; models whose size nobody knows are left out.
@@ -64,7 +67,7 @@ def model_rows(models: pd.DataFrame, source: str, report: Report) -> pd.DataFram
     _say(filled, report)
     filled = filled[filled["n_params"].notna()]
     filled["family"] = _families(filled, report)
-    filled["release"] = _releases(filled["model"], filled["release"], report)
+    filled["release"] = _releases(filled["model"], filled["release"], report, is_dump)
     filled["source"] = filled["source"].fillna(source)
     kept = [name for name in COLUMNS if name != "recipe" or filled[name].notna().any()]
     return filled[kept].reset_index(drop=True)
@@ -149,10 +152,12 @@ def _families(rows: pd.DataFrame, report: Report) -> pd.Series:
     return family
 
 
-def _releases(models: pd.Series, releases: pd.Series, report: Report) -> pd.Series:
+def _releases(models: pd.Series, releases: pd.Series, report: Report, is_dump: bool) -> pd.Series:
     """Months of release; the last one known where there is none."""
-    known = releases.dropna()
-    last = known.max() if len(known) else known_models().cells["release"].max()
+    known = list(releases.dropna())
+    if not (known and is_dump):
+        known.append(known_models().cells["release"].max())
+    last = max(known)
     absent = releases.isna()
     report.say(
         f"the release of {counted(int(absent.sum()), 'model')} is not known, and taken to be "

@@ -18,6 +18,14 @@ from skillscale.imports.report import Report
 PERCENT = 1.5
 """A column with larger values holds percentages."""
 SHOTS = re.compile(r"\(?\b(\d+)[- ]?shots?\b\)?", re.IGNORECASE)
+METRIC = re.compile(
+    r"[\s_/,:|.(\[-]+(acc(?:uracy)?[\s_-]norm|acc(?:uracy)?|exact[\s_-]match|em|mc[12]|score)[)\]]?$",
+    re.IGNORECASE,
+)
+LOOSELY = {"accuracy": "acc", "em": "exact_match", "accuracy_norm": "acc_norm"}
+"""What headers call metrics."""
+ANY_SCORE = ("acc", "exact_match", "score")
+"""Words that are said of any metric."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class Column:
         title: the benchmark's name to print.
         shots: examples in the prompt, where the header says so.
         expected: likewise, of the leaderboard's scores.
+        other_metric: what the header says that the score is, where the leaderboard's may be
+            another.
     """
 
     name: str
@@ -37,6 +47,7 @@ class Column:
     title: str
     shots: int | None
     expected: int | None
+    other_metric: str | None = None
 
 
 def score_columns(
@@ -72,7 +83,11 @@ def score_columns(
         if NO_SCORE.search(name) or not (is_known or _are_scores(cells[name])):
             unread.append(name)
         elif column.benchmark in columns:
-            repeated.append(f"{name} (beside {columns[column.benchmark].name})")
+            kept, other = columns[column.benchmark], column
+            if kept.other_metric and not column.other_metric:
+                kept, other = column, kept
+            columns[column.benchmark] = kept
+            repeated.append(f"{other.name} (beside {kept.name})")
         else:
             columns[column.benchmark] = column
     if not columns:
@@ -89,18 +104,57 @@ def score_columns(
             if None not in (column.shots, column.expected) and column.shots != column.expected
         ],
     )
+    report.doubt(
+        f"{file}: scores may be by another metric than the leaderboard's, and differ by many "
+        "points: {}.",
+        [
+            f"{column.name} rather than {' or '.join(sorted(names.metrics(column.benchmark)))}"
+            for column in columns.values()
+            if column.other_metric
+        ],
+    )
     return list(columns.values())
+
+
+def is_benchmark(name: str) -> bool:
+    """Whether a header is that of a known benchmark.
+
+    Args:
+        name: the header.
+
+    Returns:
+        Whether its scores are taken for those of a benchmark that is described.
+
+    Example:
+        >>> is_benchmark("MMLU (5-shot)"), is_benchmark("params")
+        (True, False)
+    """
+    return _column(name, load_aliases()).benchmark in described().index
 
 
 def _column(name: str, names: Aliases) -> Column:
     found = SHOTS.search(name)
     shots = int(found[1]) if found else None
-    stem = SHOTS.sub("", name.removesuffix(",none"))
-    stem = re.sub(r"[(\[][^)\]]*[)\]]|%", "", stem).strip(" _-,:") or name
-    for candidate in (name, stem, re.sub(r"[\s_-]+(acc|accuracy|score|em)$", "", stem, flags=re.I)):
+    whole = SHOTS.sub("", name.removesuffix(",none")).strip(" _-,:")
+    metric = METRIC.search(whole)
+    stem, bare = (
+        re.sub(r"[(\[][^)\]]*[)\]]|%", "", text).strip(" _-,:/|.") or name
+        for text in (whole, METRIC.sub("", whole))
+    )
+    for candidate in (name, stem, bare):
         alias = names.find(candidate)
-        if alias is not None:
-            return Column(name, alias.benchmark, alias.benchmark, shots, alias.shots)
+        if alias is None:
+            continue
+        said = re.sub(r"[\s-]", "_", metric[1].lower()) if metric else None
+        said = LOOSELY.get(said or "", said)
+        measured = names.metrics(alias.benchmark)
+        if said is None or said in measured or not measured or candidate == name:
+            said = None
+        elif said not in ANY_SCORE:  # another score of the same task
+            break
+        elif "acc_norm" not in measured:
+            said = None
+        return Column(name, alias.benchmark, alias.benchmark, shots, alias.shots, said)
     short = re.sub(r"[^a-z0-9+]+", "_", stem.lower()).strip("_") or name
     return Column(name, short, stem, shots, None)
 

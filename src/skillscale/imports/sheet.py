@@ -1,8 +1,9 @@
-"""Files of cells, whatever holds them: commas, semicolons, tabs, XLSX, parquet."""
+"""Files of cells, whatever holds them: commas, semicolons, tabs, Markdown, XLSX, parquet."""
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,11 @@ from skillscale.imports.report import Report
 
 PARQUET = b"PAR1"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+FIRST = "model"
+"""What a first column without a header is called."""
+MARKS = ((r"\[([^\]]*)\]\([^)]*\)", r"\1"), (r"<br\s*/?>", " "), (r"\*\*|`|<[^>]*>", ""),
+         (r"^[*_](.+)[*_]$", r"\1"))  # fmt: skip
+"""What Markdown adds to the text of a cell: links, line breaks, emphasis."""
 EXTRA = "pip install 'skillscale[import]'"
 
 
@@ -21,7 +27,8 @@ def read_sheet(path: Path, report: Report) -> pd.DataFrame:
     r"""Read a file of cells as text.
 
     Args:
-        path: CSV with any of the usual separators, XLSX (its first sheet with cells), or parquet.
+        path: CSV with any of the usual separators, a table in Markdown, XLSX (its first sheet with
+            cells), or parquet.
         report: hears what was assumed.
 
     Returns:
@@ -52,10 +59,12 @@ def read_sheet(path: Path, report: Report) -> pd.DataFrame:
         return _parquet(path)
     if begins.startswith(EXCEL[0]):
         return _xlsx(path, report)
+    if _rules(begins.decode("utf-8-sig", errors="replace").splitlines()):
+        return _markdown(path, report)
     separator = _separator(begins)
     if separator != ",":
         report.say(f"{path.name}: cells are separated by {SEPARATORS[separator]}.")
-    return require_cells(path, separator=separator)
+    return require_cells(path, separator=separator, first=FIRST)
 
 
 def _separator(begins: bytes) -> str:
@@ -63,6 +72,46 @@ def _separator(begins: bytes) -> str:
     lines = begins.decode("utf-8-sig", errors="replace").strip().splitlines()
     header = lines[0] if lines else ""
     return max(SEPARATORS, key=header.count) if any(s in header for s in SEPARATORS) else ","
+
+
+def _rules(lines: list[str]) -> list[int]:
+    """Lines under the headers of tables in Markdown."""
+    is_row = ["|" in line for line in lines]
+    return [
+        n
+        for n, line in enumerate(lines)
+        if n and is_row[n - 1] and not (n > 1 and is_row[n - 2])
+        if is_row[n] and "-" in line and not set(line) - set("|:- \t")
+    ]
+
+
+def _markdown(path: Path, report: Report) -> pd.DataFrame:
+    """The first table of a text in Markdown."""
+    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    rules = _rules(lines)
+    header = rules[0] - 1
+    end = next((n for n in range(rules[0] + 1, len(lines)) if "|" not in lines[n]), len(lines))
+    report.say(f"{path.name}: the table in Markdown is read, from line {header + 1}.")
+    if len(rules) > 1:
+        report.doubt(f"{path.name}: only the first of its {len(rules)} tables is read.")
+    kept = [header, *range(rules[0] + 1, end)]
+    rows = [[_unmarked(cell) for cell in _bars(lines[n])] for n in kept]
+    cells, problems = frame_of_rows(path.name, [n + 1 for n in kept], rows, first=FIRST)
+    if cells is None or problems:
+        raise TableError(problems)
+    return cells
+
+
+def _bars(line: str) -> list[str]:
+    """Cells of a line in Markdown."""
+    return re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|"))
+
+
+def _unmarked(cell: str) -> str:
+    """The text of a cell in Markdown."""
+    for mark, text in MARKS:
+        cell = re.sub(mark, text, cell.strip())
+    return cell.replace("\\", "").strip()
 
 
 def _parquet(path: Path) -> pd.DataFrame:
@@ -100,7 +149,8 @@ def _xlsx(path: Path, report: Report) -> pd.DataFrame:
     if len(filled) > 1:
         report.say(f"{path.name}: of {len(filled)} sheets the first is read, {title!r}.")
     lines = [line for line, row in enumerate(rows, 1) if any(row)]
-    cells, problems = frame_of_rows(path.name, lines, [rows[line - 1] for line in lines])
+    kept = [rows[line - 1] for line in lines]
+    cells, problems = frame_of_rows(path.name, lines, kept, first=FIRST)
     if cells is None or problems:
         raise TableError(problems)
     return cells

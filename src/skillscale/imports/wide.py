@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.rules import RELEASE_YEARS
+from skillscale.data.rules import RELEASE_YEARS, number
 from skillscale.errors import TableError
 from skillscale.formatting import and_more
 from skillscale.imports.aliases import key
@@ -19,7 +19,7 @@ from skillscale.imports.known_models import known_models
 from skillscale.imports.model_rows import model_rows
 from skillscale.imports.quantities import count, has_decimal_commas, is_absent
 from skillscale.imports.report import Report
-from skillscale.imports.score_columns import score_columns, score_values
+from skillscale.imports.score_columns import is_benchmark, score_columns, score_values
 from skillscale.imports.sheet import read_sheet
 
 FACTS: dict[str, tuple[str, ...]] = {
@@ -49,7 +49,8 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
     r"""Read a table with a model per row.
 
     Args:
-        path: CSV with any of the usual separators, XLSX or parquet.
+        path: CSV with any of the usual separators, XLSX or parquet. Benchmarks may stand in rows
+            and models in columns, as in model cards.
 
     Returns:
         A table, and what was taken for what.
@@ -71,7 +72,7 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
         1  aime_2025    0.1
     """
     path, report = Path(path), Report()
-    cells = read_sheet(path, report)
+    cells = _upright(path.name, read_sheet(path, report), report)
     facts = _facts(path.name, cells, report)
     columns = score_columns(path.name, cells, facts.attrs["taken"], report)
     wide = score_values(path.name, cells, columns, report)
@@ -80,12 +81,37 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
     if not kept.any():
         raise TableError([f"{path.name}: no score could be read. {' '.join(report.doubts)}"])
     report.doubt("{} have no score, and are left out.", wide.index[~kept])
-    models = model_rows(facts[kept.to_numpy()], path.name, report)
+    models = model_rows(facts[kept.to_numpy()], path.name, report, is_dump=False)
     wide = wide[wide.index.isin(models["model"])].dropna(axis="columns", how="all")
     if wide.empty:
         raise TableError([f"{path.name}: no model with scores is left. {' '.join(report.doubts)}"])
     titles = {column.benchmark: column.title for column in columns if column.benchmark in wide}
     return Draft(models, long_scores(wide, path.name), benchmark_rows(titles, report)), report
+
+
+def _upright(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
+    """Models in rows, where a file has them in columns and benchmarks in rows."""
+    first = cells.columns[0]
+    named = cells[cells[first].notna()]
+    n_known = sum(map(is_benchmark, named[first]))
+    if not n_known or any(map(is_benchmark, cells.columns[1:])):
+        return cells
+    if n_known < len(named) / 2 and n_known < 3:
+        return cells
+    if (twice := named[first].duplicated()).any():
+        lines = [f"line {line} ({name})" for line, name in named[first][twice].items()]
+        raise TableError(
+            [f"{file}: benchmarks repeat earlier rows at {and_more(lines)}. Keep one row of each."]
+        )
+    report.say(
+        f"{file}: benchmarks stand in rows and models in columns, and the table is turned; a line "
+        "below is a column of the file."
+    )
+    turned = named.set_index(first).T
+    turned.columns.name = None
+    turned.insert(0, "model", turned.index)
+    turned.index = pd.RangeIndex(2, len(turned) + 2)
+    return turned
 
 
 def _facts(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
@@ -144,6 +170,13 @@ def _with_shipped(frame: pd.DataFrame, alike: pd.Series) -> pd.DataFrame:
         shipped = alike.map(cells[name]).astype(object)
         own = filled[name] if name in filled else pd.Series(None, index=frame.index, dtype=object)
         filled[name] = own.where(own.notna(), shipped)
+    if "n_params" in frame:  # Sizes of a file are rounded, and active parameters are not more.
+        filled["n_active_params"] = [
+            None
+            if total is not None and active is not None and number(active) > number(total)
+            else active
+            for active, total in zip(filled["n_active_params"], filled["n_params"], strict=True)
+        ]
     if "family" in frame:  # Families of a file and lineages of the shipped table may not agree.
         filled["lineage"] = frame.get("lineage")
     return filled.where(filled.notna(), None)

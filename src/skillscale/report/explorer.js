@@ -173,7 +173,7 @@ function explore(root, { page, ...data }) {
       return `${write(value)} ${what}, ${relation} of the fit (${write(value > high ? high : low)})`;
     });
     const months = Math.round(12 * (releaseYear - page.fitted.release));
-    return months > page.months ? [...said, `released ${months} months after the last model of the fit`] : said;
+    return months > page.months ? [...said, `a release ${months} months after the last model of the fit`] : said;
   }
 
   function showForecast() {
