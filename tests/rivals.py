@@ -29,6 +29,7 @@ from skillscale.checks.fit import diagnostics
 from skillscale.law.design import Design, make_design
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.fit import name_draws
+from skillscale.posterior.hmc import DEFAULT
 from skillscale.posterior.potential import Potential, make_potential
 from skillscale.posterior.result import Fit
 
@@ -261,19 +262,20 @@ def nutpie_low_rank(target: Target) -> Draws:
 
 def skillscale_hmc(target: Target) -> Draws:
     """Our own: of a whole run, the draws that there were when each block was done."""
-    method = sk.Hmc()
-    moments: list[float] = []
+    method = DEFAULT
+    moments: list[tuple[int, float]] = []
     chains = method.run(
         target.potential,
         target.design.observations,
         jax.random.key(0),
-        lambda done, total: moments.append(CLOCK.seconds if done > total - method.draws else 0.0),
+        lambda done, total: moments.append((done - total + method.draws, CLOCK.seconds)),
     )
-    after = [moment for moment in moments if moment]
-    size = method.draws // len(after)
-    for block, moment in enumerate(after):
-        CLOCK.set_back(moment)
-        yield chains.flat[:, block * size : (block + 1) * size]
+    before = 0
+    for drawn, moment in moments:
+        if drawn > 0:
+            CLOCK.set_back(moment)
+            yield chains.flat[:, before:drawn]
+            before = drawn
 
 
 RIVALS: dict[str, Callable[[Target], Draws]] = {

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import weakref
+from functools import partial
 
 import arviz_stats as azs
 import jax
@@ -18,8 +20,9 @@ from numpyro.infer import NUTS as STOCK_NUTS
 from skillscale import Hmc, Svi, fit
 from skillscale.law.design import Observations
 from skillscale.law.model import make_model
+from skillscale.posterior.convergence import convergence
 from skillscale.posterior.gaussian import fit_gaussian
-from skillscale.posterior.hmc import BLOCK
+from skillscale.posterior.hmc import BLOCK, FIRST_LOOK
 from skillscale.posterior.potential import Potential
 from skillscale.posterior.sparsity import Sparsity
 from small import HMC, SVI, by_name
@@ -150,6 +153,23 @@ def test_progress_is_told_from_the_first_step_to_the_last():
     assert done[0] == 0
     assert done[-1] == totals[-1] == METHOD.stages * METHOD.warmup + METHOD.draws
     assert list(done) == sorted(done)
+
+
+def test_chains_stop_when_every_parameter_has_enough_effective_draws():
+    all_draws = METHOD.run(REGRESSION, observations(ALL), jax.random.key(0), silent).flat
+    for ess, expected in ((1, FIRST_LOOK), (10**9, METHOD.draws)):
+        method = dataclasses.replace(METHOD, ess=ess)
+        told: list[int] = []
+        report = partial(lambda told, *n: told.append(n[1] - n[0]), told)
+        found = method.run(REGRESSION, observations(ALL), jax.random.key(0), report)
+        assert np.array_equal(found.flat, all_draws[:, :expected])
+        assert all(len(values[0]) == expected for values in found.stats.values())
+        assert told[-1] == 0, "progress ends at its end"
+    sizes = [convergence(np.moveaxis(all_draws[:, :n], 2, 0)).ess_bulk.min() for n in (625, 750)]
+    some = dataclasses.replace(METHOD, ess=int(np.mean(sizes)))
+    found = some.run(REGRESSION, observations(ALL), jax.random.key(0), silent)
+    assert sizes[0] < sizes[1]
+    assert found.flat.shape[1] == 750
 
 
 def test_chains_share_one_step_size_once_adapted():

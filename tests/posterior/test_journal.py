@@ -91,6 +91,19 @@ def test_a_series_goes_on_where_it_was_stopped(journal):
     assert again.taken == []
 
 
+def test_a_series_ends_where_it_is_enough_whether_it_was_stopped_or_not(journal):
+    def is_enough(outputs: list[dict[str, np.ndarray]]) -> bool:
+        return len(outputs) == 4
+
+    whole = FORGETFUL.series("walk", Walk(), jnp.zeros(3), 6, is_enough)
+    assert same(whole, Walk().go(FORGETFUL, 4))
+    for stop_at in (2, 4):
+        stopped = Journal(journal.folder / str(stop_at))
+        with pytest.raises(KeyboardInterrupt):
+            stopped.series("walk", Walk(stop_at), jnp.zeros(3), 6)
+        assert same(stopped.series("walk", Walk(), jnp.zeros(3), 6, is_enough), whole)
+
+
 def test_outputs_stay_and_of_the_states_only_the_last(journal):
     def step(i: int, state: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         return state + 1, {"total": state.sum()}

@@ -11,13 +11,13 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.special import stdtr
 
-from skillscale.checks.convergence import convergence
 from skillscale.checks.left_out import left_out_densities
 from skillscale.checks.verdict import Check, Verdict, grade, grade_band
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_count
 from skillscale.intervals import tails
 from skillscale.law.slope_evidence import at_reference_budget
+from skillscale.posterior.convergence import convergence
 from skillscale.posterior.result import Fit
 from skillscale.skills.reading import TURNED, read_skills
 

@@ -54,7 +54,7 @@ from skillscale.law.spec import Spec
 from skillscale.law.starter import spec_toml, starter
 from skillscale.posterior.checkpoint import discard
 from skillscale.posterior.fit import fit
-from skillscale.posterior.hmc import Hmc
+from skillscale.posterior.hmc import ENOUGH, Hmc
 from skillscale.posterior.method import Method
 from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
@@ -79,7 +79,13 @@ def fit_command(
     method: Annotated[MethodName, typer.Option(help="hmc, or svi for a quick look.")] = (
         MethodName.HMC
     ),
-    draws: Annotated[int | None, typer.Option(min=4, help="Draws sampled per chain.")] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            min=4,
+            help="Draws sampled per chain; by default as many as effective sample sizes ask for.",
+        ),
+    ] = None,
     keep: Annotated[
         int | None,
         typer.Option(min=4, help=f"Draws kept per chain; by default {KEPT} of all chains."),
@@ -308,6 +314,8 @@ def _method(
     given = {"draws": draws, "chains": chains, "target_accept": target_accept}
     named = {key: value for key, value in given.items() if value is not None}
     if name is MethodName.HMC:
+        if draws is None:
+            named["ess"] = ENOUGH
         return Hmc(**named)  # type: ignore[arg-type]
     if extra := [key for key in named if key != "draws"]:
         options = ", ".join(f"--{key.replace('_', '-')}" for key in extra)

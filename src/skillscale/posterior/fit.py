@@ -19,7 +19,7 @@ from skillscale.law.sites import SITES
 from skillscale.law.spec import Spec
 from skillscale.posterior.chains import Chains
 from skillscale.posterior.checkpoint import opened
-from skillscale.posterior.hmc import Hmc
+from skillscale.posterior.hmc import DEFAULT
 from skillscale.posterior.method import Method, name_and_options
 from skillscale.posterior.potential import Energy, Flat, Potential, make_potential
 from skillscale.posterior.result import Fit
@@ -42,7 +42,8 @@ def fit(
     Args:
         table: models, scores and benchmarks; all that ships by default.
         spec: skills, benchmarks and priors; the declared configuration by default.
-        method: ``Hmc(...)`` by default, or ``Svi(...)`` for a quick approximation.
+        method: ``Hmc(...)``, or ``Svi(...)`` for a quick approximation; by default HMC until every
+            parameter has 450 effective draws.
         seed: the only source of randomness; the same seed gives the same draws.
         on_progress: called with the steps done and all steps, for a progress bar.
         checkpoint: a directory for steps as they are done, made if need be. A fit that was stopped
@@ -69,7 +70,7 @@ def fit(
     """
     table = load_table() if table is None else table
     spec = Spec() if spec is None else spec
-    method = Hmc() if method is None else method
+    method = DEFAULT if method is None else method
     design = make_design(table, spec)
     potential = make_potential(design, spec)
     provenance = provenance_of(method, seed, table)

@@ -25,8 +25,9 @@ from numpyro.infer.hmc_util import dual_averaging
 from skillscale.errors import require_at_least, require_probability
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
+from skillscale.posterior.convergence import convergence
 from skillscale.posterior.gaussian import Gaussian, fit_gaussian, gaussian_around
-from skillscale.posterior.journal import FORGETFUL, Journal
+from skillscale.posterior.journal import FORGETFUL, Journal, Output
 from skillscale.posterior.potential import Energy, Potential
 from skillscale.posterior.trajectory import EnergyAndGradient, State, anywhere, move
 
@@ -45,6 +46,14 @@ LARGEST_STEP = 0.4
 
 SMALLEST_ACCEPTANCE = 0.01
 """Below it a chain weighs no more when the step size is tuned."""
+
+ENOUGH = 450
+"""Effective draws of every parameter that a fit asks for, unless it is told how many draws to take.
+Those of what it reports are as few or a few less, and 400 are needed."""
+LARGEST_RHAT = 1.01
+"""Of any parameter, for there to be enough draws."""
+FIRST_LOOK, NEXT_LOOK = 500, 125
+"""Draws of every chain before the first look at whether there are enough, and between looks."""
 
 MOST_STEPS = 128
 """Of a trajectory, however small they are."""
@@ -70,7 +79,9 @@ class Hmc:
         chains: number of chains, vectorised.
         stages: stages of the warm-up, one at least.
         warmup: trajectories per chain of every stage, eight at least.
-        draws: draws kept per chain.
+        draws: draws of every chain.
+        ess: effective draws of every parameter that are enough to stop before, of chains that
+            agree; zero to take all draws.
         target_accept: acceptance rate that the step size adapts to.
 
     Raises:
@@ -88,10 +99,11 @@ class Hmc:
     stages: int = 3
     warmup: int = 100
     draws: int = 1500
+    ess: int = 0
     target_accept: float = 0.8
 
     def __post_init__(self) -> None:
-        require_at_least(self, chains=1, stages=1, warmup=8, draws=1)
+        require_at_least(self, chains=1, stages=1, warmup=8, draws=1, ess=0)
         require_probability(self, "target_accept")
 
     def approximate(
@@ -208,7 +220,8 @@ class Hmc:
             is_warmup = jnp.arange(i * BLOCK, (i + 1) * BLOCK) < self.warmup
             return advance(observations, gaussian, *carry, is_warmup, keys[i])
 
-        _, blocks = journal.series("steps", block, first, n_blocks)
+        is_enough = self._is_enough if draws and self.ess and self.chains > 1 else _never
+        _, blocks = journal.series("steps", block, first, n_blocks, is_enough)
         on_progress(total)
         stats = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1)[:, :total], *blocks)
         steps = Chains(stats.pop("flat"), stats)
@@ -217,6 +230,22 @@ class Hmc:
             jax.tree.map(lambda values: values[:, self.warmup :], steps),
         )
 
+    def _is_enough(self, blocks: list[Output]) -> bool:
+        """Whether the slowest parameter has so many effective draws, and chains agree."""
+        drawn = len(blocks) * BLOCK - self.warmup
+        if drawn < FIRST_LOOK or (drawn - FIRST_LOOK) % NEXT_LOOK >= BLOCK:
+            return False
+        flat = np.concatenate([block["flat"] for block in blocks], axis=1)[:, self.warmup :]
+        found = convergence(np.moveaxis(flat, 2, 0))
+        return bool(found.ess_bulk.min() >= self.ess and found.rhat.max() <= LARGEST_RHAT)
+
+
+def _never(blocks: list[Output]) -> bool:
+    return False
+
+
+DEFAULT = Hmc(ess=ENOUGH)
+"""How a posterior is sampled where nothing else is asked for."""
 
 _start_tuning, _tune = dual_averaging()
 

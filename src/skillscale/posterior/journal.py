@@ -85,6 +85,7 @@ class Journal:
         step: Callable[[int, T], tuple[T, Mapping[str, ArrayLike]]],
         state: T,
         n: int,
+        is_enough: Callable[[list[Output]], bool] = lambda outputs: False,
     ) -> tuple[T, list[Output]]:
         """Take steps from state to state, after those that were taken before.
 
@@ -95,6 +96,7 @@ class Journal:
             step: from the number of a step and a state, the next state and what is put out.
             state: the first state, of arrays; the others are of its structure, shapes and types.
             n: steps to take.
+            is_enough: whether to stop before, given what was put out.
 
         Returns:
             The last state, and what every step has put out, by name.
@@ -106,8 +108,8 @@ class Journal:
         outputs: list[Output] = []
         if self.folder is not None:
             state, outputs = _taken_over(self.folder / name, state)
-        for i in range(len(outputs), n):
-            before = state
+        while len(outputs) < n and not is_enough(outputs):
+            i, before = len(outputs), state
             state, output = step(i, state)
             outputs.append({key: np.asarray(value) for key, value in output.items()})
             if self.folder is not None:

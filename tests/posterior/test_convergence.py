@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from skillscale.checks.convergence import TOGETHER, convergence
+from skillscale.posterior.convergence import TOGETHER, convergence
 
 
 def autocorrelated(n_entry: int, n_chain: int, n_draw: int) -> np.ndarray:
