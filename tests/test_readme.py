@@ -71,6 +71,8 @@ def result(name: str) -> dict:
 
 LATER = [
     ("families released later", "time-ordered", 0),
+    ("families released later", "time-ordered", 1),
+    ("families released later", "time-ordered", 2),
     ("families after August 2024", "late", 0),
     ("families after August 2024", "late", 1),
 ]

@@ -230,3 +230,23 @@ def test_accuracy_that_is_not_normalised_is_doubted_or_left_out(read):
 def test_an_unknown_release_is_the_last_month_anywhere(read):
     table, _ = read("model,params,release,mmlu\nant-7b,7B,2023-02,0.5\nbee-7b,7B,,0.5\n")
     assert table.models["release"].tolist() == ["2023-02", "2025-02"]
+
+
+def test_a_score_per_row(read):
+    text = (
+        "Model,Params,Task,Score\nant-7b,7B,MMLU,45.1\nant-7b,7B,GSM8K,20\n"
+        "ant-70b,70B,MMLU,70.2\nant-70b,70B,My Eval,33\n"
+    )
+    table, report = read(text)
+    wide = table.wide()
+    assert wide.loc["ant-7b", ["mmlu", "gsm8k"]].tolist() == [0.451, 0.2]
+    assert wide.loc["ant-70b", ["mmlu", "my_eval"]].tolist() == [0.702, 0.33]
+    assert table.models["n_params"].tolist() == [7e9, 7e10]
+    assert any("a score stands in every row, 'Score' on 'Task'" in said for said in report.said)
+
+
+def test_two_scores_of_a_model_on_one_benchmark_are_refused(tmp_path):
+    path = tmp_path / "twice.csv"
+    path.write_text("model,benchmark,score\nant,mmlu,0.4\nant,mmlu,0.5\n")
+    with pytest.raises(TableError, match=r"repeat earlier rows at line 3 \(ant, mmlu\)"):
+        read_wide(path)

@@ -19,7 +19,8 @@ from skillscale.imports.known_models import known_models
 from skillscale.imports.model_rows import model_rows
 from skillscale.imports.quantities import count, has_decimal_commas, is_absent
 from skillscale.imports.report import Report
-from skillscale.imports.score_columns import is_benchmark, score_columns, score_values
+from skillscale.imports.score_columns import score_columns, score_values
+from skillscale.imports.shapes import with_model_per_row
 from skillscale.imports.sheet import read_sheet
 
 FACTS: dict[str, tuple[str, ...]] = {
@@ -50,7 +51,7 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
 
     Args:
         path: CSV with any of the usual separators, XLSX or parquet. Benchmarks may stand in rows
-            and models in columns, as in model cards.
+            and models in columns, as in model cards, or every score in a row.
 
     Returns:
         A table, and what was taken for what.
@@ -72,7 +73,7 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
         1  aime_2025    0.1
     """
     path, report = Path(path), Report()
-    cells = _upright(path.name, read_sheet(path, report), report)
+    cells = with_model_per_row(path.name, read_sheet(path, report), report)
     facts = _facts(path.name, cells, report)
     columns = score_columns(path.name, cells, facts.attrs["taken"], report)
     wide = score_values(path.name, cells, columns, report)
@@ -87,31 +88,6 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
         raise TableError([f"{path.name}: no model with scores is left. {' '.join(report.doubts)}"])
     titles = {column.benchmark: column.title for column in columns if column.benchmark in wide}
     return Draft(models, long_scores(wide, path.name), benchmark_rows(titles, report)), report
-
-
-def _upright(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
-    """Models in rows, where a file has them in columns and benchmarks in rows."""
-    first = cells.columns[0]
-    named = cells[cells[first].notna()]
-    n_known = sum(map(is_benchmark, named[first]))
-    if not n_known or any(map(is_benchmark, cells.columns[1:])):
-        return cells
-    if n_known < len(named) / 2 and n_known < 3:
-        return cells
-    if (twice := named[first].duplicated()).any():
-        lines = [f"line {line} ({name})" for line, name in named[first][twice].items()]
-        raise TableError(
-            [f"{file}: benchmarks repeat earlier rows at {and_more(lines)}. Keep one row of each."]
-        )
-    report.say(
-        f"{file}: benchmarks stand in rows and models in columns, and the table is turned; a line "
-        "below is a column of the file."
-    )
-    turned = named.set_index(first).T
-    turned.columns.name = None
-    turned.insert(0, "model", turned.index)
-    turned.index = pd.RangeIndex(2, len(turned) + 2)
-    return turned
 
 
 def _facts(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
