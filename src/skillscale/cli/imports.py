@@ -117,14 +117,14 @@ def leaderboard_command(
 @import_app.command("wide")
 def wide_command(
     file: Annotated[
-        Path, typer.Argument(help="A model per row, a benchmark per column: CSV, XLSX, parquet.")
+        Path, typer.Argument(help="Scores of models on benchmarks: CSV, Markdown, XLSX, parquet.")
     ],
     output: OutputDir = None,
     dry_run: DryRun = False,
     force: Force = False,
     style: Style = Format.TABLE,
 ) -> None:
-    """Turn any table with a model per row into one that can be fitted, and a specification."""
+    """Turn a table of any shape into one that can be fitted, and a specification."""
     _require_output(output, dry_run=dry_run)
     draft, report = read_wide(file)
     _finish(draft, report, None if dry_run else output, force=force, style=style)
