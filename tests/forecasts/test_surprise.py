@@ -61,7 +61,7 @@ def test_few_draws_and_many_cases_find_nearly_what_all_draws_find(question, seen
     cells = [(int(b), int(m)) for b, m in np.argwhere(seen.is_observed[0])]
     cases = [hidden(seen, only(seen, at)) for at in cells]
     p_values = []
-    for n_draws, rows in ((50, 180), (50, 1000), (400, 400)):
+    for n_draws, rows in ((50, 180), (50, 1000), (400, 1000)):
         found = conditioned(cases, question.scores, n_draws=n_draws, rows=rows)
         shape = seen.is_observed.shape[1:]
         p_values.append(
