@@ -95,6 +95,14 @@ def timed(call: Callable[[], Any]) -> tuple[Any, float]:
     return result, time.perf_counter() - start
 
 
+def question(folder: Path) -> list[str]:
+    """Options that ask for a forecast, of files written to a folder."""
+    plan, observed = folder / "plan.csv", folder / "observed.csv"
+    plan.write_text(PLAN)
+    observed.write_text(OBSERVED)
+    return ["--observed", str(observed), "--plan", str(plan)]
+
+
 def commands(folder: Path) -> Iterator[Row]:
     """Commands in fresh processes, from the fit that ships."""
     numpy_pandas = [sys.executable, "-c", "import numpy, pandas"]
@@ -103,10 +111,7 @@ def commands(folder: Path) -> Iterator[Row]:
     for option in ("--help", "--version"):
         cpu = min(run(SKILLSCALE, option, cache=folder).cpu for _ in range(5))
         yield Row(option, cpu, f"CPU, {cpu / plain:.2f} of that of NumPy and pandas")
-    plan, observed = folder / "plan.csv", folder / "observed.csv"
-    plan.write_text(PLAN)
-    observed.write_text(OBSERVED)
-    asked = ["--observed", str(observed), "--plan", str(plan)]
+    asked = question(folder)
     report = ["-o", str(folder / "report.html"), "--force"]
     for name, *rest in (
         ["forecast", *asked],
@@ -122,10 +127,8 @@ def commands(folder: Path) -> Iterator[Row]:
 
 def page(folder: Path) -> Iterator[Row]:
     """Sliders of the explorer, in headless Chromium."""
-    plan, observed, path = (folder / name for name in ("plan.csv", "observed.csv", "report.html"))
-    plan.write_text(PLAN)
-    observed.write_text(OBSERVED)
-    asked = ["--observed", str(observed), "--plan", str(plan), "--flops", "1e24"]
+    path = folder / "report.html"
+    asked = [*question(folder), "--flops", "1e24"]
     run(SKILLSCALE, "report", *asked, "-o", str(path), cache=folder)
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium") or ""

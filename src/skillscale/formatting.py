@@ -54,7 +54,7 @@ def format_flops(value: float) -> str:
     return f"{_plain(float(mantissa))}e{int(exponent)}"
 
 
-def format_number_of(n: int, one: str, several: str | None = None) -> str:
+def counted(n: int, one: str, several: str | None = None) -> str:
     """A number of things.
 
     Args:
@@ -66,7 +66,7 @@ def format_number_of(n: int, one: str, several: str | None = None) -> str:
         The number and what it is of.
 
     Example:
-        >>> format_number_of(1, "family", "families"), format_number_of(2, "model")
+        >>> counted(1, "family", "families"), counted(2, "model")
         ('1 family', '2 models')
     """
     return f"{n} {one if n == 1 else several or f'{one}s'}"

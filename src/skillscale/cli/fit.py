@@ -54,7 +54,7 @@ from skillscale.law.spec import Spec
 from skillscale.law.starter import spec_toml, starter
 from skillscale.posterior.checkpoint import discard
 from skillscale.posterior.fit import fit
-from skillscale.posterior.hmc import ENOUGH, Hmc
+from skillscale.posterior.hmc import DEFAULT, Hmc
 from skillscale.posterior.method import Method
 from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
@@ -314,9 +314,7 @@ def _method(
     given = {"draws": draws, "chains": chains, "target_accept": target_accept}
     named = {key: value for key, value in given.items() if value is not None}
     if name is MethodName.HMC:
-        if draws is None:
-            named["ess"] = ENOUGH
-        return Hmc(**named)  # type: ignore[arg-type]
+        return replace(DEFAULT if draws is None else Hmc(), **named)  # type: ignore[arg-type]
     if extra := [key for key in named if key != "draws"]:
         options = ", ".join(f"--{key.replace('_', '-')}" for key in extra)
         raise SpecError(f"{options}: of --method hmc only.")

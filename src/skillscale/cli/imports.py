@@ -14,7 +14,7 @@ from skillscale.cli.output import Format, Row, as_text, note, number, print_rows
 from skillscale.data.table import load_table
 from skillscale.errors import SkillscaleError, SpecError
 from skillscale.files import require_empty, require_writable, write_text
-from skillscale.formatting import format_number_of
+from skillscale.formatting import counted
 from skillscale.imports.additions import as_cells, with_added_models, with_additions
 from skillscale.imports.draft import Draft, describe
 from skillscale.imports.harness import Given, read_harness
@@ -84,7 +84,7 @@ def lm_eval_command(
         note("Nothing was written (--dry-run).")
         return
     write_text(output, cells.to_csv(index=False, lineterminator="\n"))
-    models = format_number_of(len(cells), "model")
+    models = counted(len(cells), "model")
     note(f"{models} written to {output}. Next: skillscale forecast --observed {output}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,6 +122,24 @@ def key(name: str) -> str:
         ('mmlupro', 'humaneval+')
     """
     return re.sub(r"[^a-z0-9+]", "", name.lower())
+
+
+def column_of(names: Iterable[str], keys: Iterable[str]) -> str | None:
+    """The column that a table has under one of several headers.
+
+    Args:
+        names: headers of the table.
+        keys: what `key` makes of the headers looked for, the one that wins first.
+
+    Returns:
+        The header; None where there is none of them.
+
+    Example:
+        >>> column_of(["Task", "Model Name"], ["name", "modelname"])
+        'Model Name'
+    """
+    by_key = {key(name): name for name in reversed(list(names))}
+    return next((by_key[wanted] for wanted in keys if wanted in by_key), None)
 
 
 @cache

@@ -11,7 +11,7 @@ import pandas as pd
 from skillscale.data.table import validate
 from skillscale.errors import TableError
 from skillscale.files import write_text
-from skillscale.formatting import format_number_of
+from skillscale.formatting import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +96,9 @@ def describe(draft: Draft) -> str:
     Returns:
         Numbers of models, families, benchmarks and scores.
     """
-    models = format_number_of(len(draft.models), "model")
-    families = format_number_of(draft.models["family"].nunique(), "family", "families")
+    models = counted(len(draft.models), "model")
+    families = counted(draft.models["family"].nunique(), "family", "families")
     n_tokens = int(draft.models["n_tokens"].notna().sum())
-    benchmarks = format_number_of(len(draft.benchmarks), "benchmark")
-    scores = format_number_of(len(draft.scores), "score")
+    benchmarks = counted(len(draft.benchmarks), "benchmark")
+    scores = counted(len(draft.scores), "score")
     return f"{models} of {families} ({n_tokens} with tokens), {benchmarks}, {scores}"

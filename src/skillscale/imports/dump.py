@@ -12,7 +12,7 @@ import pandas as pd
 from skillscale.data.guessing import NORMALISED, raw_score
 from skillscale.data.rules import number, numbers
 from skillscale.errors import TableError
-from skillscale.imports.aliases import key, load_aliases
+from skillscale.imports.aliases import column_of, key, load_aliases
 from skillscale.imports.benchmark_rows import described
 from skillscale.imports.quantities import NO_SCORE, is_absent
 from skillscale.imports.report import Report
@@ -69,11 +69,7 @@ def read_dump(path: Path, report: Report) -> pd.DataFrame:
         2  org/ant-7b  pretrained           0.45   0.4
     """
     cells = read_sheet(path, report)
-    by_key = {key(name): name for name in reversed(cells.columns)}
-    taken = {
-        role: next((by_key[name] for name in names if name in by_key), None)
-        for role, names in COLUMNS.items()
-    }
+    taken = {role: column_of(cells.columns, names) for role, names in COLUMNS.items()}
     if taken["hub"] is None:
         raise TableError(
             [f"{path.name}: no column names the models (Model, fullname, hf_id). Is it a dump?"]

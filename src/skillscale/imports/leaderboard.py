@@ -11,6 +11,7 @@ import pandas as pd
 
 from skillscale.data.rules import numbers
 from skillscale.errors import TableError
+from skillscale.formatting import counted
 from skillscale.imports.benchmark_rows import benchmark_rows, why_impossible
 from skillscale.imports.draft import Draft, long_scores
 from skillscale.imports.dump import benchmarks_of, read_dump
@@ -18,7 +19,7 @@ from skillscale.imports.known_models import known_models
 from skillscale.imports.model_rows import model_rows
 from skillscale.imports.quantities import size_in_name
 from skillscale.imports.repeats import without_repeats
-from skillscale.imports.report import Report, counted
+from skillscale.imports.report import Report
 
 ROUNDED = 1.0
 """Billions by which a size in whole billions may be off."""

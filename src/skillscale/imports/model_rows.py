@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from skillscale.data.rules import number, numbers
-from skillscale.formatting import format_count
+from skillscale.formatting import counted, format_count
 from skillscale.imports.known_models import KnownModels, known_models
 from skillscale.imports.quantities import is_tuned, size_in_name, without_size
-from skillscale.imports.report import Report, counted
+from skillscale.imports.report import Report
 
 COLUMNS = (
     "model", "family", "lineage", "tuning", "n_params", "n_active_params", "n_tokens", "release",

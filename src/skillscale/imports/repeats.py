@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from skillscale.formatting import and_more
-from skillscale.imports.report import Report, counted
+from skillscale.formatting import and_more, counted
+from skillscale.imports.report import Report
 
 FULL = ("bfloat16", "float16")
 """Precisions of weights that were not rounded for the run, the better one first."""

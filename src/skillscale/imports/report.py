@@ -49,23 +49,6 @@ class Report:
         _add(self.doubts, sentence, items)
 
 
-def counted(number: int, noun: str) -> str:
-    """A number of things.
-
-    Args:
-        number: how many.
-        noun: one of them.
-
-    Returns:
-        Such as "2 models".
-
-    Example:
-        >>> counted(1, "model"), counted(2, "model")
-        ('1 model', '2 models')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def _add(sentences: list[str], sentence: str, items: Iterable[str] | None) -> None:
     if items is not None:
         items = list(items)

@@ -141,22 +141,24 @@ def _column(name: str, names: Aliases) -> Column:
         re.sub(r"[(\[][^)\]]*[)\]]|%", "", text).strip(" _-,:/|.") or name
         for text in (whole, METRIC.sub("", whole))
     )
-    for candidate in (name, stem, bare):
-        alias = names.find(candidate)
-        if alias is None:
-            continue
-        said = re.sub(r"[\s-]", "_", metric[1].lower()) if metric else None
-        said = LOOSELY.get(said or "", said)
+    alias = next(filter(None, map(names.find, (name, stem, bare))), None)
+    if alias is not None:
         measured = names.metrics(alias.benchmark)
-        if said is None or said in measured or not measured or candidate == name:
-            said = None
-        elif said not in ANY_SCORE:  # another score of the same task
-            break
-        elif "acc_norm" not in measured:
-            said = None
-        return Column(name, alias.benchmark, alias.benchmark, shots, alias.shots, said)
+        other = None if names.find(name) else _other_metric(metric, measured)
+        if other is None or other in ANY_SCORE:  # else it is another score of the same task
+            doubtful = other if "acc_norm" in measured else None
+            return Column(name, alias.benchmark, alias.benchmark, shots, alias.shots, doubtful)
     short = re.sub(r"[^a-z0-9+]+", "_", stem.lower()).strip("_") or name
     return Column(name, short, stem, shots, None)
+
+
+def _other_metric(found: re.Match[str] | None, measured: set[str]) -> str | None:
+    """The metric that a header names, if the leaderboard's score is known to be by others."""
+    if found is None or not measured:
+        return None
+    said = re.sub(r"[\s-]", "_", found[1].lower())
+    said = LOOSELY.get(said, said)
+    return None if said in measured else said
 
 
 def _are_scores(cells: pd.Series) -> bool:

@@ -6,14 +6,14 @@ import pandas as pd
 
 from skillscale.errors import TableError
 from skillscale.formatting import and_more
-from skillscale.imports.aliases import key
+from skillscale.imports.aliases import column_of
 from skillscale.imports.report import Report
 from skillscale.imports.score_columns import is_benchmark
 
-MODEL = ("model", "modelname", "name", "modelid", "hfid", "llm")
-"""Keys of the column that names models in a table with a score per row."""
+MODEL = ("model", "modelname", "name", "fullname", "hfid", "modelid", "llm", "models")
+"""Keys of the column that names models, the one that wins first."""
 VALUE = ("score", "value", "result", "accuracy", "acc", "metricvalue", "percent", "points")
-"""Keys of the column that holds the scores there, the one that wins first."""
+"""Keys of the column that holds the scores in a table with one per row, likewise."""
 FEWEST = 3
 """Known benchmarks in a column that show what it is, where they are less than half of it."""
 
@@ -52,19 +52,32 @@ def with_model_per_row(file: str, cells: pd.DataFrame, report: Report) -> pd.Dat
     return cells
 
 
+def require_once(file: str, what: str, names: pd.Series) -> None:
+    """Require that no row names what another does.
+
+    Args:
+        file: its name, for the sentence.
+        what: what rows name.
+        names: by line.
+
+    Raises:
+        TableError: a row repeats an earlier one.
+    """
+    if (twice := names.duplicated()).any():
+        lines = [f"line {line} ({name})" for line, name in names[twice].items()]
+        raise TableError(
+            [f"{file}: {what} repeat earlier rows at {and_more(lines)}. Keep one row of each."]
+        )
+
+
 def _long(file: str, cells: pd.DataFrame, benchmark: str, report: Report) -> pd.DataFrame | None:
     """A table with a score per row, which names model and benchmark."""
-    by_key = {key(name): name for name in reversed(cells.columns) if name != benchmark}
-    model, value = (next((by_key[k] for k in keys if k in by_key), None) for keys in (MODEL, VALUE))
+    others = cells.columns.drop(benchmark)
+    model, value = (column_of(others, keys) for keys in (MODEL, VALUE))
     if model is None or value is None:
         return None
     given = cells[cells[model].notna() & cells[benchmark].notna()]
-    if (twice := given.duplicated([model, benchmark])).any():
-        lines = [
-            f"line {line} ({name}, {of})"
-            for line, name, of in given.loc[twice, [model, benchmark]].itertuples()
-        ]
-        raise TableError([f"{file}: scores repeat earlier rows at {and_more(lines)}. Keep one."])
+    require_once(file, "scores", given[model] + ", " + given[benchmark])
     report.say(
         f"{file}: a score stands in every row, {value!r} on {benchmark!r} of {model!r}; a line "
         "below is a model, in the order of the file."
@@ -83,11 +96,7 @@ def _long(file: str, cells: pd.DataFrame, benchmark: str, report: Report) -> pd.
 def _turned(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
     """A table with benchmarks in rows and models in columns, as in model cards."""
     first = cells.columns[0]
-    if (twice := cells[first].duplicated()).any():
-        lines = [f"line {line} ({name})" for line, name in cells[first][twice].items()]
-        raise TableError(
-            [f"{file}: benchmarks repeat earlier rows at {and_more(lines)}. Keep one row of each."]
-        )
+    require_once(file, "benchmarks", cells[first])
     report.say(
         f"{file}: benchmarks stand in rows and models in columns, and the table is turned; a line "
         "below is a column of the file."

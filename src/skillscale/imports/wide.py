@@ -11,7 +11,6 @@ import pandas as pd
 
 from skillscale.data.rules import RELEASE_YEARS, number
 from skillscale.errors import TableError
-from skillscale.formatting import and_more
 from skillscale.imports.aliases import key
 from skillscale.imports.benchmark_rows import benchmark_rows
 from skillscale.imports.draft import Draft, long_scores
@@ -20,11 +19,11 @@ from skillscale.imports.model_rows import model_rows
 from skillscale.imports.quantities import count, has_decimal_commas, is_absent
 from skillscale.imports.report import Report
 from skillscale.imports.score_columns import score_columns, score_values
-from skillscale.imports.shapes import with_model_per_row
+from skillscale.imports.shapes import MODEL, require_once, with_model_per_row
 from skillscale.imports.sheet import read_sheet
 
 FACTS: dict[str, tuple[str, ...]] = {
-    "model": ("model", "modelname", "name", "fullname", "hfid", "modelid", "llm", "models"),
+    "model": MODEL,
     "family": ("family", "modelfamily", "series"),
     "lineage": ("lineage",),
     "base_model": ("basemodel", "base", "finetunedfrom"),
@@ -111,11 +110,7 @@ def _facts(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
     frame = pd.DataFrame({role: cells[column] for role, (column, _) in found.items()}, dtype=object)
     frame = frame.map(lambda cell: None if is_absent(cell) else cell)
     frame = frame[frame["model"].notna()]
-    if (twice := frame["model"].duplicated()).any():
-        lines = [f"line {line} ({name})" for line, name in frame["model"][twice].items()]
-        raise TableError(
-            [f"{file}: models repeat earlier rows at {and_more(lines)}. Keep one row of each."]
-        )
+    require_once(file, "models", frame["model"])
     for role, (column, power) in found.items():
         unit = f"times 1e{power}" if power else ""
         report.rows.append({"column": column, "taken_for": role, "unit": unit})

@@ -12,6 +12,7 @@ from skillscale.checks.verdict import Check, Verdict
 from skillscale.forecasts.forecast import SOURCES
 from skillscale.forecasts.next_evaluations import INTERVAL
 from skillscale.formatting import (
+    counted,
     format_count,
     format_flops,
     format_interval,
@@ -85,7 +86,7 @@ def describe_forecast(of: PlanFindings) -> str:
     lower, upper = (float(cell[f"{end}_{INTERVAL}"]) for end in ("lower", "upper"))
     return (
         f"{basis}, {model} ({_described(of.planned, model)}) is forecast to score {middle} points "
-        f"on average over {_counted(n, 'benchmark')} ({INTERVAL} % interval {interval}), and "
+        f"on average over {counted(n, 'benchmark')} ({INTERVAL} % interval {interval}), and "
         f"{format_points(float(cell['median']))} on {benchmark} "
         f"({format_interval(lower, upper, format_points)}){before}."
     )
@@ -106,7 +107,7 @@ def _told_benchmark(of: PlanFindings) -> tuple[str, str]:
 def _form(found: Findings) -> str:
     """What a verdict on optima stands on."""
     if isinstance(found.fit, Stack):
-        return f"by {_counted(len(found.fit.fits), 'form')} of the law together"
+        return f"by {counted(len(found.fit.fits), 'form')} of the law together"
     return f"if the {found.fit.spec.form} form of the law holds"
 
 
@@ -177,7 +178,7 @@ def describe_trust(found: Findings) -> str:
         doubts = len(of_plan.forecast.attrs["doubts"])
         if doubts:
             parts.append(
-                f"{_counted(doubts, 'observation')} contradict{'s' * (doubts == 1)} the rest"
+                f"{counted(doubts, 'observation')} contradict{'s' * (doubts == 1)} the rest"
             )
         elif found.asked.observed is not None:
             parts.append("nothing observed contradicts the rest")
@@ -201,7 +202,7 @@ def what_to_do(row: Row | pd.Series) -> str:
 
 def _of_checks(checks: Sequence[Check]) -> str:
     passed = sum(check.verdict is Verdict.PASS for check in checks)
-    said = f"passes {passed} of {_counted(len(checks), 'check')}"
+    said = f"passes {passed} of {counted(len(checks), 'check')}"
     told = [
         f"{what} {_joined(names)}"
         for verdict, what in ((Verdict.FAIL, "FAIL:"), (Verdict.REVIEW, "to review:"))
@@ -217,10 +218,10 @@ def describe_fit(found: Findings) -> str:
     skills = (
         "" if law.spec.exploratory else f": {_joined(s.replace('_', ' ') for s in law.spec.skills)}"
     )
-    named = _counted(len(law.spec.skills), "unnamed skill" if law.spec.exploratory else "skill")
+    named = counted(len(law.spec.skills), "unnamed skill" if law.spec.exploratory else "skill")
     return (
         f"The fit explains {len(law.observed_index[0]):,} scores of {len(law.models)} models "
-        f"({len(coords['family'])} families) on {_counted(len(coords['benchmark']), 'benchmark')} "
+        f"({len(coords['family'])} families) on {counted(len(coords['benchmark']), 'benchmark')} "
         f"by {named}{skills}."
     )
 
@@ -245,10 +246,6 @@ def _described(planned: pd.DataFrame, model: str) -> str:
     if pd.isna(row["n_tokens"]):
         return size
     return f"{size}, {format_count(row['n_tokens'])} tokens"
-
-
-def _counted(n: int, what: str) -> str:
-    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def _joined(names: Iterable[object], last: str = "and") -> str:
