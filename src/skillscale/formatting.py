@@ -166,6 +166,22 @@ def _plain(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
+def quoted(names: Sequence[str]) -> str:
+    """Some names of a list in quotation marks, and how many more there are.
+
+    Args:
+        names: what is listed.
+
+    Returns:
+        As `and_more`.
+
+    Example:
+        >>> quoted(["mmlu", "bbh"])
+        "'mmlu', 'bbh'"
+    """
+    return and_more([repr(name) for name in names])
+
+
 def and_more(items: Sequence[str]) -> str:
     """Some items of a list, and how many more there are.
 

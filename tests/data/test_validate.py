@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skillscale.data.problems import near, read_cells
+from skillscale.data.cells import read_cells
+from skillscale.data.problems import near
 from skillscale.data.rules import number
 from skillscale.data.schema import RECIPES
 from skillscale.data.table import validate

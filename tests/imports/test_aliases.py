@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skillscale.data.problems import require_cells
+from skillscale.data.cells import require_cells
 from skillscale.data.rules import number
 from skillscale.data.shipped import shipped_directory
 from skillscale.data.table import load_table

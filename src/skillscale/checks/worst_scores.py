@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from skillscale.forecasts.doubts import NEARLY_NONE, Doubt, doubt_cells, doubt_of
+from skillscale.forecasts.doubt import NEARLY_NONE, Doubt, doubt_of
+from skillscale.forecasts.doubts import doubt_cells
 from skillscale.forecasts.question import ask
 from skillscale.forecasts.surprise import Mixture
 from skillscale.posterior.result import Fit

@@ -23,7 +23,7 @@ from skillscale.law.spec import Spec
 from skillscale.posterior.storage import read_description
 
 if TYPE_CHECKING:
-    from skillscale.forecasts.doubts import Doubt
+    from skillscale.forecasts.doubt import Doubt
     from skillscale.posterior.result import Fit
     from skillscale.posterior.stack import Stack
 

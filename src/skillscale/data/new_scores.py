@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from skillscale.data.cells import require_cells
 from skillscale.data.frames import BENCHMARK_COLUMNS, benchmark_frame
-from skillscale.data.problems import checked_cells, find_problems, near, require_cells
+from skillscale.data.problems import checked_cells, find_problems, near
 from skillscale.data.rules import numbers
 from skillscale.data.schema import benchmarks_schema, new_scores_schema
 from skillscale.errors import TableError

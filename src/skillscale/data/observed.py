@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from skillscale.data.cells import require_cells
 from skillscale.data.frames import model_frame
 from skillscale.data.guessing import raw_scores
-from skillscale.data.problems import find_problems, require_cells
+from skillscale.data.problems import find_problems
 from skillscale.data.rules import numbers
 from skillscale.errors import TableError
 

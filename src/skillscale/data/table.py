@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from skillscale.data.cells import read_cells
 from skillscale.data.direction import falling, told
 from skillscale.data.frames import benchmark_frame, model_frame, score_frame
-from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.problems import find_problems
 from skillscale.data.shipped import ALL, chosen, directory_of, shipped_directory
 from skillscale.errors import TableError, known_names
 

@@ -266,17 +266,14 @@ class _Density:
     def log(self, flat: Float[np.ndarray, "draw m size"]) -> Float[np.ndarray, "draw m"]:
         """Log density of several skills per draw."""
         law, scores, siblings = self.given
-        n_draw, n_skill, n_model = self.shape
-        skill = flat.astype(np.float32).reshape(n_draw, -1, n_skill, n_model)
+        skill = flat.astype(np.float32).reshape(len(flat), -1, *self.shape[1:])
         residual = flat - self.center[:, None]
         quadratic = np.einsum("dms,dst,dmt->dm", residual, self.precision, residual)
-        likelihood = []
-        for first in range(0, skill.shape[1], AT_ONCE):
-            some = skill[:, first : first + AT_ONCE]
-            padded = some[:, np.arange(AT_ONCE) % some.shape[1]]
-            found = np.asarray(_log_likelihood(law, padded, scores, siblings), np.float64)
-            likelihood.append(found[:, : some.shape[1]])
-        return np.concatenate(likelihood, axis=1) - 0.5 * quadratic
+        n = skill.shape[1]
+        padded = skill[:, np.arange(-(-n // AT_ONCE) * AT_ONCE) % n]
+        parts = np.split(padded, range(AT_ONCE, padded.shape[1], AT_ONCE), axis=1)
+        found = np.concatenate([_log_likelihood(law, p, scores, siblings) for p in parts], axis=1)
+        return found[:, :n].astype(np.float64) - 0.5 * quadratic
 
     def curvature(self, mode: Float[np.ndarray, "draw size"]) -> tuple[np.ndarray, np.ndarray]:
         """Gradient and information."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.problems import require_cells
+from skillscale.data.cells import require_cells
 from skillscale.data.rules import number
 from skillscale.data.table import FILES, load_table
 from skillscale.errors import TableError

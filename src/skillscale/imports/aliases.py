@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from skillscale.data.problems import require_cells
+from skillscale.data.cells import require_cells
 from skillscale.data.rules import number
 from skillscale.data.shipped import shipped_directory
 

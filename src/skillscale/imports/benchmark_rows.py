@@ -8,8 +8,8 @@ from functools import cache
 
 import pandas as pd
 
+from skillscale.data.cells import require_cells
 from skillscale.data.guessing import NORMALISED, least_score, raw_score
-from skillscale.data.problems import require_cells
 from skillscale.data.rules import number
 from skillscale.data.shipped import shipped_directory
 from skillscale.imports.report import Report

@@ -9,7 +9,7 @@ from functools import cache
 
 import pandas as pd
 
-from skillscale.data.problems import require_cells
+from skillscale.data.cells import require_cells
 from skillscale.data.shipped import shipped_directory
 from skillscale.imports.aliases import key
 

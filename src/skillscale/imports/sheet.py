@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from skillscale.data.problems import EXCEL, frame_of_rows, require_cells
+from skillscale.data.cells import EXCEL, frame_of_rows, require_cells, text_of
 from skillscale.errors import SkillscaleError, TableError
 from skillscale.imports.report import Report
 
@@ -87,7 +87,7 @@ def _rules(lines: list[str]) -> list[int]:
 
 def _markdown(path: Path, report: Report) -> pd.DataFrame:
     """The first table of a text in Markdown."""
-    lines = path.read_text("utf-8-sig", errors="replace").splitlines()
+    lines = text_of(path).splitlines()
     rules = _rules(lines)
     header = rules[0] - 1
     end = next((n for n in range(rules[0] + 1, len(lines)) if "|" not in lines[n]), len(lines))

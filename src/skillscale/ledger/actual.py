@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from skillscale.data.problems import find_problems, frame_problems, near, require_cells
+from skillscale.data.cells import require_cells
+from skillscale.data.problems import find_problems, frame_problems, near
 from skillscale.data.rules import numbers
 from skillscale.data.schema import observed_schema, scores_schema
 from skillscale.data.shipped import ALL

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.cells import read_cells
+from skillscale.data.problems import find_problems
 from skillscale.data.rules import numbers
 from skillscale.data.schema import runs_schema
 from skillscale.errors import SpecError, TableError, known_names

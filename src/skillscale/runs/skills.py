@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from skillscale.data.problems import checked_cells, read_cells
+from skillscale.data.cells import read_cells
+from skillscale.data.problems import checked_cells
 from skillscale.data.schema import skills_schema
 from skillscale.data.shipped import shipped_directory
 from skillscale.errors import RunsError, TableError

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from skillscale.data.problems import find_problems, read_cells
+from skillscale.data.cells import read_cells
+from skillscale.data.problems import find_problems
 from skillscale.data.rules import numbers
 from skillscale.data.schema import runs_schema
 from skillscale.data.shipped import shipped_directory
