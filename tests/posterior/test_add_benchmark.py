@@ -24,12 +24,12 @@ from skillscale.posterior.add_benchmark import (
     Drawn,
     Shown,
     add_benchmark,
-    benchmark_rows,
     distribution,
     learn_prior,
     log_likelihood,
 )
 from skillscale.posterior.annealing import draw_each
+from skillscale.skills.benchmark import benchmark_rows
 
 N_ITEMS = 164
 

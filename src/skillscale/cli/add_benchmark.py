@@ -13,7 +13,8 @@ from skillscale.cli.output import Format, Row, note, number, print_rows
 from skillscale.data.new_scores import FEWEST, read_benchmarks, read_new_scores
 from skillscale.files import require_writable
 from skillscale.formatting import format_points
-from skillscale.posterior.add_benchmark import add_benchmark, benchmark_rows
+from skillscale.posterior.add_benchmark import add_benchmark
+from skillscale.skills.benchmark import benchmark_rows
 
 
 @app.command("add-benchmark")
