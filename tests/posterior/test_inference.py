@@ -196,7 +196,7 @@ def test_the_shape_of_the_draws_is_that_of_the_options(draws):
 def test_the_same_seed_gives_the_same_draws_bit_for_bit(request, table, spec, before, method):
     first, again = request.getfixturevalue(before), fit(table, spec, method=method, seed=3)
     assert again.tree.posterior.to_dataset().equals(first.tree.posterior.to_dataset())
-    assert again.provenance == first.provenance
+    assert again.provenance == first.provenance | {"date": again.provenance["date"]}
 
 
 @pytest.mark.slow
