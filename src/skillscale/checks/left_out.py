@@ -22,8 +22,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import gammaln
 from jaxtyping import Array, Bool, Float, Int
-from numpyro.distributions import Normal, StudentT
+from numpyro.distributions import Normal
 
 from skillscale.law.design import Observations
 from skillscale.law.equation import Link, predictor_of_skill
@@ -38,7 +39,7 @@ LONGEST = 1.0
 """Most that a skill moves in a step."""
 SIZES = (1.0, 0.3, 0.05, 0.0)
 """Parts of a step, of which the best is taken."""
-TOGETHER = 8
+TOGETHER = 4
 """Draws that are handled at once."""
 
 Matrix = Sequence[Sequence[Float[Array, " case"]]]
@@ -105,9 +106,16 @@ def _of_draws(
             for cases in (whole, without)
         )
         evidence, mode = _evidence(of_all, skill, STEPS)
-        return evidence[model] - _evidence(of_others, mode[model], STEPS_NEARBY)[0]
+        known = evidence[model] - _evidence(of_others, mode[model], STEPS_NEARBY)[0]
+        return known + _log_normaliser(law.noise.tail + whole.siblings.n[benchmark, model])
 
     return jax.lax.map(one, draws, batch_size=TOGETHER)
+
+
+def _log_normaliser(degrees: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """What is constant in the log density of a Student-t, but for its scale."""
+    half = (degrees + 1) / 2
+    return gammaln(half) - gammaln(degrees / 2) - jnp.log(jnp.pi * degrees) / 2
 
 
 def _cases(
@@ -141,19 +149,23 @@ class _Integrand(NamedTuple):
     def link(self) -> Link:
         return self.law.benchmarks.link(self.chance)
 
-    def log_density(
+    def log_kernel(
         self, predictor: Float[Array, "benchmark case"]
     ) -> Float[Array, "benchmark case"]:
-        """Log density of every score at a value of its predictor; zero where it does not count."""
+        """Log density of every score at a value of its predictor, but for what no skill changes.
+
+        Zero where a score does not count.
+        """
         (benchmarks, _, noise), cases = self.law, self.cases
         at = scatter_at(benchmarks, noise, predictor, self.chance, self.n_items)
         location, scale, degrees = given(at, cases.siblings, noise.tail)
-        density = StudentT(degrees, location, scale).log_prob(cases.score)
-        return jnp.where(cases.counts, density, 0)
+        square = ((cases.score - location) / scale) ** 2
+        kernel = -jnp.log(scale) - (degrees + 1) / 2 * jnp.log1p(square / degrees)
+        return jnp.where(cases.counts, kernel, 0)
 
     def log_joint(self, skill: Float[Array, "case skill"]) -> Float[Array, " case"]:
         """Log density of skills and scores."""
-        of_scores = self.log_density(predictor_of_skill(skill, self.link)).sum(axis=0)
+        of_scores = self.log_kernel(predictor_of_skill(skill, self.link)).sum(axis=0)
         prior = Normal(self.cases.mean, jnp.sqrt(self.cases.variance))
         return of_scores + prior.log_prob(skill).sum(axis=1)
 
@@ -162,7 +174,7 @@ class _Integrand(NamedTuple):
     ) -> tuple[Float[Array, "benchmark case"], Float[Array, "benchmark case"]]:
         """Of the log density of every score, by its predictor: the first, and minus the second."""
         predictor = predictor_of_skill(skill, self.link)
-        slope = jax.grad(lambda at: self.log_density(at).sum())
+        slope = jax.grad(lambda at: self.log_kernel(at).sum())
         gradient, bend = jax.jvp(slope, (predictor,), (jnp.ones_like(predictor),))
         return gradient, -bend
 

@@ -16,6 +16,8 @@ LEVEL = 0.01
 """Probability below which a fitted score is doubted. The skills have seen the score, so that few of
 a sound table are: five of the 1,638 of the default fit."""
 N_DRAWS = 500
+LOST_DRAWS = 240
+"""To ask about a score of nothing: four times as many change its probability by a twentieth."""
 GOOD = 0.5
 """Mean rank of its other scores among all models, from which nothing right is odd of a model."""
 
@@ -76,6 +78,7 @@ def lost_answers(fit: Fit) -> list[Doubt]:
     wide = fit.table.wide().loc[fit.design.coords["model"], fit.design.coords["benchmark"]]
     is_none = wide < NEARLY_NONE
     is_good = wide.rank(pct=True).where(~is_none).mean(axis=1) > GOOD
+    fit = fit.thin(-(-LOST_DRAWS // fit.tree["posterior"].sizes["chain"]))
     found = []
     for model in wide.index[is_none.any(axis=1) & is_good]:
         rest = without_models(fit, [str(model)])
