@@ -250,3 +250,9 @@ def test_two_scores_of_a_model_on_one_benchmark_are_refused(tmp_path):
     path.write_text("model,benchmark,score\nant,mmlu,0.4\nant,mmlu,0.5\n")
     with pytest.raises(TableError, match=r"repeat earlier rows at line 3 \(ant, mmlu\)"):
         read_wide(path)
+
+
+def test_a_developer_has_one_name_however_a_file_writes_it(read):
+    rows = ["Qwen/Qwen9-8B,8B,", "mistralai/Bee-7B,7B,MISTRAL AI", "nova-1b,1B,Nova Labs"]
+    table, _ = read("Model,Params,Organization,MMLU\n" + "".join(f"{r},60\n" for r in rows))
+    assert table.models["developer"].to_list() == ["Alibaba", "Mistral AI", "Nova Labs"]

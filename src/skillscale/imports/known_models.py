@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import pandas as pd
 
@@ -67,6 +67,35 @@ class KnownModels:
                 found[name] = model
         return found
 
+    @cached_property
+    def developers(self) -> dict[str, str]:
+        """Developers as the table writes them, by that and by whose account their models are of.
+
+        In lower case without spaces; owners of models of several developers stand for none.
+        """
+        named = self.cells.dropna(subset=["developer"])
+        found = {plain(name): name for name in named["developer"].unique()}
+        owners = named["hub_name"].dropna().map(_owner)
+        for owner, of_one in named["developer"].loc[owners.index].groupby(owners):
+            if of_one.nunique() == 1:
+                found.setdefault(plain(owner), of_one.iloc[0])
+        return found
+
+    def developer(self, name: str) -> str:
+        """A developer as the table writes it.
+
+        Args:
+            name: of a developer, in any capitals, or of an owner on the hub.
+
+        Returns:
+            The name in the table; the same as it was where no other is known.
+
+        Example:
+            >>> known_models().developer("Qwen"), known_models().developer("Nova Labs")
+            ('Alibaba', 'Nova Labs')
+        """
+        return self.developers.get(plain(name), name)
+
     def owners(self) -> set[str]:
         """Who has base models on the hub, in lower case."""
         base = set(self.cells.index[self.cells["tuning"] == "base"])
@@ -106,6 +135,15 @@ def short_key(name: str) -> str:
     """
     last = name.lower().split("/")[-1]
     return key(re.sub(r"^meta-|[-_]hf$", "", last)) or key(last)
+
+
+def plain(name: str) -> str:
+    """A name apart from case and spaces.
+
+    >>> plain("Mistral AI")
+    'mistralai'
+    """
+    return "".join(name.casefold().split())
 
 
 def _owner(name: str) -> str:

@@ -63,6 +63,7 @@ def model_rows(
         for row in frame.to_dict("records")
     ]
     filled = pd.DataFrame(rows).astype(object)
+    filled["developer"] = filled["developer"].map(known.developer, na_action="ignore")
     filled = filled.where(filled.notna(), None)
     _say(filled, report)
     filled = filled[filled["n_params"].notna()]
