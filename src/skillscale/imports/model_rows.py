@@ -22,6 +22,8 @@ Cells = dict[Any, Any]
 
 OTHER_SIZE = 1.25
 """Sizes further apart than this are not of the same weights."""
+ON_THE_HUB = r"[\w.-]+/[\w.-]+"
+"""Owner and name."""
 MOST_STEPS = 10
 """Fine-tunes of fine-tunes that are followed to what they descend from."""
 
@@ -54,6 +56,8 @@ def model_rows(
     columns = dict.fromkeys((*COLUMNS, "known", "hub", "kind", "is_moe"))
     frame = models.assign(**{name: None for name in columns if name not in models})
     frame = frame.astype(object).where(frame.notna(), None)
+    is_hub = frame["model"].astype(str).str.fullmatch(ON_THE_HUB) & frame["hub"].isna()
+    frame["hub"] = frame["hub"].mask(is_hub, frame["model"])
     bases = {
         str(row["hub"] or row["model"]).lower(): row["base_model"]
         for row in frame.to_dict("records")
