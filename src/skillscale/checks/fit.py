@@ -111,11 +111,13 @@ def diagnostics(fit: Fit) -> pd.DataFrame:
     draws["expected_score"] = (("chain", "draw", "benchmark", "model"), scores)
     rows = {}
     for name in REPORTED:
-        values = draws[name].astype(float)
-        entries = values.stack(entry=[str(d) for d in values.dims if d not in ("chain", "draw")])
-        entries = entries[..., entries.std(("chain", "draw")) > 0]  # anchors are constants
-        if not entries.sizes["entry"]:
+        dims = [str(dim) for dim in draws[name].dims if dim not in ("chain", "draw")]
+        entries = draws[name].stack(entry=dims)
+        varies = entries.max(("chain", "draw")) > entries.min(("chain", "draw"))
+        if not varies.any():
             continue
+        if not varies.all():  # anchors are constants
+            entries = entries[..., varies]
         found = convergence(entries.transpose("entry", "chain", "draw").to_numpy())
         rows[name] = {
             "rhat": float(found.rhat.max()),

@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import ndtri
 
-TOGETHER = 256
-"""Quantities that are transformed at once: all would take a gibibyte."""
+TOGETHER = 32
+"""Quantities that are transformed at once by a core: of all together, a gibibyte and more."""
 TAILS = (0.05, 0.95)
 
 Chains = Float[np.ndarray, "entry chain draw"]

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Int
 
 from skillscale.data.table import Table
 from skillscale.law.design import Design, Observations, make_design
+from skillscale.law.equation import expected_score
 from skillscale.law.scores import Scatter, given_siblings, scatter
 from skillscale.law.sites import SITES, Draws, Site, build, sites_of
 from skillscale.law.spec import Spec
@@ -205,7 +206,7 @@ class Fit:
             >>> fit.expected_scores(50).shape
             (50, 2, 23)
         """
-        return self.likelihood(n)[0]
+        return _expected_scores(self.draws(n), self.design.observations.chance)
 
     def given_siblings(
         self, n: int | None = None
@@ -299,6 +300,16 @@ class Fit:
 def _scatter_of_fitted(draw: Draws, observations: Observations) -> Scatter:
     law, skill = draw.law, draw.fitted.skill
     return scatter(law.benchmarks, law.noise, skill, observations.chance, observations.n_items)
+
+
+@jax.jit
+def _expected_scores(
+    draws: Draws, chance: Float[Array, " benchmark"]
+) -> Float[Array, "draw benchmark model"]:
+    def one(draw: Draws) -> Float[Array, "benchmark model"]:
+        return expected_score(draw.fitted.skill, draw.law.benchmarks.link(chance))
+
+    return jax.vmap(one)(draws)
 
 
 @jax.jit
