@@ -298,3 +298,70 @@ def test_scores_are_added_to_a_table(tmp_path):
     new["model"] = "EleutherAI/pythia-6.9b"
     with pytest.raises(TableError, match=r"pythia-6.9b has 0.\d+ on winogrande, .* has 0.5"):
         with_added_models(directory, new, "mine", report)
+
+
+def results(arguments: str, task: str = "winogrande", **config) -> dict:
+    """Results of one task."""
+    return {"results": {task: {"acc": 0.6}}, "config": {"model_args": arguments, **config}}
+
+
+def test_checkpoints_are_models_of_their_own(tmp_path):
+    final = "pretrained=EleutherAI/pythia-1b"
+    files = {
+        "a": results(f"{final},revision=step1000"),
+        "b": results(f"{final},revision=main", "piqa") | {"results": {"winogrande": {"acc": 0.5}}},
+        "c": results("pretrained=/data/nova-1b/checkpoint-5000"),
+        "d": results("pretrained=/data/vega-7b/checkpoint-5000,peft=None"),
+        "e": results("pretrained=org/ant-3b,revision=0123456789abcdef0123456789abcdef01234567"),
+    }
+    for name, content in files.items():
+        write_json(tmp_path / f"results_{name}.json", content)
+    frame, _ = read_harness([tmp_path])
+    found = frame.set_index("model")
+    assert set(found.index) == {
+        "EleutherAI/pythia-1b@step1000",
+        "EleutherAI/pythia-1b",
+        "nova-1b-checkpoint-5000",
+        "vega-7b-checkpoint-5000",
+        "org/ant-3b",
+    }
+    assert found["n_tokens"].notna().sum() == 1, "a checkpoint has not seen all tokens"
+    assert found.loc["vega-7b-checkpoint-5000", "n_params"] == 7e9
+
+
+def test_json_that_is_not_read_is_named(tmp_path):
+    write_json(tmp_path / "results_1.json", results("pretrained=org/ant-3b"))
+    write_json(tmp_path / "gsm8k.json", results("pretrained=org/ant-3b", "gsm8k"))
+    _, report = read_harness([tmp_path])
+    assert any("is not read" in doubt and "gsm8k.json" in doubt for doubt in report.doubts)
+
+
+def test_a_shipped_model_brings_its_tuning(row):
+    found, report = row(results("pretrained=HuggingFaceH4/zephyr-7b-beta"))
+    assert found["tuning"] == "instruct"
+    assert any("as zephyr-7b-beta of the shipped table is" in said for said in report.said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "config", "doubt"),
+    [
+        ("pretrained=org/ant-3b", {"limit": 0.1}, "only 10% of the questions"),
+        ("pretrained=org/ant-3b", {"max_samples": 100}, "only 100 questions"),
+        ("pretrained=org/ant-3b,gguf_file=Q2_K.gguf", {}, "rounded (gguf_file=Q2_K.gguf)"),
+        ("pretrained=org/ant-3b", {"system_instruction": "Be kind."}, "a system instruction"),
+        ("pretrained=org/ant-7B-AWQ", {"model_num_parameters": 1.13e9}, "packed weights?"),
+    ],
+)
+def test_runs_unlike_the_leaderboards_are_doubted(row, arguments, config, doubt):
+    found, report = row(results(arguments, **config))
+    assert any(doubt in said for said in report.doubts)
+    assert found["n_params"] in (3e9, 7e9)
+
+
+def test_prompts_of_both_kinds_are_told(tmp_path):
+    plain = results("pretrained=org/ant-3b")
+    write_json(tmp_path / "results_1.json", plain)
+    chat = results("pretrained=org/ant-3b", "piqa") | {"chat_template": "{% for m in messages %}"}
+    write_json(tmp_path / "results_2.json", chat)
+    _, report = read_harness([tmp_path])
+    assert any("some of its results are with a chat template" in said for said in report.doubts)

@@ -193,3 +193,24 @@ def test_parquet_is_read_or_the_extra_is_named(tmp_path):
     draft, _ = read_leaderboard(path)
     same, _ = read_leaderboard(tmp_path / "dump.csv")
     assert draft.scores["score"].tolist() == same.scores["score"].tolist()
+
+
+HEAD = "Model,Type,Precision,#Params (B),ARC,MMLU,GSM8K\n"
+
+
+def test_a_model_that_is_named_exactly_is_that(read):
+    table, _ = read(HEAD + "facebook/opt-13b,pretrained,float16,13,39.9,24.9,1.7\n")
+    assert table.models["n_params"].to_dict() == {"opt-13b": 1.3e10}
+
+
+def test_signs_and_notes_in_cells_are_read_or_named(read):
+    table, report = read(HEAD + "org/ant-7b,pretrained,float16,7,51.2%,45.1 %,55.1*\n")
+    assert table.wide().loc["org/ant-7b"].to_dict() == {"arc_challenge": 0.512, "mmlu": 0.451}
+    assert any("GSM8K is no number" in doubt and "55.1*" in doubt for doubt in report.doubts)
+
+
+def test_low_percentages_beside_others(read):
+    rows = "EleutherAI/pythia-70m,pretrained,float16,0.07,21.5,25.9,0.3\n"
+    table, report = read(HEAD + rows + "org/ant-410m,pretrained,float16,0.41,26.2,27.3,0.99\n")
+    assert table.wide()["gsm8k"].to_list() == [0.003, 0.0099]
+    assert any("taken to be percentages as well" in doubt for doubt in report.doubts)

@@ -256,3 +256,100 @@ def test_a_developer_has_one_name_however_a_file_writes_it(read):
     rows = ["Qwen/Qwen9-8B,8B,", "mistralai/Bee-7B,7B,MISTRAL AI", "nova-1b,1B,Nova Labs"]
     table, _ = read("Model,Params,Organization,MMLU\n" + "".join(f"{r},60\n" for r in rows))
     assert table.models["developer"].to_list() == ["Alibaba", "Mistral AI", "Nova Labs"]
+
+
+@pytest.mark.parametrize(
+    ("name", "n_params"),
+    [("opt-13b", 1.3e10), ("opt-1.3b", 1.316e9), ("Qwen2-57B", 5.7e10), ("Falcon-1.1B", 1.1e9),
+     ("Llama-3-18B", 1.8e10), ("Llama 2 7B", 7e9)],
+)  # fmt: skip
+def test_a_point_in_a_name_is_no_digit(read, name, n_params):
+    table, _ = read(f"model,mmlu\n{name},0.5\n")
+    assert table.models["n_params"].item() == pytest.approx(n_params, rel=0.02)
+
+
+def test_footnotes_of_a_card_are_no_digits(read):
+    card = """| Benchmark | Nova-7B | Nova-13B<sup>2</sup> |
+|---|---|---|
+| MMLU | 45.3<sup>1</sup> | 50 |
+| GSM8K<sup>1</sup> | 14.6<sup>2</sup> | 20 |
+| HumanEval | 7<sup>3</sup> | 10 |
+"""
+    table, _ = read(card, "card.md")
+    assert table.wide().loc["Nova-7B"].to_dict() == {
+        "mmlu": 0.453,
+        "gsm8k": 0.146,
+        "humaneval": 0.07,
+    }
+    assert list(table.models.index) == ["Nova-7B", "Nova-13B"]
+    assert read("model,mmlu\nnova-7b,45.3_4\nnova-1b,40\n")[0].models.index.to_list() == ["nova-1b"]
+
+
+@pytest.mark.parametrize(
+    "header", ["HumanEval (pass@10)", "GSM8K (maj@8)", "MMLU (STEM)", "HellaSwag [German]"]
+)
+def test_what_brackets_say_is_doubted(read, header):
+    _, report = read(f"model,params,{header},ARC\nnova-7b,7B,20,30\n")
+    (doubt,) = [said for said in report.doubts if "brackets" in said]
+    assert f"{header} is taken for" in doubt
+    _, plain = read("model,params,HumanEval (pass@1),GSM8K (5-shot),BBH (%)\nnova-7b,7B,20,3,4\n")
+    assert not [said for said in plain.doubts if "brackets" in said]
+
+
+def test_another_metric_in_brackets_makes_another_benchmark(read):
+    table, _ = read("model,params,TruthfulQA (MC1),TruthfulQA (MC2)\nnova-7b,7B,20,30\n")
+    assert list(table.benchmarks.index) == ["truthfulqa_mc1", "truthfulqa"]
+    assert table.wide()["truthfulqa"].item() == 0.3
+
+
+def test_rows_of_one_name_are_told_apart_by_size_and_others_left_out(read):
+    text = "Model,Size,MMLU\nLlama 9,7B,45.3\n,13B,50.5\nLlama 10,7B,45\nAverage,,47\n,,1\n"
+    table, report = read(text)
+    assert table.models["n_params"].to_dict() == {
+        "Llama 9 7B": 7e9, "Llama 9 13B": 1.3e10, "Llama 10": 7e9,
+    }  # fmt: skip
+    said = " ".join([*report.said, *report.doubts])
+    assert "called by their sizes too: Llama 9 7B, Llama 9 13B" in said
+    assert "not taken for models: Average" in said
+    assert "left out, at line 6" in said
+
+
+def test_cards_may_say_category_shots_and_metric(read):
+    table, report = read(
+        "Category,Benchmark,# Shots,Metric,Nova 8B,Nova 70B\n"
+        "General,MMLU,5,macro_avg,66.7,79.5\nMath,GSM8K,8,em,57.2,83.1\n"
+    )
+    assert table.wide().loc["Nova 8B"].to_dict() == {"mmlu": 0.667, "gsm8k": 0.572}
+    assert any("GSM8K (8-shot) (em) 8 rather than 5" in doubt for doubt in report.doubts)
+
+
+def test_a_score_per_row_may_say_shots_and_metric(read):
+    table, report = read(
+        "model,task,metric,n_shot,value\nnova-7b,hellaswag,acc,0,0.6\n"
+        "nova-7b,gsm8k,exact_match,8,0.3\nnova-7b,truthfulqa,mc1,0,0.4\n"
+    )
+    assert set(table.benchmarks.index) == {"hellaswag", "gsm8k", "truthfulqa_mc1"}
+    doubts = " ".join(report.doubts)
+    assert "rather than 10" in doubts
+    assert "rather than acc_norm" in doubts
+
+
+def test_cells_of_both_units_are_read_as_they_are_written(read):
+    table, report = read("model,GSM8K\nnova-7b,0.452\nnova-13b,53.1%\n")
+    assert table.wide()["gsm8k"].to_list() == [0.452, 0.531]
+    assert any("percent sign" in doubt for doubt in report.doubts)
+
+
+@pytest.mark.parametrize(
+    ("said", "tuning"),
+    [("untuned", "base"), ("Base (not instruction-tuned)", "base"), ("IT", "instruct"),
+     ("DPO", "instruct"), ("aligned", "instruct"), ("chat", "instruct")],
+)  # fmt: skip
+def test_words_of_tuning(read, said, tuning):
+    assert read(f"model,type,mmlu\nnova-7b,{said},45\n")[0].models["tuning"].item() == tuning
+
+
+def test_a_rounded_number_is_no_month(read):
+    table, report = read("model,release,mmlu\nnova-7b,2024.1,45\nnova-1b,2024.05,40\n")
+    assert table.models["release"].to_list()[1] == "2024-05"
+    assert any("no month" in doubt and "2024.1" in doubt for doubt in report.doubts)

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from skillscale.data.guessing import NORMALISED, raw_score
-from skillscale.data.rules import number, numbers
+from skillscale.data.rules import number
 from skillscale.errors import TableError
 from skillscale.imports.aliases import column_of, key, load_aliases
 from skillscale.imports.benchmark_rows import described
-from skillscale.imports.quantities import NO_SCORE, is_absent
+from skillscale.imports.quantities import NO_SCORE, is_absent, score
 from skillscale.imports.report import Report
 from skillscale.imports.sheet import read_sheet
 
@@ -146,11 +146,15 @@ def _scores(
     others = set(others)
     found: dict[str, pd.Series] = {}
     left_out = []
-    for name in cells.columns:
+    aliases = {
+        str(name): alias
+        for name in cells
+        if name not in others and not NO_SCORE.search(str(name))
+        if (alias := names.find(re.sub(r"\s*raw$", "", str(name), flags=re.IGNORECASE)))
+    }
+    read = _in_units(file, cells[list(aliases)], report)
+    for name, alias in aliases.items():
         is_raw = key(name).endswith("raw")
-        alias = names.find(re.sub(r"\s*raw$", "", name, flags=re.IGNORECASE))
-        if name in others or alias is None or NO_SCORE.search(name):
-            continue
         raws = [other for other in cells.columns if key(other) == f"{key(name)}raw"]
         if raws:
             left_out.append(name)
@@ -159,10 +163,7 @@ def _scores(
         if benchmark == "math_lvl_5" and is_raw and month >= RESCORED:
             benchmark = "math_lvl_5_rescored"
             report.say(f"{file}: {name} is that of {month}, after MATH was scored again.")
-        values = numbers(cells[name])
-        unit = "fraction"
-        if values.max() > PERCENT:
-            values, unit = values / 100, "percent"
+        values, unit = read[name]
         if benchmark in NORMALISED and not is_raw and unit == "percent":
             values = _raw_again(file, name, benchmark, values, report)
         report.rows.append({"column": name, "taken_for": benchmark, "unit": unit})
@@ -173,6 +174,37 @@ def _scores(
         )
     report.say(f"{file}: raw scores are taken, not the normalised ones of {{}}.", left_out)
     return pd.DataFrame(found, index=cells.index)
+
+
+def _in_units(file: str, cells: pd.DataFrame, report: Report) -> dict[str, tuple[pd.Series, str]]:
+    """Fractions of every column, and the unit they are written in, which raw columns share."""
+    values: dict[str, pd.Series] = {}
+    is_percent: dict[str, bool] = {}
+    for name in map(str, cells):
+        given = cells[name][~cells[name].map(is_absent)]
+        pairs = given.map(score)
+        values[name] = pairs.map(lambda pair: pair[0]).astype(float).reindex(cells.index)
+        signs = pairs.map(lambda pair: pair[1])
+        is_percent[name] = bool(signs.any()) or values[name].max() > PERCENT
+        unread = given[values[name][given.index].isna()]
+        report.doubt(
+            f"{file}: {name} is no number, and left out, at {{}}.",
+            [f"line {line} = {cell!r}" for line, cell in unread.items()],
+        )
+    for is_raw in (True, False):
+        alike = [n for n in values if key(n).endswith("raw") == is_raw and values[n].notna().any()]
+        low = [name for name in alike if not is_percent[name]]
+        if low and len(low) < len(alike) / 2:
+            report.doubt(
+                f"{file}: {{}} have no value above 1 where other columns are percentages; they are "
+                "taken to be percentages as well.",
+                low,
+            )
+            is_percent |= dict.fromkeys(low, True)
+    return {
+        name: (column / 100, "percent") if is_percent[name] else (column, "fraction")
+        for name, column in values.items()
+    }
 
 
 def _raw_again(

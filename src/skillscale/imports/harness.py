@@ -20,6 +20,14 @@ from skillscale.imports.quantities import is_tuned, size_in_name
 from skillscale.imports.report import Report
 from skillscale.imports.results import Results, Task, read_results, result_files
 
+CHECKPOINT = re.compile(
+    r"((global[-_]?)?step|checkpoint|ckpt|iter|epoch)[-_]?\d*|hf|final|last|best|model|weights|merged",
+    re.IGNORECASE,
+)
+"""Last parts of paths that name no model."""
+OTHER_SIZE = 1.3
+"""Counts further apart than this are not of the same weights."""
+
 
 @dataclass(frozen=True, eq=False)
 class Given:
@@ -64,7 +72,13 @@ def read_harness(
     report = Report()
     problems: list[str] = []
     read: list[Results] = []
-    for file in result_files([Path(path) for path in paths]):
+    files = result_files([Path(path) for path in paths])
+    folders = [Path(path) for path in paths if Path(path).is_dir()]
+    beside = sorted({file for folder in folders for file in folder.rglob("*.json")} - {*files})
+    report.doubt(
+        "JSON beside results_*.json is not read; name what holds results: {}.", map(str, beside)
+    )
+    for file in files:
         try:
             read.append(read_results(file))
         except TableError as error:
@@ -123,12 +137,18 @@ def _by_model(read: list[Results], given: Given, report: Report) -> dict[str, li
     for written, files in by_model.items():
         name = given.name or written
         if given.name is None and re.match(r"[./~\\]", written):
-            name = Path(written).name or written
+            name = _name_of_path(Path(written))
             report.say(f"{written} is a path; the model is called {name}.")
         if given.name is None and files[0].model is None:
             report.say(f"{files[0].file} names no model, which is called {name}: see --name.")
         named.setdefault(name, []).extend(files)
     return named
+
+
+def _name_of_path(path: Path) -> str:
+    """What a path calls a model: of a checkpoint, with the folder of its run."""
+    name = path.name or str(path)
+    return f"{path.parent.name}-{name}" if CHECKPOINT.fullmatch(name) and path.parent.name else name
 
 
 def _named_by_file(results: Results, given: Given) -> str:
@@ -149,6 +169,8 @@ def _row(model: str, files: list[Results], given: Given, report: Report) -> dict
     for file in dict.fromkeys(replaced.values()):
         of_file = [name for name, other in replaced.items() if other == file]
         report.say(f"{model}: of several results the newest counts, {file}, for {{}}.", of_file)
+    if len({results.has_template for results in files}) > 1:
+        report.doubt(f"{model}: some of its results are with a chat template, and some without.")
     for results in files:
         for remark in results.remarks:
             report.doubt(f"{results.file}: {remark}.")
@@ -227,9 +249,16 @@ def _facts(
     known = known_models()
     alike = known.alike(files[0].model or model)
     n_params, n_tokens = given.n_params, given.n_tokens
+    named = size_in_name(model) if alike is None else float(str(known.cells["n_params"][alike]))
     if n_params is None:
         told = [results.n_params for results in files if math.isfinite(results.n_params)]
         n_params = told[-1] if told else None
+        if n_params is not None and abs(math.log(n_params / named)) > math.log(OTHER_SIZE):
+            report.doubt(
+                f"{model}: its results count {format_count(n_params)} parameters, where it has "
+                f"{format_count(named)} by its name, which is taken (packed weights?)."
+            )
+            n_params = named
     if alike is not None:
         shipped = known.cells.loc[alike]
         filled = []
@@ -247,7 +276,10 @@ def _facts(
         "n_params": math.nan if n_params is None else n_params,
         "n_tokens": math.nan if n_tokens is None else n_tokens,
     }
-    if is_tuned(files[0].model or model):
+    if alike is not None and known.cells["tuning"][alike] == "instruct":
+        facts["tuning"] = "instruct"
+        report.say(f"{model} is taken to be tuned (instruct), as {alike} of the shipped table is.")
+    elif is_tuned(files[0].model or model):
         facts["tuning"] = "instruct"
         report.say(f"{model} is taken to be tuned (instruct), as its name says.")
     return facts

@@ -11,7 +11,6 @@ import pandas as pd
 
 from skillscale.data.cells import require_cells
 from skillscale.data.shipped import shipped_directory
-from skillscale.imports.aliases import key
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +60,8 @@ class KnownModels:
         found = {name: self.by_hub[name.lower()] for name in names if name.lower() in self.by_hub}
         own = {(_owner(hub), model) for hub, model in self.by_hub.items()}
         for name in names:
+            if name in found:
+                continue
             model = self.by_name.get(short_key(name))
             is_own = not _owner(name) or (_owner(name), model) in own
             if model is not None and is_own and model not in found.values():
@@ -127,14 +128,19 @@ def short_key(name: str) -> str:
         name: on the hub, or elsewhere.
 
     Returns:
-        Its last part without ``meta`` before and ``hf`` after it, and without punctuation.
+        Its last part without ``meta`` before and ``hf`` after it, and without punctuation but
+        between digits: 1.3 is not 13.
 
     Example:
-        >>> short_key("meta-llama/Llama-2-7b-hf"), short_key("llama-2-7b")
-        ('llama27b', 'llama27b')
+        >>> short_key("meta-llama/Llama-2-7b-hf"), short_key("Llama 2 7B"), short_key("llama-27b")
+        ('llama2-7b', 'llama2-7b', 'llama27b')
+        >>> short_key("opt-1.3b"), short_key("opt-13b")
+        ('opt1.3b', 'opt13b')
     """
     last = name.lower().split("/")[-1]
-    return key(re.sub(r"^meta-|[-_]hf$", "", last)) or key(last)
+    bare = re.sub(r"^meta-|[-_]hf$", "", last) or last
+    parted = re.sub(r"(?<=\d)[^a-z0-9+.]+(?=\d)", "-", bare)
+    return re.sub(r"[^a-z0-9+.-]|(?<!\d)[.-]|[.-](?!\d)", "", parted)
 
 
 def plain(name: str) -> str:

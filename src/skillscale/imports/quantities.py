@@ -35,7 +35,8 @@ ABSENT = frozenset(
 NO_SCORE = re.compile(
     r"std_?err|stdev|\bstd\b|standard.error|±|\+/-|\brank|average|\bavg\b|\bmean\b|\belo\b|price|"
     r"\bcost|context|license|layers|vocab|year|\burl\b|link|notes?$|comment|source|\bhub\b|date|"
-    r"latency|speed|#|flops|compute",
+    r"latency|speed|#|flops|compute|\bci\b|\berr\b|\bppl\b|perplexity|\bloss\b|memory|"
+    r"tokens/s|throughput|\bvotes?\b|\bseed\b|unnamed|^no\.?$|mt-?bench|\barena\b",
     re.IGNORECASE,
 )
 """What is in the headers of columns that hold no scores."""
@@ -45,7 +46,10 @@ TUNED = re.compile(
     re.IGNORECASE,
 )
 _SIZE = re.compile(r"(?<![a-z0-9.])(\d+(?:[._]\d+)?)(m|b)(?![a-z0-9])", re.IGNORECASE)
-_EXPERTS = re.compile(r"\d+x\d+(?:\.\d+)?[bm]|[-_]a\d+(?:\.\d+)?[bm](?![a-z0-9])", re.IGNORECASE)
+_EXPERTS = re.compile(
+    r"\d+\s*[x\u00d7]\s*\d+(?:\.\d+)?[bm]|[-_]a\d+(?:\.\d+)?[bm](?![a-z0-9])|\d+e(?![a-z0-9])",
+    re.IGNORECASE,
+)
 
 
 def is_absent(cell: object) -> bool:
@@ -83,6 +87,8 @@ def plain(cell: str, *, decimal_comma: bool = False) -> float:
         text = re.sub(r"(?<=\d)\.(?=\d{3}(?:\D|$))", "", text).replace(",", ".")
     elif re.fullmatch(r"-?\d{1,3}(,\d{3})+(\.\d+)?", text):
         text = text.replace(",", "")
+    if "_" in text:  # which Python reads over
+        return math.nan
     try:
         return float(text)
     except ValueError:

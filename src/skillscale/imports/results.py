@@ -14,6 +14,8 @@ from typing import Any
 from skillscale.errors import TableError
 
 STDERR = "stderr"
+LIMITS = ("limit", "max_samples")
+COMMIT = r"[0-9a-f]{7,40}"
 NAMED_BY = ("pretrained", "model", "model_name", "engine", "path")
 """What arguments of a harness's model hold its name."""
 
@@ -50,6 +52,7 @@ class Results:
         time: when it was evaluated, seconds of the epoch.
         tasks: by name.
         remarks: what its configuration says that scores depend on.
+        has_template: whether prompts were those of a chat.
     """
 
     file: str
@@ -58,6 +61,7 @@ class Results:
     time: float
     tasks: Mapping[str, Task]
     remarks: tuple[str, ...]
+    has_template: bool
 
 
 def result_files(paths: Iterable[Path]) -> list[Path]:
@@ -131,6 +135,7 @@ def read_results(path: Path) -> Results:
         _time(path, content),
         tasks,
         tuple(_remarks(config)),
+        str(content.get("chat_template") or config.get("chat_template") or "None") != "None",
     )
 
 
@@ -214,7 +219,11 @@ def _model(content: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
     arguments = _arguments(config)
     named = [content.get("model_name"), config.get("model_name")]
     named = [arguments.get("peft"), *named, *(arguments.get(name) for name in NAMED_BY)]
-    return next((name for name in named if isinstance(name, str) and name.strip()), None)
+    given = (name for name in named if isinstance(name, str) and name.strip() not in ("", "None"))
+    name = next(given, None)
+    revision = str(arguments.get("revision") or config.get("model_revision") or "main")
+    is_last = revision in ("main", "None", "") or re.fullmatch(COMMIT, revision)
+    return name if name is None or is_last else f"{name}@{revision}"
 
 
 def _arguments(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,9 +251,17 @@ def _time(path: Path, content: Mapping[str, Any]) -> float:
 
 def _remarks(config: Mapping[str, Any]) -> list[str]:
     remarks = []
-    if config.get("limit") is not None:
-        remarks.append(f"only {config['limit']} questions of every task were asked (limit)")
+    limit = next((config[name] for name in LIMITS if config.get(name) is not None), None)
+    if limit is not None:
+        share = _number(limit)
+        asked = f"{share:.0%} of the" if 0 < share < 1 else f"{limit}"
+        remarks.append(f"only {asked} questions of every task were asked (limit)")
     for name in ("load_in_4bit", "load_in_8bit"):
         if str(_arguments(config).get(name)).lower() == "true":
             remarks.append(f"the weights were rounded to {name[8]} bits ({name})")
+    for name in ("quantization", "gguf_file", "autogptq", "gptqmodel"):
+        if str(value := _arguments(config).get(name)).lower() not in ("none", "false", ""):
+            remarks.append(f"the weights were rounded ({name}={value})")
+    if str(config.get("system_instruction") or "None") != "None":
+        remarks.append("a system instruction was given, as the leaderboard gave none")
     return remarks

@@ -19,9 +19,15 @@ PERCENT = 1.5
 """A column with larger values holds percentages."""
 SHOTS = re.compile(r"\(?\b(\d+)[- ]?shots?\b\)?", re.IGNORECASE)
 METRIC = re.compile(
-    r"[\s_/,:|.(\[-]+(acc(?:uracy)?[\s_-]norm|acc(?:uracy)?|exact[\s_-]match|em|mc[12]|score)[)\]]?$",
+    r"[\s_/,:|.(\[-]+(acc(?:uracy)?[\s_-]norm|acc(?:uracy)?|exact[\s_-]match|em|mc[12]|score)\.?[)\]]?$",
     re.IGNORECASE,
 )
+BRACKETS = re.compile(r"[(\[]([^)\]]*)[)\]]")
+HARMLESS = re.compile(
+    r"[\s,;%↑↓]*|\d+|acc(uracy)?([\s_-]norm)?\.?|em|exact[\s_-]match|mc2|score|pass@1|strict|test|en(glish)?",
+    re.IGNORECASE,
+)
+"""What brackets after the name of a benchmark may say, and it is the same."""
 LOOSELY = {"accuracy": "acc", "em": "exact_match", "accuracy_norm": "acc_norm"}
 """What headers call metrics."""
 ANY_SCORE = ("acc", "exact_match", "score")
@@ -40,6 +46,7 @@ class Column:
         expected: likewise, of the leaderboard's scores.
         other_metric: what the header says that the score is, where the leaderboard's may be
             another.
+        aside: what the header says in brackets that may make another benchmark of it.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Column:
     shots: int | None
     expected: int | None
     other_metric: str | None = None
+    aside: str | None = None
 
 
 def score_columns(
@@ -84,7 +92,7 @@ def score_columns(
             unread.append(name)
         elif column.benchmark in columns:
             kept, other = columns[column.benchmark], column
-            if kept.other_metric and not column.other_metric:
+            if (kept.other_metric or kept.aside) and not (column.other_metric or column.aside):
                 kept, other = column, kept
             columns[column.benchmark] = kept
             repeated.append(f"{other.name} (beside {kept.name})")
@@ -113,6 +121,14 @@ def score_columns(
             if column.other_metric
         ],
     )
+    report.doubt(
+        f"{file}: what brackets say may make it another benchmark or protocol: {{}}.",
+        [
+            f"{column.name} is taken for {column.benchmark}"
+            for column in columns.values()
+            if column.aside
+        ],
+    )
     return list(columns.values())
 
 
@@ -138,7 +154,7 @@ def _column(name: str, names: Aliases) -> Column:
     whole = SHOTS.sub("", name.removesuffix(",none")).strip(" _-,:")
     metric = METRIC.search(whole)
     stem, bare = (
-        re.sub(r"[(\[][^)\]]*[)\]]|%", "", text).strip(" _-,:/|.") or name
+        re.sub(r"%", "", BRACKETS.sub("", text)).strip(" _-,:/|.") or name
         for text in (whole, METRIC.sub("", whole))
     )
     alias = next(filter(None, map(names.find, (name, stem, bare))), None)
@@ -147,9 +163,18 @@ def _column(name: str, names: Aliases) -> Column:
         other = None if names.find(name) else _other_metric(metric, measured)
         if other is None or other in ANY_SCORE:  # else it is another score of the same task
             doubtful = other if "acc_norm" in measured else None
-            return Column(name, alias.benchmark, alias.benchmark, shots, alias.shots, doubtful)
-    short = re.sub(r"[^a-z0-9+]+", "_", stem.lower()).strip("_") or name
-    return Column(name, short, stem, shots, None)
+            aside = None if names.find(name) else _aside(whole)
+            measured_as = alias.benchmark, alias.benchmark, shots, alias.shots
+            return Column(name, *measured_as, doubtful, aside)
+    title = stem if alias is None else whole  # whose metric makes it another benchmark
+    short = re.sub(r"[^a-z0-9+]+", "_", title.lower()).strip("_") or name
+    return Column(name, short, title, shots, None)
+
+
+def _aside(header: str) -> str | None:
+    """What brackets of a header say, unless it is harmless."""
+    parts = [part.strip() for said in BRACKETS.findall(header) for part in re.split("[,;]", said)]
+    return ", ".join(part for part in parts if not HARMLESS.fullmatch(part)) or None
 
 
 def _other_metric(found: re.Match[str] | None, measured: set[str]) -> str | None:
@@ -191,7 +216,8 @@ def score_values(
         [0.453, nan]
     """
     read, units = {}, {}
-    with_commas = []
+    with_commas: list[str] = []
+    mixed: list[str] = []
     for column in columns:
         given = {n: cell for n, cell in cells[column.name].items() if not is_absent(cell)}
         decimal_comma = has_decimal_commas(given.values())
@@ -199,11 +225,18 @@ def score_values(
         pairs = {n: score(cell, decimal_comma=decimal_comma) for n, cell in given.items()}
         values = pd.Series({n: pair[0] for n, pair in pairs.items()}, dtype=float)
         read[column.benchmark] = values.reindex(cells.index)
-        is_marked = any(is_percentage for _, is_percentage in pairs.values())
-        units[column.benchmark] = is_marked or values.max() > PERCENT
+        is_marked = pd.Series({n: pair[1] for n, pair in pairs.items()}, dtype=bool)
+        plain = values[~is_marked]
+        if is_marked.any() and len(plain) and plain.max() <= 1:
+            read[column.benchmark] = values.where(is_marked, 100 * values).reindex(cells.index)
+            mixed.append(column.name)
+        units[column.benchmark] = bool(is_marked.any()) or values.max() > PERCENT
         wrong = [f"line {n} = {given[n]!r}" for n in values.index[values.isna()]]
         report.doubt(f"{file}: {column.name} is no number, and left out, at {{}}.", wrong)
     report.say(f"{file}: commas stand before decimals in {{}}.", with_commas)
+    report.doubt(
+        f"{file}: some cells have a percent sign and others are taken for fractions in {{}}.", mixed
+    )
     shares = [is_percent for name, is_percent in units.items() if read[name].notna().any()]
     if any(shares) and not all(shares):
         low = [column.name for column in columns if not units[column.benchmark]]

@@ -6,7 +6,7 @@ import pandas as pd
 
 from skillscale.errors import TableError
 from skillscale.formatting import and_more
-from skillscale.imports.aliases import column_of
+from skillscale.imports.aliases import column_of, key
 from skillscale.imports.report import Report
 from skillscale.imports.score_columns import is_benchmark
 
@@ -14,6 +14,14 @@ MODEL = ("model", "modelname", "name", "fullname", "hfid", "modelid", "llm", "mo
 """Keys of the column that names models, the one that wins first."""
 VALUE = ("score", "value", "result", "accuracy", "acc", "metricvalue", "percent", "points")
 """Keys of the column that holds the scores in a table with one per row, likewise."""
+ASIDE = {
+    "shots": ("shots", "nshots", "nshot", "fewshot", "nfewshot", "numfewshot", "numshots", "kshot"),
+    "metric": ("metric", "metrics", "measure", "filter"),
+}
+"""Keys of columns that say how the benchmark of a row was measured."""
+NO_MODELS = {"category", "capability", "domain", "type", "language", "version", "area", "group",
+             "nparams", "size"}  # fmt: skip
+"""Keys of columns that may stand beside models in a table with benchmarks in rows."""
 FEWEST = 3
 """Known benchmarks in a column that show what it is, where they are less than half of it."""
 
@@ -41,15 +49,41 @@ def with_model_per_row(file: str, cells: pd.DataFrame, report: Report) -> pd.Dat
     if any(map(is_benchmark, cells.columns[1:])):
         return cells
     for column in cells.columns:
+        if is_aside(column):
+            continue
         names = cells[column].dropna()
         n_known = sum(map(is_benchmark, names.unique()))
         if not n_known or (n_known < names.nunique() / 2 and n_known < FEWEST):
             continue
         if (long := _long(file, cells, column, report)) is not None:
             return long
-        if column == cells.columns[0]:
-            return _turned(file, cells[cells[column].notna()], report)
+        before = list(cells.columns[: cells.columns.get_loc(column)])
+        if all(is_aside(name) for name in before):
+            named = _measured(cells[cells[column].notna()].drop(columns=before), column)
+            return _turned(file, named, report)
     return cells
+
+
+def is_aside(name: str) -> bool:
+    """Whether a column beside benchmarks says something of them, and is of no model."""
+    return key(name) in NO_MODELS.union(*ASIDE.values())
+
+
+def _measured(cells: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    """Rows of benchmarks with shots and metric in their names, as headers have them."""
+    cells = cells.copy()
+    others = [name for name in cells.columns if name != benchmark]
+    for what, keys in ASIDE.items():
+        if (column := column_of(others, keys)) is None:
+            continue
+        said = cells[column].astype(object)
+        is_said = said.notna() & ~said.isin(["", "-", "none"])
+        text = said.astype(str).str.replace(r"\D", "", regex=True) + "-shot"
+        text = text.where(text != "-shot", "") if what == "shots" else said.astype(str)
+        is_said &= text != ""
+        named = cells[benchmark].astype(str) + " (" + text + ")"
+        cells[benchmark] = named.where(is_said, cells[benchmark])
+    return cells.drop(columns=[name for name in others if is_aside(name)])
 
 
 def require_once(file: str, what: str, names: pd.Series) -> None:
@@ -77,6 +111,10 @@ def _long(file: str, cells: pd.DataFrame, benchmark: str, report: Report) -> pd.
     if model is None or value is None:
         return None
     given = cells[cells[model].notna() & cells[benchmark].notna()]
+    asides = [name for name in others if key(name) in set().union(*ASIDE.values())]
+    kept = given.drop(columns=asides)
+    kept[benchmark] = _measured(given[[benchmark, *asides]], benchmark)[benchmark]
+    given = kept
     require_once(file, "scores", given[model] + ", " + given[benchmark])
     report.say(
         f"{file}: a score stands in every row, {value!r} on {benchmark!r} of {model!r}; a line "

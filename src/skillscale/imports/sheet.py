@@ -17,9 +17,14 @@ PARQUET = b"PAR1"
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 FIRST = "model"
 """What a first column without a header is called."""
-MARKS = ((r"\[([^\]]*)\]\([^)]*\)", r"\1"), (r"<br\s*/?>", " "), (r"\*\*|`|<[^>]*>", ""),
-         (r"^[*_](.+)[*_]$", r"\1"))  # fmt: skip
-"""What Markdown adds to the text of a cell: links, line breaks, emphasis."""
+MARKS = (
+    (r"<(su[bp])>[^<]*</\1>", ""),
+    (r"\[([^\]]*)\]\([^)]*\)", r"\1"),
+    (r"<br\s*/?>", " "),
+    (r"\*\*|`|<[^>]*>", ""),
+    (r"^[*_](.+)[*_]$", r"\1"),
+)
+"""What Markdown adds to the text of a cell: footnotes, links, line breaks, emphasis."""
 EXTRA = "pip install 'skillscale[import]'"
 
 

@@ -37,6 +37,10 @@ FACTS: dict[str, tuple[str, ...]] = {
     "developer": ("developer", "organization", "organisation", "org", "company", "provider"),
 }  # fmt: skip
 """Keys of columns that describe models, the one that wins first."""
+SWITCHES = {"yes", "no", "true", "false", "y", "n", "0", "1", "x", "✓", "✔", "✗", "-", ""}
+"""What is in a column that says whether, not which."""
+SUMMARY = re.compile(r"\b(?:average|avg|mean|median|total|recovery)\b", re.IGNORECASE)
+"""In the names of rows that are of no model."""
 COUNTS = ("n_params", "n_active_params", "n_tokens")
 UNIT_WORDS = {"k": 3, "m": 6, "b": 9, "bn": 9, "t": 12, "million": 6, "millions": 6, "billion": 9,
               "billions": 9, "trillion": 12, "trillions": 12}  # fmt: skip
@@ -74,6 +78,7 @@ def read_wide(path: str | Path) -> tuple[Draft, Report]:
     path, report = Path(path), Report()
     cells = with_model_per_row(path.name, read_sheet(path, report), report)
     facts = _facts(path.name, cells, report)
+    cells = cells.loc[facts.index]
     columns = score_columns(path.name, cells, facts.attrs["taken"], report)
     wide = score_values(path.name, cells, columns, report)
     wide.index = pd.Index(facts["model"])
@@ -100,7 +105,8 @@ def _facts(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
                 ranked.append((names.index(key(stem)), column, power))
         if ranked:
             _, column, power = min(ranked)
-            found[role] = column, power
+            if role != "base_model" or not set(cells[column].dropna().str.lower()) <= SWITCHES:
+                found[role] = column, power
     if "model" not in found:
         first = str(cells.columns[0])
         if not cells[first].is_unique:
@@ -109,7 +115,7 @@ def _facts(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
         report.say(f"{file}: models are taken to be named by the first column, {first!r}.")
     frame = pd.DataFrame({role: cells[column] for role, (column, _) in found.items()}, dtype=object)
     frame = frame.map(lambda cell: None if is_absent(cell) else cell)
-    frame = frame[frame["model"].notna()]
+    frame = _named(file, frame, report)
     require_once(file, "models", frame["model"])
     for role, (column, power) in found.items():
         unit = f"times 1e{power}" if power else ""
@@ -131,6 +137,28 @@ def _facts(file: str, cells: pd.DataFrame, report: Report) -> pd.DataFrame:
     frame = _with_shipped(frame, alike)
     frame.attrs["taken"] = [column for column, _ in found.values()]
     return frame
+
+
+def _named(file: str, frame: pd.DataFrame, report: Report) -> pd.DataFrame:
+    """Rows that are of a model; sizes that share its name, once or for all, become part of it."""
+    frame = frame.copy()
+    if "n_params" in frame:
+        name, has_size = frame["model"], frame["n_params"].notna()
+        name = name.where(name.notna() | ~has_size, name.ffill())
+        shared = has_size & name.notna() & name.duplicated(keep=False)
+        frame["model"] = name.where(~shared, name + " " + frame["n_params"].astype(str))
+        report.say(
+            f"{file}: models that share a name are called by their sizes too: {{}}.",
+            frame["model"][shared],
+        )
+    is_summary = frame["model"].astype(str).str.contains(SUMMARY)
+    report.say(f"{file}: rows that are not taken for models: {{}}.", frame["model"][is_summary])
+    is_unnamed = frame["model"].isna()
+    report.doubt(
+        f"{file}: a model has no name, and is left out, at line {{}}.",
+        [str(line) for line in frame.index[is_unnamed]],
+    )
+    return frame[~is_unnamed & ~is_summary]
 
 
 def _with_shipped(frame: pd.DataFrame, alike: pd.Series) -> pd.DataFrame:
@@ -186,7 +214,13 @@ def _counts(file: str, role: str, cells: pd.Series, power: int, report: Report) 
 
 def _tuning(cell: str) -> str | None:
     words = cell.lower()
-    if any(word in words for word in ("instruct", "chat", "tuned", "rlhf", "sft", "reason")):
+    if re.search(r"\b(un|non?t?)[ -]?(instruct|chat|tuned|fine|align)", words):
+        return "base"
+    if any(
+        word in words for word in ("instruct", "chat", "tuned", "rlhf", "sft", "reason", "align")
+    ):
+        return "instruct"
+    if re.search(r"\b(it|dpo|ppo|rl|orpo|grpo)\b", words):
         return "instruct"
     return "base" if any(word in words for word in ("base", "pretrain", "foundation")) else None
 
@@ -204,7 +238,8 @@ def _month_in_words(cell: str) -> str:
 def _releases(file: str, frame: pd.DataFrame, report: Report) -> pd.Series:
     """Months, whatever follows them; empty where there is none."""
     cells = frame["release"].map(_month_in_words, na_action="ignore")
-    found = cells.str.extract(r"^(\d{4})[-/.](\d{1,2})(?:\D|$)")
+    # A point and one digit may be a number, rounded: 2024.1 for October.
+    found = cells.str.extract(r"^(\d{4})(?:[-/](?=\d)|\.(?=\d\d))(\d{1,2})(?:\D|$)")
     is_month = found[0].astype(float).between(*RELEASE_YEARS) & found[1].astype(float).between(
         1, 12
     )
