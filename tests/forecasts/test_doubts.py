@@ -152,3 +152,20 @@ def test_plans_beyond_the_data_say_how_far_and_absurd_ones_are_refused(approxima
     tiny = plan.iloc[:1].assign(n_params=1e6)
     with pytest.raises(TableError, match=r"new-8b has 1M parameters, 1/\d+ of the smallest"):
         forecast(approximate, tiny)
+
+
+def test_counts_of_observed_models_outside_the_fit_are_told(approximate):
+    swapped = SEEN.iloc[:1].assign(n_params=3e12, n_tokens=1.1e9, **SAID)
+    far = forecast(approximate, PLAN.iloc[:1].assign(**SAID), swapped, n_draws=100).attrs["outside"]
+    assert any(said.startswith("new-1b: 3T parameters, ") for said in far)
+
+
+def test_families_that_may_be_others_are_told(approximate):
+    two = SEEN.assign(model=["nova-1b", "zeta-3b"], **SAID)
+    said = assumptions(approximate, PLAN.assign(family="x", **SAID), two)
+    assert any("all are taken to be of one new family" in s for s in said)
+    plan = PLAN.assign(family="nova-9", **SAID)
+    said = assumptions(approximate, plan, SEEN.assign(family="Nova 9", **SAID))
+    assert any("taken for different families" in s and "'Nova 9'" in s for s in said)
+    said = assumptions(approximate, PLAN.assign(model=["new-1b", "b", "c"], **SAID), SEEN)
+    assert any("new-1b is observed with 1.2B parameters and planned with 8B" in s for s in said)

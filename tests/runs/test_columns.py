@@ -111,7 +111,7 @@ def test_losses_of_runs_that_diverged_are_not_measured(runs_of):
 
 
 def test_a_loss_that_rises_with_compute_is_doubted(runs_of):
-    rows = [f"{n}e8,2e9,{4 - 0.1 * n},{0.3 + 0.02 * n}" for n in range(1, 9)]
+    rows = [f"{n}e8,{2 + n % 3 / 10}e9,{4 - 0.1 * n},{0.3 + 0.02 * n}" for n in range(1, 9)]
     runs = runs_of("\n".join(["n_params,n_tokens,web,hit", *rows]))
     (sentence,) = runs.warnings
     assert sentence.startswith("runs.csv: hit rises with compute (rank correlation 1.00). Is it a")
@@ -173,3 +173,53 @@ def test_a_plan_is_read_under_usual_names(tmp_path):
     )
     path.write_text("n_params,n_active_params,n_tokens\n8e9,1e9,4e10\n")
     assert read_run_plan(path)["n_params"].tolist() == [1e9]
+
+
+BOTH = [(n * 1e8, d * 1e9) for n in (1, 2, 4, 8) for d in (2, 5, 11)]
+"""Sizes and tokens that vary apart."""
+
+
+def with_columns(runs_of, header: str, cells, counts=BOTH):
+    """Runs of a file with more columns: one text for every run."""
+    rows = (f"{n:g},{d:g},{4 - 0.1 * i},{cells(i, n, d)}" for i, (n, d) in enumerate(counts))
+    return runs_of("\n".join([f"n_params,n_tokens,loss,{header}", *rows]))
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "sentence"),
+    [
+        ("step", lambda i, n, d: d / 5e5, "tokens of a size rise with step, as in checkpoints"),
+        ("epochs", lambda i, n, d: 1 + i % 3, "epochs is above one"),
+        ("dataset", lambda i, n, d: "c4" if i else "", "dataset is not used, though runs differ"),
+        ("dataset", lambda i, n, d: "c4" if i > 1 else "pile", "dataset is not used"),
+        ("model_family", lambda i, n, d: "ab"[i % 2], "model_family is not used"),
+        ("tflops", lambda i, n, d: 150 + i, "so no training compute (a throughput?)"),
+    ],
+)  # fmt: skip
+def test_what_other_columns_say_is_doubted(runs_of, header, cells, sentence):
+    runs = with_columns(runs_of, header, cells)
+    assert any(sentence in said for said in runs.warnings), runs.warnings
+    assert (runs.runs["flops"] == 6 * runs.runs["n_params"] * runs.runs["n_tokens"]).all()
+
+
+def test_a_batch_that_grows_makes_no_checkpoints(runs_of):
+    runs = with_columns(runs_of, "step,seed", lambda i, n, d: f"{1000 + 100 * (i % 5)},{i}")
+    assert not any("checkpoints" in said for said in runs.warnings)
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ([(d, n) for n, d in BOTH], "Are the columns exchanged?"),
+        ([(n, 20 * n) for n, _ in BOTH[::3]], "tokens per parameter are the same"),
+        ([(n, 1e10) for n, _ in BOTH[::3]], "token counts are the same"),
+    ],
+)
+def test_designs_that_can_not_tell_are_doubted(runs_of, counts, sentence):
+    runs = with_columns(runs_of, "note", lambda i, n, d: "", counts)
+    assert any(sentence in said for said in runs.warnings), runs.warnings
+
+
+def test_a_constant_beside_a_loss_is_none(runs_of):
+    runs = with_columns(runs_of, "valid,val_frac", lambda i, n, d: "1,0.01")
+    assert runs.loss_names == ["loss"]

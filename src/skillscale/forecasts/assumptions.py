@@ -8,8 +8,10 @@ from difflib import get_close_matches
 import pandas as pd
 
 from skillscale.data.plan import NEW_FAMILY
+from skillscale.formatting import format_count
 from skillscale.posterior.result import Fit
 
+SAME_SIZE = 1.1
 ALIKE = 0.7
 """Least similarity of names that may be meant for one another."""
 
@@ -40,9 +42,10 @@ def assumptions(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = No
     frames = [frame for frame in (observed, plan) if frame is not None]
     columns = ["model", "family", "lineage", "tuning", "release", "n_params", "n_tokens"]
     given = pd.concat([frame.reindex(columns=columns).astype(object) for frame in frames])
+    unnamed = given[given["family"].isna()]
     given["family"] = given["family"].fillna(NEW_FAMILY)
     fresh = given[~given["family"].isin(known["family"])]
-    found = [*_unknown_names(fresh, known)]
+    found = [*_unknown_names(fresh, known), *_one_family(unnamed), *_spellings(fresh)]
     no_tuning = fresh[fresh["tuning"].isna()]
     if len(no_tuning):
         found.append(f"{_listed(no_tuning)}: no tuning is given, base models are assumed.")
@@ -55,7 +58,7 @@ def assumptions(fit: Fit, plan: pd.DataFrame, observed: pd.DataFrame | None = No
     without = given[given["n_tokens"].isna()]
     if len(without):
         found.append(f"{_listed(without)}: no tokens are given, a wide range of counts is assumed.")
-    return found + ([] if observed is None else _twins(observed))
+    return found + ([] if observed is None else [*_twins(observed), *_sizes(observed, plan)])
 
 
 def with_release(fit: Fit, models: pd.DataFrame, month: str) -> pd.DataFrame:
@@ -101,6 +104,44 @@ def _unknown_names(fresh: pd.DataFrame, known: pd.DataFrame) -> list[str]:
                     f"{column} {name!r} is not in the fit: a new one is assumed. Nearest: {shown}."
                 )
     return found
+
+
+def _one_family(unnamed: pd.DataFrame) -> list[str]:
+    """Models without a family whose names begin differently."""
+    stems = unnamed["model"].astype(str).str.lower().str.extract(r"^([a-z]*)", expand=False)
+    if stems.nunique() < 2:
+        return []
+    return [
+        f"{_listed(unnamed)}: no family is given, and all are taken to be of one new family. Name "
+        "families in a column family if they are not."
+    ]
+
+
+def _spellings(fresh: pd.DataFrame) -> list[str]:
+    """New families that may be one, written in two ways."""
+    names = pd.Series(fresh["family"].unique(), dtype=object).astype(str)
+    alike = names.groupby(names.str.lower().str.replace(r"[^a-z0-9]", "", regex=True))
+    return [
+        f"{' and '.join(map(repr, rows))} are taken for different families: scores of one say "
+        "nothing of the other. Write them alike if they are one."
+        for _, rows in alike
+        if len(rows) > 1
+    ]
+
+
+def _sizes(observed: pd.DataFrame, plan: pd.DataFrame) -> list[str]:
+    """Models that are observed and planned, of different sizes."""
+    if "n_params" not in observed or "n_params" not in plan:
+        return []
+    one, other = (m.drop_duplicates("model").set_index("model") for m in (observed, plan))
+    both = one.index.intersection(other.index)
+    sizes = zip(one.loc[both, "n_params"], other.loc[both, "n_params"], strict=True)
+    return [
+        f"{model} is observed with {format_count(seen)} parameters and planned with "
+        f"{format_count(planned)}. Give them different names if they are not one model."
+        for model, (seen, planned) in zip(both, sizes, strict=True)
+        if max(seen, planned) > SAME_SIZE * min(seen, planned)
+    ]
 
 
 def _twins(observed: pd.DataFrame) -> list[str]:

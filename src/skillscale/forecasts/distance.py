@@ -16,18 +16,19 @@ MONTHS = 3
 """Likewise, after the last release."""
 
 
-def outside(fit: Fit, planned: pd.DataFrame) -> dict[str, str]:
-    """Say how far planned models lie outside the models of a fit.
+def outside(fit: Fit, planned: pd.DataFrame, *, is_plan: bool = True) -> dict[str, str]:
+    """Say how far models lie outside the models of a fit.
 
     Args:
         fit: the fit that is asked.
         planned: models as `describe` describes them.
+        is_plan: whether to refuse what is too far out.
 
     Returns:
         By name of the models outside, in which respects and how far.
 
     Raises:
-        TableError: a model is so far outside that a forecast has no meaning.
+        TableError: a planned model is so far outside that a forecast has no meaning.
 
     Example:
         >>> import skillscale as sk
@@ -62,7 +63,7 @@ def outside(fit: Fit, planned: pd.DataFrame) -> dict[str, str]:
             relation = f"{times:.2g} times" if value > high else f"1/{times:.2g} of"
             said = f"{_written(value, column)} {what}, {relation} the {side} of the fit "
             found.setdefault(str(model), []).append(said + f"({_written(end, column)})")
-            if times > MEANINGLESS and column != "ratio":
+            if is_plan and times > MEANINGLESS and column != "ratio":
                 problems.append(
                     f"plan: {model} has {said}({_written(end, column)}). A forecast so far out "
                     f"has no meaning: stay within {MEANINGLESS:g} times."

@@ -88,7 +88,7 @@ def examine(
     for sentence in assumed:
         on_note(f"Assumed: {sentence}")
     question = ask(fit, plan, observed)
-    far = outside(fit, question.planned)
+    far = outside(fit, question.observed, is_plan=False) | outside(fit, question.planned)
     for model, how in far.items():
         on_note(f"Beyond the data: {model} has {how}.")
     if question.scores is None or observed is None:

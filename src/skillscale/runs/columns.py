@@ -65,7 +65,8 @@ HYPER_PARAMETERS = frozenset({
 })  # fmt: skip
 BOOKKEEPING = frozenset({
     "seed", "gpu", "gpus", "tpu", "tpus", "device", "devices", "node", "nodes", "hour", "hours",
-    "time", "second", "seconds", "duration", "mfu", "throughput", "cost", "id", "index",
+    "time", "second", "seconds", "duration", "mfu", "throughput", "cost", "id", "index", "frac",
+    "fraction", "split",
 })  # fmt: skip
 RECIPES = frozenset({
     "tokenizer", "recipe", "dataset", "corpus", "data", "mix", "mixture", "optimizer", "schedule",
@@ -73,6 +74,10 @@ RECIPES = frozenset({
 })  # fmt: skip
 COUNTED = 10
 """Whole numbers of which the largest is no smaller count something."""
+OTHER_COMPUTE = 20
+"""Times further than this from 6 N D nothing is training compute."""
+MOST_RECIPES = 8
+"""Values of a column of text which may tell recipes apart."""
 LEAST_OF_RECIPE = 3
 """Runs that every value of a column of text needs, for it to name groups."""
 
@@ -130,6 +135,7 @@ def recognise(
     taken = _taken(file, cells, {} if named is None else dict(named), wanted or [])
     renamed, said = _renamed(file, cells, taken)
     renamed, derived = _derived(file, renamed)
+    renamed, refused = _without_other_compute(file, renamed)
     renamed, grouped = _grouped(file, renamed)
     others = [name for name in renamed.columns if name not in RUN_COLUMNS]
     if wanted is not None:
@@ -137,7 +143,7 @@ def recognise(
     else:
         chosen, passed = _losses(file, renamed, others)
     hyper = [name for name in others if name not in chosen and _words(name) & HYPER_PARAMETERS]
-    return Columns(renamed, chosen, hyper, (*said, *derived, *grouped, *passed))
+    return Columns(renamed, chosen, hyper, (*said, *derived, *refused, *grouped, *passed))
 
 
 def _words(name: str) -> set[str]:
@@ -226,28 +232,52 @@ def _derived(file: str, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return cells, []
 
 
+def _without_other_compute(file: str, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Leave out what is called like compute, but is far from that of sizes and tokens."""
+    if not {"n_params", "n_tokens", "flops"} <= set(cells):
+        return cells, []
+    size = cells["n_active_params"] if "n_active_params" in cells else cells["n_params"]
+    by_counts = TRAINING_FLOPS * numbers(size) * numbers(cells["n_tokens"])
+    ratio = (numbers(cells["flops"]) / by_counts).median()
+    if not ratio > 0 or 1 / OTHER_COMPUTE < ratio < OTHER_COMPUTE:
+        return cells, []
+    return cells.drop(columns="flops"), [
+        f"{file}: what is called flops is {ratio:.2g} times 6 n_params n_tokens, so no training "
+        "compute (a throughput?), and left out."
+    ]
+
+
 def _grouped(file: str, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Groups by the columns of text that name recipes, where no column is called group."""
     if "group" in cells:
         return cells, []
-    recipes = [
-        name
-        for name in cells.columns
-        if name not in RUN_COLUMNS and _words(name) & RECIPES and _names_recipes(cells[name])
+    of_text = [name for name in cells.columns if name not in RUN_COLUMNS and _is_text(cells[name])]
+    recipes = [n for n in of_text if _words(n) & RECIPES and _names_recipes(cells[n])]
+    others = [
+        n
+        for n in of_text
+        if n not in recipes and 1 < cells[n].nunique(dropna=False) <= MOST_RECIPES
+    ]
+    said = [
+        f"{file}: {name} is not used, though runs differ in it, and all are taken to be of one "
+        "recipe. Call it group, filled in everywhere, to keep them apart."
+        for name in others
     ]
     if not recipes:
-        return cells, []
+        return cells, said
     joined = cells[recipes].agg(" ".join, axis=1)
-    return cells.assign(group=joined).drop(columns=recipes), [
-        f"{file}: runs are grouped by {' and '.join(recipes)} ({joined.nunique()} groups)."
-    ]
+    grouped = f"{file}: runs are grouped by {' and '.join(recipes)} ({joined.nunique()} groups)."
+    return cells.assign(group=joined).drop(columns=recipes), [grouped, *said]
+
+
+def _is_text(cells: pd.Series) -> bool:
+    return bool(cells.notna().any() and numbers(cells).isna().all())
 
 
 def _names_recipes(cells: pd.Series) -> bool:
     """Whether a column of text says of some runs this, of some that."""
     counts = cells.value_counts()
-    is_text = cells.notna().all() and numbers(cells).isna().all()
-    return bool(is_text and len(counts) > 1 and (counts >= LEAST_OF_RECIPE).all())
+    return bool(cells.notna().all() and len(counts) > 1 and (counts >= LEAST_OF_RECIPE).all())
 
 
 def _losses(file: str, cells: pd.DataFrame, others: list[str]) -> tuple[list[str], tuple[str, ...]]:
@@ -262,6 +292,7 @@ def _losses(file: str, cells: pd.DataFrame, others: list[str]) -> tuple[list[str
             if _could_be_loss(name, numbers(cells[name]))
             and not get_close_matches(name, absent, n=1, cutoff=0.8)
         ]
+    found = [name for name in found if not _is_constant(numbers(cells[name]))] or found
     passed = [name for name in numeric if name not in found]
     sentences = []
     if passed:
@@ -273,6 +304,11 @@ def _losses(file: str, cells: pd.DataFrame, others: list[str]) -> tuple[list[str
             f"{file}: {', '.join(perplexities)} hold perplexities: their logarithm is a loss."
         )
     return found, tuple(sentences)
+
+
+def _is_constant(values: pd.Series) -> bool:
+    """Whether a column is the same in three rows or more: no loss, if there are others."""
+    return values.count() >= LEAST_OF_RECIPE and values.nunique() == 1
 
 
 def _is_named_loss(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -10,12 +12,21 @@ from skillscale.law.compute import TRAINING_FLOPS
 COMPUTE_TOLERANCE = 0.05
 RISING = 0.3
 """Rank correlation with compute from which a loss is doubted to be one."""
+TOGETHER = 0.02
+"""Standard deviation of a logarithm below which numbers are one."""
+LEAST_OF_A_DESIGN = 4
+"""Runs of which that is looked at."""
+CHECKPOINTS = {"step", "iter", "iteration", "checkpoint", "ckpt"}
 LEAST_RISING = 8
 """Runs of which such a correlation is looked at."""
 
 
 def oddities(
-    file: str, frame: pd.DataFrame, losses: pd.DataFrame, lines: pd.Index
+    file: str,
+    frame: pd.DataFrame,
+    losses: pd.DataFrame,
+    lines: pd.Index,
+    others: pd.DataFrame | None = None,
 ) -> tuple[str, ...]:
     """Say what is odd about the runs of a file.
 
@@ -24,14 +35,18 @@ def oddities(
         frame: one row per run, as in `Runs.runs`.
         losses: losses measured on them, NaN where not.
         lines: the line of every run.
+        others: numbers of other columns, in the order of the runs.
 
     Returns:
         Sentences: sizes that are those of active parameters, compute that is not 6 n_params
-        n_tokens, runs without a loss, losses that rise with compute.
+        n_tokens, sizes and tokens that look exchanged or never vary apart, checkpoints and epochs,
+        runs without a loss, losses that rise with compute.
     """
     return (
         *_active(file, frame),
         *_compute(file, frame, lines),
+        *_design(file, frame),
+        *([] if others is None else _training(file, frame, others)),
         *_unmeasured(file, losses, lines),
         *_rising(file, frame, losses),
     )
@@ -62,6 +77,48 @@ def _compute(file: str, frame: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]
         "Tokens at optima follow the ratio of the runs near by: remove the column flops to have "
         "compute taken for 6 n_params n_tokens.",
     )
+
+
+def _design(file: str, frame: pd.DataFrame) -> tuple[str, ...]:
+    """Say where sizes and tokens look exchanged, or never vary apart."""
+    size, tokens = np.log(frame["n_params"]), np.log(frame["n_tokens"])
+    said = []
+    if (tokens - size).median() < 0:
+        said.append(
+            f"{file}: most runs have fewer tokens than parameters. Are the columns exchanged?"
+        )
+    is_one = [bool(values.std() < TOGETHER) for values in (size, tokens, tokens - size)]
+    if len(frame) >= LEAST_OF_A_DESIGN and any(is_one):
+        what = ("sizes", "token counts", "tokens per parameter")[is_one.index(True)]
+        said.append(
+            f"{file}: {what} are the same in all runs, so that nothing tells size from tokens: "
+            "best sizes are those of the prior. Vary both."
+        )
+    return tuple(said)
+
+
+def _training(file: str, frame: pd.DataFrame, others: pd.DataFrame) -> list[str]:
+    """Say where rows look like checkpoints of one run, and where data were seen repeatedly."""
+    said = []
+    for name in map(str, others):
+        words = set(re.split(r"[^a-z0-9]+", name.lower()))
+        values = others[name].to_numpy(float)
+        if words & CHECKPOINTS:
+            per_step = pd.Series(frame["n_tokens"].to_numpy(float) / values, frame.index)
+            of_size = per_step.groupby(frame["n_params"])
+            is_steady = (of_size.std() < TOGETHER * of_size.mean()) & (of_size.size() > 2)
+            if is_steady.any():
+                said.append(
+                    f"{file}: tokens of a size rise with {name}, as in checkpoints of one run. "
+                    "Losses before the end of a schedule are too high, and best sizes wrong: keep "
+                    "the last row of every run."
+                )
+        if "epochs" in words and np.nanmax(values, initial=0) > 1:
+            said.append(
+                f"{file}: {name} is above one, and n_tokens is taken to count what was seen in all "
+                "epochs. Data seen again are worth less, which the law knows nothing of."
+            )
+    return said
 
 
 def _unmeasured(file: str, losses: pd.DataFrame, lines: pd.Index) -> tuple[str, ...]:

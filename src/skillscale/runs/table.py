@@ -219,7 +219,9 @@ def load_runs(
         raise TableError(problems)
     frame = _run_frame(cells)
     measured = cells[found.losses].apply(numbers).set_index(frame.index)
-    odd = oddities(path.name, frame, measured, cells.index)
+    names = [name for name in cells if name not in (*RUN_COLUMNS, *found.losses)]
+    others = cells[names].apply(numbers)
+    odd = oddities(path.name, frame, measured, cells.index, others)
     return Runs(runs=frame, losses=measured, warnings=(*found.said, *left_out, *odd)).select()
 
 
