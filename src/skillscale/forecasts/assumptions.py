@@ -12,6 +12,7 @@ from skillscale.formatting import format_count
 from skillscale.posterior.result import Fit
 
 SAME_SIZE = 1.1
+"""Times that counts of one model may differ by."""
 ALIKE = 0.7
 """Least similarity of names that may be meant for one another."""
 

@@ -11,6 +11,7 @@
 | `results`, `aggregates`, `harness` | lm-evaluation-harness: files, scores out of tasks, models |
 | `additions` | new scores beside those that a file or table has already |
 | `dump`, `repeats`, `leaderboard` | dumps of the Open LLM Leaderboard, and which row counts |
+| `score_cells` | numbers in cells, and the unit of a column: of dumps as of any table |
 | `shapes` | tables with benchmarks in rows, or a score per row, turned |
 | `wide`, `score_columns` | tables of any shape, and their columns of scores |
 | `model_rows`, `draft` | models with all that a table needs, and the three files of a table |

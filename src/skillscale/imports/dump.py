@@ -14,8 +14,9 @@ from skillscale.data.rules import number
 from skillscale.errors import TableError
 from skillscale.imports.aliases import column_of, key, load_aliases
 from skillscale.imports.benchmark_rows import described
-from skillscale.imports.quantities import NO_SCORE, is_absent, score
+from skillscale.imports.quantities import NO_SCORE, is_absent
 from skillscale.imports.report import Report
+from skillscale.imports.score_cells import in_one_unit, read_scores
 from skillscale.imports.sheet import read_sheet
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -35,8 +36,6 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """Keys of columns, the one that wins first."""
 RESCORED = "2025-02"
 """Month in which all of MATH was scored again."""
-PERCENT = 1.5
-"""A column with larger values holds percentages."""
 KINDS = {
     "continu": "continued", "pretrained": "pretrained", "chat": "chat", "fine": "finetuned",
     "merge": "merge", "🟩": "continued", "🟢": "pretrained", "💬": "chat", "🔶": "finetuned",
@@ -178,32 +177,13 @@ def _scores(
 
 def _in_units(file: str, cells: pd.DataFrame, report: Report) -> dict[str, tuple[pd.Series, str]]:
     """Fractions of every column, and the unit they are written in, which raw columns share."""
-    values: dict[str, pd.Series] = {}
-    is_percent: dict[str, bool] = {}
-    for name in map(str, cells):
-        given = cells[name][~cells[name].map(is_absent)]
-        pairs = given.map(score)
-        values[name] = pairs.map(lambda pair: pair[0]).astype(float).reindex(cells.index)
-        signs = pairs.map(lambda pair: pair[1])
-        is_percent[name] = bool(signs.any()) or values[name].max() > PERCENT
-        unread = given[values[name][given.index].isna()]
-        report.doubt(
-            f"{file}: {name} is no number, and left out, at {{}}.",
-            [f"line {line} = {cell!r}" for line, cell in unread.items()],
-        )
+    read, is_percent = read_scores(file, cells, report)
     for is_raw in (True, False):
-        alike = [n for n in values if key(n).endswith("raw") == is_raw and values[n].notna().any()]
-        low = [name for name in alike if not is_percent[name]]
-        if low and len(low) < len(alike) / 2:
-            report.doubt(
-                f"{file}: {{}} have no value above 1 where other columns are percentages; they are "
-                "taken to be percentages as well.",
-                low,
-            )
-            is_percent |= dict.fromkeys(low, True)
+        alike = [name for name in read if key(name).endswith("raw") == is_raw]
+        is_percent |= in_one_unit(file, read, is_percent, alike, report)
     return {
-        name: (column / 100, "percent") if is_percent[name] else (column, "fraction")
-        for name, column in values.items()
+        name: (values / 100, "percent") if is_percent[name] else (values, "fraction")
+        for name, values in read.items()
     }
 
 

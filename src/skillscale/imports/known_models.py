@@ -11,6 +11,7 @@ import pandas as pd
 
 from skillscale.data.cells import require_cells
 from skillscale.data.shipped import shipped_directory
+from skillscale.imports.aliases import key
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,14 +73,14 @@ class KnownModels:
     def developers(self) -> dict[str, str]:
         """Developers as the table writes them, by that and by whose account their models are of.
 
-        In lower case without spaces; owners of models of several developers stand for none.
+        By key; owners of models of several developers stand for none.
         """
         named = self.cells.dropna(subset=["developer"])
-        found = {plain(name): name for name in named["developer"].unique()}
+        found = {key(name): name for name in named["developer"].unique()}
         owners = named["hub_name"].dropna().map(_owner)
         for owner, of_one in named["developer"].loc[owners.index].groupby(owners):
             if of_one.nunique() == 1:
-                found.setdefault(plain(owner), of_one.iloc[0])
+                found.setdefault(key(owner), of_one.iloc[0])
         return found
 
     def developer(self, name: str) -> str:
@@ -95,7 +96,7 @@ class KnownModels:
             >>> known_models().developer("Qwen"), known_models().developer("Nova Labs")
             ('Alibaba', 'Nova Labs')
         """
-        return self.developers.get(plain(name), name)
+        return self.developers.get(key(name), name)
 
     def owners(self) -> set[str]:
         """Who has base models on the hub, in lower case."""
@@ -141,15 +142,6 @@ def short_key(name: str) -> str:
     bare = re.sub(r"^meta-|[-_]hf$", "", last) or last
     parted = re.sub(r"(?<=\d)[^a-z0-9+.]+(?=\d)", "-", bare)
     return re.sub(r"[^a-z0-9+.-]|(?<!\d)[.-]|[.-](?!\d)", "", parted)
-
-
-def plain(name: str) -> str:
-    """A name apart from case and spaces.
-
-    >>> plain("Mistral AI")
-    'mistralai'
-    """
-    return "".join(name.casefold().split())
 
 
 def _owner(name: str) -> str:

@@ -12,11 +12,10 @@ from skillscale.errors import TableError
 from skillscale.formatting import and_more
 from skillscale.imports.aliases import Aliases, load_aliases
 from skillscale.imports.benchmark_rows import described, why_impossible
-from skillscale.imports.quantities import NO_SCORE, has_decimal_commas, is_absent, score
+from skillscale.imports.quantities import NO_SCORE, is_absent, score
 from skillscale.imports.report import Report
+from skillscale.imports.score_cells import in_one_unit, read_scores
 
-PERCENT = 1.5
-"""A column with larger values holds percentages."""
 SHOTS = re.compile(r"\(?\b(\d+)[- ]?shots?\b\)?", re.IGNORECASE)
 METRIC = re.compile(
     r"[\s_/,:|.(\[-]+(acc(?:uracy)?[\s_-]norm|acc(?:uracy)?|exact[\s_-]match|em|mc[12]|score)\.?[)\]]?$",
@@ -215,42 +214,14 @@ def score_values(
         >>> score_values("a.csv", cells, columns, Report())["mmlu"].tolist()
         [0.453, nan]
     """
-    read, units = {}, {}
-    with_commas: list[str] = []
-    mixed: list[str] = []
+    names = [column.name for column in columns]
+    written, is_percent = read_scores(file, cells[names], report)
+    is_percent = in_one_unit(file, written, is_percent, names, report)
+    read: dict[str, pd.Series] = {}
     for column in columns:
-        given = {n: cell for n, cell in cells[column.name].items() if not is_absent(cell)}
-        decimal_comma = has_decimal_commas(given.values())
-        with_commas += [column.name] if decimal_comma else []
-        pairs = {n: score(cell, decimal_comma=decimal_comma) for n, cell in given.items()}
-        values = pd.Series({n: pair[0] for n, pair in pairs.items()}, dtype=float)
-        read[column.benchmark] = values.reindex(cells.index)
-        is_marked = pd.Series({n: pair[1] for n, pair in pairs.items()}, dtype=bool)
-        plain = values[~is_marked]
-        if is_marked.any() and len(plain) and plain.max() <= 1:
-            read[column.benchmark] = values.where(is_marked, 100 * values).reindex(cells.index)
-            mixed.append(column.name)
-        units[column.benchmark] = bool(is_marked.any()) or values.max() > PERCENT
-        wrong = [f"line {n} = {given[n]!r}" for n in values.index[values.isna()]]
-        report.doubt(f"{file}: {column.name} is no number, and left out, at {{}}.", wrong)
-    report.say(f"{file}: commas stand before decimals in {{}}.", with_commas)
-    report.doubt(
-        f"{file}: some cells have a percent sign and others are taken for fractions in {{}}.", mixed
-    )
-    shares = [is_percent for name, is_percent in units.items() if read[name].notna().any()]
-    if any(shares) and not all(shares):
-        low = [column.name for column in columns if not units[column.benchmark]]
-        is_file_percent = sum(shares) > len(shares) / 2
-        report.doubt(
-            f"{file}: {{}} have no value above 1 where other columns are percentages; they are "
-            f"taken to be {'percentages as well' if is_file_percent else 'fractions'}.",
-            low,
-        )
-        units = {name: is_percent or is_file_percent for name, is_percent in units.items()}
-    for column in columns:
-        name, unit = column.benchmark, "percent" if units[column.benchmark] else "fraction"
+        name, unit = column.benchmark, "percent" if is_percent[column.name] else "fraction"
         report.rows.append({"column": column.name, "taken_for": name, "unit": unit})
-        read[name] = read[name] / 100 if units[name] else read[name]
+        read[name] = written[column.name] / (100 if is_percent[column.name] else 1)
         reasons = read[name].dropna().map(lambda value, name=name: why_impossible(name, value))
         impossible = read[name][reasons.dropna().index]
         for line, value in impossible.items():

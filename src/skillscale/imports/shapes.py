@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
 import pandas as pd
 
 from skillscale.errors import TableError
 from skillscale.formatting import and_more
 from skillscale.imports.aliases import column_of, key
+from skillscale.imports.quantities import is_absent
 from skillscale.imports.report import Report
 from skillscale.imports.score_columns import is_benchmark
 
@@ -58,9 +62,10 @@ def with_model_per_row(file: str, cells: pd.DataFrame, report: Report) -> pd.Dat
         if (long := _long(file, cells, column, report)) is not None:
             return long
         before = list(cells.columns[: cells.columns.get_loc(column)])
-        if all(is_aside(name) for name in before):
-            named = _measured(cells[cells[column].notna()].drop(columns=before), column)
-            return _turned(file, named, report)
+        if all(map(is_aside, before)):
+            named = _measured(cells[cells[column].notna()], column)
+            asides = list(filter(is_aside, named.columns))
+            return _turned(file, named.drop(columns=asides), report)
     return cells
 
 
@@ -72,18 +77,23 @@ def is_aside(name: str) -> bool:
 def _measured(cells: pd.DataFrame, benchmark: str) -> pd.DataFrame:
     """Rows of benchmarks with shots and metric in their names, as headers have them."""
     cells = cells.copy()
-    others = [name for name in cells.columns if name != benchmark]
     for what, keys in ASIDE.items():
-        if (column := column_of(others, keys)) is None:
-            continue
-        said = cells[column].astype(object)
-        is_said = said.notna() & ~said.isin(["", "-", "none"])
-        text = said.astype(str).str.replace(r"\D", "", regex=True) + "-shot"
-        text = text.where(text != "-shot", "") if what == "shots" else said.astype(str)
-        is_said &= text != ""
-        named = cells[benchmark].astype(str) + " (" + text + ")"
-        cells[benchmark] = named.where(is_said, cells[benchmark])
-    return cells.drop(columns=[name for name in others if is_aside(name)])
+        column = column_of(cells.columns.drop(benchmark), keys)
+        if column is not None:
+            said = cells.pop(column).map(partial(_in_brackets, what))
+            cells[benchmark] = cells[benchmark] + said
+    return cells
+
+
+def _in_brackets(what: str, cell: str | None) -> str:
+    """What a cell says of how a benchmark was measured."""
+    if is_absent(cell):
+        return ""
+    text = str(cell)
+    if what == "shots":
+        digits = re.sub(r"\D", "", text)
+        text = f"{digits}-shot" if digits else ""
+    return f" ({text})" if text else ""
 
 
 def require_once(file: str, what: str, names: pd.Series) -> None:
@@ -111,10 +121,7 @@ def _long(file: str, cells: pd.DataFrame, benchmark: str, report: Report) -> pd.
     if model is None or value is None:
         return None
     given = cells[cells[model].notna() & cells[benchmark].notna()]
-    asides = [name for name in others if key(name) in set().union(*ASIDE.values())]
-    kept = given.drop(columns=asides)
-    kept[benchmark] = _measured(given[[benchmark, *asides]], benchmark)[benchmark]
-    given = kept
+    given = _measured(given, benchmark)
     require_once(file, "scores", given[model] + ", " + given[benchmark])
     report.say(
         f"{file}: a score stands in every row, {value!r} on {benchmark!r} of {model!r}; a line "

@@ -216,11 +216,7 @@ def _tuning(cell: str) -> str | None:
     words = cell.lower()
     if re.search(r"\b(un|non?t?)[ -]?(instruct|chat|tuned|fine|align)", words):
         return "base"
-    if any(
-        word in words for word in ("instruct", "chat", "tuned", "rlhf", "sft", "reason", "align")
-    ):
-        return "instruct"
-    if re.search(r"\b(it|dpo|ppo|rl|orpo|grpo)\b", words):
+    if re.search(r"instruct|chat|tuned|rlhf|sft|reason|align|\b(it|dpo|ppo|rl|orpo|grpo)\b", words):
         return "instruct"
     return "base" if any(word in words for word in ("base", "pretrain", "foundation")) else None
 

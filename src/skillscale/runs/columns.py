@@ -142,11 +142,16 @@ def recognise(
         chosen = known_names("loss column", wanted, others, file)
     else:
         chosen, passed = _losses(file, renamed, others)
-    hyper = [name for name in others if name not in chosen and _words(name) & HYPER_PARAMETERS]
+    hyper = [name for name in others if name not in chosen and words_of(name) & HYPER_PARAMETERS]
     return Columns(renamed, chosen, hyper, (*said, *derived, *refused, *grouped, *passed))
 
 
-def _words(name: str) -> set[str]:
+def words_of(name: str) -> set[str]:
+    """Words of a header, in lower case.
+
+    >>> sorted(words_of("eval/val-Loss"))
+    ['eval', 'loss', 'val']
+    """
     return set(re.split(r"[^a-z0-9]+", name.lower())) - {""}
 
 
@@ -252,7 +257,7 @@ def _grouped(file: str, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if "group" in cells:
         return cells, []
     of_text = [name for name in cells.columns if name not in RUN_COLUMNS and _is_text(cells[name])]
-    recipes = [n for n in of_text if _words(n) & RECIPES and _names_recipes(cells[n])]
+    recipes = [n for n in of_text if words_of(n) & RECIPES and _names_recipes(cells[n])]
     others = [
         n
         for n in of_text
@@ -298,7 +303,7 @@ def _losses(file: str, cells: pd.DataFrame, others: list[str]) -> tuple[list[str
     if passed:
         losses = and_more(found) or "none"
         sentences.append(f"{file}: losses are {losses}. Not taken for losses: {and_more(passed)}.")
-    perplexities = [name for name in passed if _words(name) & PERPLEXITY_WORDS]
+    perplexities = [name for name in passed if words_of(name) & PERPLEXITY_WORDS]
     if perplexities:
         sentences.append(
             f"{file}: {', '.join(perplexities)} hold perplexities: their logarithm is a loss."
@@ -312,7 +317,7 @@ def _is_constant(values: pd.Series) -> bool:
 
 
 def _is_named_loss(name: str) -> bool:
-    words = _words(name)
+    words = words_of(name)
     first = re.split(r"[^a-z0-9]+", name.lower())[0]
     is_loss = bool(words & LOSS_WORDS) if len(name) > 1 else name == "L"
     return (is_loss or first in LOSS_PREFIXES) and not words & (OTHER_METRICS | BOOKKEEPING)
@@ -320,7 +325,7 @@ def _is_named_loss(name: str) -> bool:
 
 def _could_be_loss(name: str, values: pd.Series) -> bool:
     known = values[np.isfinite(values)]
-    words = _words(name)
+    words = words_of(name)
     if max(map(len, words), default=0) < 2:
         return False
     if words & (OTHER_METRICS | BOOKKEEPING | HYPER_PARAMETERS):

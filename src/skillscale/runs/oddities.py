@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
 from skillscale.law.compute import TRAINING_FLOPS
+from skillscale.runs.columns import words_of
 
 COMPUTE_TOLERANCE = 0.05
 RISING = 0.3
@@ -26,7 +25,7 @@ def oddities(
     frame: pd.DataFrame,
     losses: pd.DataFrame,
     lines: pd.Index,
-    others: pd.DataFrame | None = None,
+    others: pd.DataFrame,
 ) -> tuple[str, ...]:
     """Say what is odd about the runs of a file.
 
@@ -46,7 +45,7 @@ def oddities(
         *_active(file, frame),
         *_compute(file, frame, lines),
         *_design(file, frame),
-        *([] if others is None else _training(file, frame, others)),
+        *_training(file, frame, others),
         *_unmeasured(file, losses, lines),
         *_rising(file, frame, losses),
     )
@@ -101,7 +100,7 @@ def _training(file: str, frame: pd.DataFrame, others: pd.DataFrame) -> list[str]
     """Say where rows look like checkpoints of one run, and where data were seen repeatedly."""
     said = []
     for name in map(str, others):
-        words = set(re.split(r"[^a-z0-9]+", name.lower()))
+        words = words_of(name)
         values = others[name].to_numpy(float)
         if words & CHECKPOINTS:
             per_step = pd.Series(frame["n_tokens"].to_numpy(float) / values, frame.index)
