@@ -365,3 +365,9 @@ def test_prompts_of_both_kinds_are_told(tmp_path):
     write_json(tmp_path / "results_2.json", chat)
     _, report = read_harness([tmp_path])
     assert any("some of its results are with a chat template" in said for said in report.doubts)
+
+
+def test_a_count_above_the_name_is_that_of_the_model(row):
+    found, report = row(results("pretrained=org/ant-1B", model_num_parameters=1.67e9))
+    assert found["n_params"] == 1.67e9
+    assert not any("packed" in doubt for doubt in report.doubts)

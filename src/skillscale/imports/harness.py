@@ -25,8 +25,8 @@ CHECKPOINT = re.compile(
     re.IGNORECASE,
 )
 """Last parts of paths that name no model."""
-OTHER_SIZE = 1.3
-"""Counts further apart than this are not of the same weights."""
+PACKED = 1.3
+"""A count so many times below the named size is of packed weights; names round down, not up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -253,7 +253,7 @@ def _facts(
     if n_params is None:
         told = [results.n_params for results in files if math.isfinite(results.n_params)]
         n_params = told[-1] if told else None
-        if n_params is not None and abs(math.log(n_params / named)) > math.log(OTHER_SIZE):
+        if n_params is not None and n_params * PACKED < named:
             report.doubt(
                 f"{model}: its results count {format_count(n_params)} parameters, where it has "
                 f"{format_count(named)} by its name, which is taken (packed weights?)."
