@@ -35,7 +35,7 @@ class Examined:
         question: what is answered, without doubted scores.
         observed: the observed models, likewise; None where there are none.
         assumed: sentences about what was not said.
-        outside: by observed or planned model, in which respects it lies outside the models of the fit.
+        outside: by observed or planned model, in which respects it lies outside those of the fit.
         doubts: what is doubted of the observed models.
     """
 
