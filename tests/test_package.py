@@ -119,7 +119,7 @@ def test_a_forecast_from_a_saved_fit_imports_no_inference(tmp_path):
     plan.write_text("model,n_params,n_tokens\nant-70b,70e9,15e12\n")
     observed.write_text("model,n_params,n_tokens,mmlu\nant-8b,8e9,15e12,0.6\n")
     forecast = ["forecast", "--observed", str(observed), "--plan", str(plan)]
-    assert imported(forecast) & {"numpyro", "optax", "sklearn", "matplotlib"} == set()
+    assert imported(forecast) & {"numpyro", "sklearn", "matplotlib"} == set()
 
 
 def test_the_help_says_of_every_command_what_the_command_says():

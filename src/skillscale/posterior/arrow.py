@@ -76,9 +76,12 @@ class Root(NamedTuple):
 
     def scaled(self, scale: Float[np.ndarray, " parameter"]) -> Root:
         """$R$ with every column times a scale."""
-        *of_groups, shared = jnp.split(jnp.asarray(scale, jnp.float32), self._ends())
-        blocks = tuple(b * own for b, own in zip(self.blocks, of_groups, strict=True))
-        return self._replace(blocks=blocks, border=self.border * shared)
+        *of_groups, shared = np.split(scale.astype(np.float32), self._ends())
+        blocks = zip(self.blocks, of_groups, strict=True)
+        return self._replace(
+            blocks=tuple(jnp.asarray(np.asarray(block) * own) for block, own in blocks),
+            border=jnp.asarray(np.asarray(self.border) * shared),
+        )
 
     def whiten(
         self, centred: Float[np.ndarray, "point parameter"]

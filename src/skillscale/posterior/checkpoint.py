@@ -20,7 +20,7 @@ from skillscale.errors import FitFileError
 from skillscale.files import write_text
 from skillscale.posterior.journal import FORGETFUL, Journal
 
-SCHEMA = 2
+SCHEMA = 3
 """Raised whenever steps of a fit have other names, or give what they did not give before."""
 IDENTITY = "fit.json"
 LOCK = "lock"

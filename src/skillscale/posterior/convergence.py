@@ -69,10 +69,21 @@ def _halves(values: Chains) -> Chains:
 
 
 def _rank_normalised(values: Chains) -> Chains:
-    from scipy import stats  # half a second
-
-    ranks = stats.rankdata(values.reshape(len(values), -1), axis=1)
-    return ndtri((ranks - 3 / 8) / (ranks.shape[1] + 1 / 4)).reshape(values.shape)
+    """Normal scores of ranks; the equal values of rejected moves share the mean of theirs."""
+    flat = values.reshape(len(values), -1)
+    n = flat.shape[1]
+    order = np.argsort(flat, axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    is_first = np.ones(flat.shape, bool)
+    is_first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    is_last = np.roll(is_first, -1, axis=1)
+    place = np.arange(n)
+    first = np.maximum.accumulate(np.where(is_first, place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(is_last, place, n)[:, ::-1], axis=1)[:, ::-1]
+    twice_rank = np.empty_like(order)
+    np.put_along_axis(twice_rank, order, first + last + 2, axis=1)
+    normal_score = ndtri((np.arange(2 * n + 1) / 2 - 3 / 8) / (n + 1 / 4))
+    return normal_score[twice_rank].reshape(values.shape)
 
 
 def _rhat(values: Chains) -> Entries:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import xarray as xr
+from jax.stages import Wrapped
 from jaxtyping import Array, Float
 
 from skillscale.data.table import Table, load_table
@@ -22,10 +24,13 @@ from skillscale.posterior.checkpoint import opened
 from skillscale.posterior.hmc import DEFAULT
 from skillscale.posterior.method import Method, name_and_options
 from skillscale.posterior.potential import Energy, Flat, Potential, make_potential
+from skillscale.posterior.programs import at_once, compile_ahead
 from skillscale.posterior.result import Fit
 
-DRAWS_AT_ONCE = 64
+NAMED_AT_ONCE = 64
 """Draws named in one pass: with thousands of models all of them would not fit into memory."""
+NAMED = 4 * NAMED_AT_ONCE
+"""Draws named by a thread: one program, however many draws there are."""
 
 
 def fit(
@@ -79,6 +84,8 @@ def fit(
     folder = None if checkpoint is None else Path(checkpoint)
     with opened(folder, identity) as journal:
         key = jax.random.key(seed)
+        method.prepare(potential, design.observations)
+        _prepare(potential, design.observations)
         chains = method.run(potential, design.observations, key, on_progress, journal=journal)
     return Fit(name_draws(chains, potential, design, seed), table, spec, provenance)
 
@@ -141,12 +148,17 @@ def name_draws(chains: Chains, potential: Potential, design: Design, seed: int =
             "Check the table for extreme values, or try another seed."
         )
     n_chain, n_draw, size = chains.flat.shape
-    keys = jax.random.split(jax.random.key(seed), n_chain * n_draw)
-
-    named = potential.program(_named, constrain=potential.constrain)
-    sites = named(chains.flat.reshape(-1, size), design.observations, keys)
+    n = n_chain * n_draw
+    flat = chains.flat.reshape(n, size)[np.arange(-(-n // NAMED) * NAMED) % n]
+    keys = jax.random.split(jax.random.key(seed), len(flat))
+    calls = [
+        (flat[i : i + NAMED], design.observations, keys[i : i + NAMED])
+        for i in range(0, len(flat), NAMED)
+    ]
+    parts = at_once(_naming(potential), calls)
+    sites = jax.tree.map(lambda *each: np.concatenate(each)[:n], *parts)
     posterior = {
-        SITES[name].stored: np.asarray(value).reshape(n_chain, n_draw, *value.shape[1:])
+        SITES[name].stored: value.reshape(n_chain, n_draw, *value.shape[1:])
         for name, value in sites.items()
     }
     unpublished = [design.coords["model"][i] for i in design.unpublished]
@@ -163,6 +175,17 @@ def name_draws(chains: Chains, potential: Potential, design: Design, seed: int =
     return az.from_dict(groups, coords=coords, dims=dims)
 
 
+def _naming(potential: Potential) -> Wrapped:
+    return potential.program(_named, constrain=potential.constrain)
+
+
+def _prepare(potential: Potential, observations: Observations) -> None:
+    """Compile what names draws while they are sampled."""
+    flat = np.zeros((NAMED, potential.start.size), np.float32)
+    keys = jax.eval_shape(partial(jax.random.split, num=NAMED), jax.random.key(0))
+    compile_ahead(_naming(potential), flat, observations, keys)
+
+
 def _named(
     energy: Energy,
     flat: Float[Array, "draw parameter"],
@@ -175,5 +198,5 @@ def _named(
     return jax.lax.map(
         lambda draw: constrain(draw[0], observations, draw[1]),
         (flat, keys),
-        batch_size=DRAWS_AT_ONCE,
+        batch_size=NAMED_AT_ONCE,
     )

@@ -13,18 +13,22 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from skillscale.law.design import Observations
 from skillscale.posterior.arrow import Arrow, Root, inverse_root
+from skillscale.posterior.curvature import curvature, gradients, prepare_for
 from skillscale.posterior.journal import FORGETFUL, Journal
-from skillscale.posterior.potential import Energy, Flat, Potential
+from skillscale.posterior.potential import Flat, Potential
 
 POINTS = 4
-BATCH = 64
+"""Draws, in antithetic pairs, that gradients and curvature are averaged over."""
+FIRST_LOG_SCALE, RATE = -3.0, 0.03
+"""Of mean-field steps: the logarithm of the first standard deviations, and the first rate."""
 POINTS_PER_CHAIN = 4
 """Draws of every chain whose curvature is averaged."""
+LONGEST = 2.0
+"""Standard deviations that a Newton step may go."""
 BELIEF = 4.0 ** -np.arange(4)
 """How much less curvature is believed with every step that it fails."""
 SHRINKAGE = 50
@@ -82,38 +86,31 @@ def fit_gaussian(
     if near is None:
         key, key_field = jax.random.split(key)
 
-        def find_region(parts: Journal) -> tuple[Flat, Flat]:
+        def find_region(parts: Journal) -> tuple[np.ndarray, np.ndarray]:
             on_progress(0)
-            mean_field = potential.program(_mean_field, steps=gradient_steps)
-            return mean_field(potential.start, observations, key_field)
+            return _mean_field(potential, observations, key_field, gradient_steps)
 
-        mean, scale = journal.once("mean-field", find_region, like=(potential.start,) * 2)
-        precision = sparsity.diagonal(np.asarray(scale, np.float64) ** -2)
-        gaussian = Gaussian(mean, inverse_root(precision, sparsity.groups))
+        like = (np.asarray(potential.start),) * 2
+        mean, scale = journal.once("mean-field", find_region, like)
+        gaussian = independent(potential, jnp.asarray(mean), scale)
     else:
         gaussian = near
-        precision = near.root.precision()
-    mean_energy = potential.program(_mean_energy)
-    keys = jax.random.split(key, newton_steps)
+    precision = gaussian.root.precision()
+    noise = np.asarray(jax.random.normal(key, (newton_steps, POINTS // 2, size)))
 
     def newton(step: int, state: tuple[Gaussian, Arrow]) -> tuple[tuple, dict[str, Flat]]:
         on_progress(1 + step)
         gaussian, precision = state
-        key_step = keys[step]
-        half = gaussian.draw(key_step, POINTS // 2)
-        points = jnp.concatenate([half, 2 * gaussian.mean - half])
-        gradient, hessian = curvature(potential, observations, points)
-        highest = mean_energy(observations, points) + size
+        points = _antithetic(gaussian, noise[step])
+        found, hessian = curvature(potential, observations, points)
+        highest = found.mean_energy + size
         # Curvature of a few points may be of no use far from the mode: then it is believed less.
         for rate in max(0.25, 1 / (step + 1)) * BELIEF:
             mixed = precision.mixed(hessian, rate)
             root = inverse_root(mixed, sparsity.groups)
-            (whitened,) = jax.vjp(root.__matmul__, gaussian.mean)[1](gradient)
-            shortened = whitened * jnp.minimum(1.0, 2.0 / jnp.abs(whitened).max())
-            moved = Gaussian(gaussian.mean - root @ shortened, root)
-            half = moved.draw(key_step, POINTS // 2)
-            ahead = jnp.concatenate([half, 2 * moved.mean - half])
-            if mean_energy(observations, ahead) < highest:
+            moved = Gaussian(_downhill(gaussian.mean, root, found.gradient.mean(axis=0)), root)
+            ahead = _antithetic(moved, noise[step])
+            if gradients(potential, observations, ahead).mean_energy < highest:
                 gaussian, precision = moved, mixed
                 break
         return (gaussian, precision), {"mean": gaussian.mean}
@@ -122,6 +119,36 @@ def fit_gaussian(
     # Each has the noise of the few draws behind it.
     late = jnp.stack([step["mean"] for step in steps[newton_steps // 2 :]])
     return Gaussian(late.mean(axis=0), gaussian.root)
+
+
+@jax.jit
+def _antithetic(
+    gaussian: Gaussian, noise: Float[Array, "draw parameter"]
+) -> Float[Array, "2*draw parameter"]:
+    """Draws, and their mirror images in the mean."""
+    half = jax.vmap(gaussian.at)(noise)
+    return jnp.concatenate([half, 2 * gaussian.mean - half])
+
+
+@jax.jit
+def _downhill(mean: Flat, root: Root, gradient: Flat) -> Flat:
+    """A Newton step, of two standard deviations at most in every coordinate."""
+    (whitened,) = jax.vjp(root.__matmul__, mean)[1](gradient)
+    shortened = whitened * jnp.minimum(1.0, LONGEST / jnp.abs(whitened).max())
+    return mean - root @ shortened
+
+
+def prepare(potential: Potential, observations: Observations) -> None:
+    """Compile what fits a Gaussian, while something else is done."""
+    prepare_for(POINTS, potential, observations)
+
+
+def independent(
+    potential: Potential, mean: Flat, scale: Float[np.ndarray, " parameter"]
+) -> Gaussian:
+    """A Gaussian whose parameters are independent, of these means and standard deviations."""
+    precision = potential.sparsity.diagonal(np.asarray(scale, np.float64) ** -2)
+    return Gaussian(mean, inverse_root(precision, potential.sparsity.groups))
 
 
 def gaussian_around(
@@ -144,10 +171,11 @@ def gaussian_around(
         The Gaussian.
     """
     some = draws[:, :: draws.shape[1] // POINTS_PER_CHAIN][:, :POINTS_PER_CHAIN]
-    batches = jnp.asarray(some).reshape(-1, POINTS, draws.shape[-1])
-    precision = curvature(potential, observations, batches[0])[1]
+    batches = some.reshape(-1, POINTS, draws.shape[-1])
+    _, precision = curvature(potential, observations, batches[0])
     for n, batch in enumerate(batches[1:], 2):
-        precision = precision.mixed(curvature(potential, observations, batch)[1], 1 / n)
+        _, hessian = curvature(potential, observations, batch)
+        precision = precision.mixed(hessian, 1 / n)
     mean = jnp.asarray(draws.mean(axis=(0, 1)))
     gaussian = Gaussian(mean, inverse_root(precision, potential.sparsity.groups))
     whitened = gaussian.whiten(draws.reshape(-1, draws.shape[-1]))
@@ -157,80 +185,25 @@ def gaussian_around(
 
 
 def _mean_field(
-    energy: Energy, start: Flat, observations: Observations, key: Array, *, steps: int
-) -> tuple[Flat, Flat]:
-    """Mean and scale of the best Gaussian with independent components, by Adam."""
-    optimizer = optax.adam(optax.cosine_decay_schedule(0.03, steps))
-    energies = jax.vmap(energy, in_axes=(0, None))
+    potential: Potential, observations: Observations, key: Array, steps: int
+) -> tuple[Float[np.ndarray, " parameter"], Float[np.ndarray, " parameter"]]:
+    """Mean and scale of the best Gaussian with independent components, by Adam.
 
-    def loss(params: tuple[Flat, Flat], key: Array) -> Float[Array, ""]:
-        mean, log_scale = params
-        noise = jax.random.normal(key, (POINTS, mean.size))
-        return jnp.mean(energies(mean + jnp.exp(log_scale) * noise, observations)) - log_scale.sum()
-
-    def step(carry: tuple, key: Array) -> tuple[tuple, None]:
-        params, state = carry
-        updates, state = optimizer.update(jax.grad(loss)(params, key), state)
-        return (optax.apply_updates(params, updates), state), None
-
-    params = (start, jnp.full_like(start, -3.0))
-    carry, _ = jax.lax.scan(step, (params, optimizer.init(params)), jax.random.split(key, steps))
-    mean, log_scale = carry[0]
-    return mean, jnp.exp(log_scale)
-
-
-def _mean_energy(
-    energy: Energy, observations: Observations, points: Float[Array, "draw parameter"]
-) -> Float[Array, ""]:
-    """The potential averaged over points; nowhere finite is nowhere low."""
-    energies = jax.vmap(energy, in_axes=(0, None))(points, observations)
-    return jnp.nan_to_num(energies, nan=jnp.inf).mean()
-
-
-def curvature(
-    potential: Potential, observations: Observations, points: Float[Array, "draw parameter"]
-) -> tuple[Flat, Arrow]:
-    """Gradient and Hessian of the potential, averaged over points.
-
-    Args:
-        potential: the posterior.
-        observations: what it is conditioned on.
-        points: where.
-
-    Returns:
-        Both means.
+    Kingma and Ba 2015, with their constants; the rate falls to zero as a cosine does.
     """
-    sparsity = potential.sparsity
-    rows = -(-sparsity.n_colors // BATCH) * BATCH  # whole batches: a rest would be compiled apart
-    gradient, products = potential.program(_products, rows=rows)(
-        observations, points, jnp.asarray(sparsity.color)
-    )
-    return gradient, sparsity.matrix(np.asarray(products))
-
-
-def _products(
-    energy: Energy,
-    observations: Observations,
-    points: Float[Array, "draw parameter"],
-    color: Int[Array, " parameter"],
-    *,
-    rows: int,
-) -> tuple[Flat, Float[Array, "color parameter"]]:
-    """Gradient, and products of the Hessian with the columns of each color, means over points."""
-    gradient = jax.grad(energy)
-
-    def at_point(point: Flat) -> tuple[Flat, Float[Array, "color parameter"]]:
-        value, push = jax.linearize(lambda p: gradient(p, observations), point)
-
-        def of_color(number: Int[Array, ""]) -> Flat:
-            return push((color == number).astype(point.dtype))
-
-        return value, jax.lax.map(of_color, jnp.arange(rows), batch_size=BATCH)
-
-    def add(total: tuple, point: Flat) -> tuple[tuple, None]:
-        return jax.tree.map(jnp.add, total, at_point(point)), None
-
-    size = points.shape[1]
-    nothing = jnp.zeros(size), jnp.zeros((rows, size))
-    total, _ = jax.lax.scan(add, nothing, points)
-    return jax.tree.map(lambda sum_: sum_ / len(points), total)
+    noise = np.asarray(jax.random.normal(key, (steps, POINTS, potential.start.size)))
+    params = np.stack([potential.start, np.full_like(potential.start, FIRST_LOG_SCALE)])
+    first, second = np.zeros_like(params), np.zeros_like(params)
+    for i in range(steps):
+        mean, log_scale = params
+        away = np.exp(log_scale) * noise[i]
+        slope = gradients(potential, observations, mean + away).gradient
+        of_scale = (slope * away).mean(axis=0) - 1  # of the entropy too
+        step = np.stack([slope.mean(axis=0), of_scale])
+        first += 0.1 * (step - first)
+        second += 0.001 * (step**2 - second)
+        rate = RATE * (1 + np.cos(np.pi * i / steps)) / 2
+        typical = np.sqrt(second / (1 - 0.999 ** (i + 1))) + 1e-8
+        params = params - rate * first / (1 - 0.9 ** (i + 1)) / typical
+    mean, log_scale = params.astype(np.float32)
+    return mean, np.exp(log_scale)

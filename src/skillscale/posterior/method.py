@@ -23,6 +23,10 @@ class Method(Protocol):
     The options are checked when they are given; a fit stores them by name.
     """
 
+    def prepare(self, potential: Potential, observations: Observations) -> None:
+        """Compile what runs on such observations need, while something else is done."""
+        ...
+
     def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
         """A Gaussian near the posterior, from which runs on similar posteriors may start.
 

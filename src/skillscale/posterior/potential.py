@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.stages import Wrapped
 from jaxtyping import Array, Float
 from numpyro.distributions import biject_to
 from numpyro.handlers import block, seed, substitute, trace
@@ -28,6 +29,8 @@ from skillscale.posterior.sparsity import Sparsity
 Flat = Float[Array, " parameter"]
 Energy = Callable[[Flat, Observations], Float[Array, ""]]
 
+COMPILER = {"xla_backend_optimization_level": 1}
+"""Of three levels: programs compile a tenth sooner, and run as fast."""
 GIVEN_SKILLS = ("efficiency",)
 """Sites that are not sampled but drawn afterwards, given the others."""
 
@@ -57,9 +60,9 @@ class Potential:
     energy: Energy
     constrain: Callable[[Flat, Observations, Array], dict[str, Array]]
     sparsity: Sparsity
-    programs: dict[tuple, Callable] = field(default_factory=dict, repr=False)
+    programs: dict[tuple, Wrapped] = field(default_factory=dict, repr=False)
 
-    def program(self, function: Callable, **options: Any) -> Callable:
+    def program(self, function: Callable, **options: Any) -> Wrapped:
         """A function of the posterior, compiled once and kept as long as this posterior is.
 
         JAX keeps what it compiles for a static argument for good, in memory maps of which a process
@@ -74,7 +77,9 @@ class Potential:
         """
         key = (function, *sorted(options.items()))
         if key not in self.programs:
-            self.programs[key] = jax.jit(partial(function, self.energy, **options))
+            self.programs[key] = jax.jit(
+                partial(function, self.energy, **options), compiler_options=COMPILER
+            )
         return self.programs[key]
 
 
@@ -119,7 +124,7 @@ class _Made(NamedTuple):
     energy: Energy
     constrain: Callable[[Flat, Observations, Array], dict[str, Array]]
     sparsity: Sparsity
-    programs: dict[tuple, Callable]
+    programs: dict[tuple, Wrapped]
 
 
 @dataclass(frozen=True)

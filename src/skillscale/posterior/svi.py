@@ -13,7 +13,7 @@ from jaxtyping import Array
 from skillscale.errors import require_at_least
 from skillscale.law.design import Observations
 from skillscale.posterior.chains import Chains
-from skillscale.posterior.gaussian import Gaussian, fit_gaussian
+from skillscale.posterior.gaussian import Gaussian, fit_gaussian, prepare
 from skillscale.posterior.journal import FORGETFUL, Journal
 from skillscale.posterior.potential import Potential
 
@@ -44,6 +44,10 @@ class Svi:
 
     def __post_init__(self) -> None:
         require_at_least(self, draws=1, gradient_steps=1, newton_steps=1)
+
+    def prepare(self, potential: Potential, observations: Observations) -> None:
+        """Compile what fits the Gaussian, while something else is done."""
+        prepare(potential, observations)
 
     def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
         """Fit the Gaussian."""
