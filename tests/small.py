@@ -68,6 +68,9 @@ SEEN = pd.DataFrame(
 class AroundThePrior:
     """Draws near the middle of the prior: a method that has nothing to compile."""
 
+    def prepare(self, potential: Potential, observations: Observations) -> None:
+        pass
+
     def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
         raise NotImplementedError
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy.special import stdtr
 
-from skillscale.checks.left_out import left_out_densities
+from skillscale.checks.leave_one_out import LeaveOneOut, loo
 from skillscale.checks.verdict import Check, Verdict, grade, grade_band
 from skillscale.errors import SkillscaleError
 from skillscale.formatting import format_count
@@ -21,19 +20,14 @@ from skillscale.posterior.convergence import convergence
 from skillscale.posterior.result import Fit
 from skillscale.skills.reading import TURNED, read_skills
 
-if TYPE_CHECKING:
-    import arviz_stats as azs
-
 REPORTED = (*TURNED, "expected_score")
 PREDICTIVE_INTERVAL = 0.9
 DRAWS_FOR_SCORES = 2000
-DRAWS_LEFT_OUT = 240
-"""Of the law, to leave scores out by; five times as many change the sum by a nat."""
 AGREEMENT = 2.0
 """How far a fit may be from what controlled runs say, in scales of the evidence."""
 
 
-def check(fit: Fit) -> list[Check]:
+def check(fit: Fit, left_out: LeaveOneOut | None = None) -> list[Check]:
     """Check a fit: R-hat, effective sample size, divergences, posterior prediction, PSIS-LOO.
 
     R-hat and effective sample size are the worst over every skill, loading, efficiency, slope,
@@ -46,6 +40,7 @@ def check(fit: Fit) -> list[Check]:
 
     Args:
         fit: a fitted law.
+        left_out: its leave-one-out cross-validation, where that is known already.
 
     Returns:
         One `Check` per question: a verdict, what was measured (R-hat and effective draws;
@@ -66,7 +61,7 @@ def check(fit: Fit) -> list[Check]:
     else:
         advice = "A Gaussian approximation can't be diagnosed by chains. Fit with --method hmc."
         checks = [Check("sampler", Verdict.REVIEW, float("nan"), "HMC", advice)]
-    return [*checks, *_prediction(fit), _influence(fit), *_agreement(fit)]
+    return [*checks, *_prediction(fit), _influence(left_out or loo(fit)), *_agreement(fit)]
 
 
 def diagnostics(fit: Fit) -> pd.DataFrame:
@@ -224,14 +219,12 @@ def _prediction(fit: Fit) -> list[Check]:
     ]
 
 
-def _influence(fit: Fit) -> Check:
-    result = loo(fit)
-    share = float(np.mean(np.asarray(result.pareto_k) > result.good_k))
+def _influence(result: LeaveOneOut) -> Check:
     return Check(
         "PSIS-LOO",
-        grade(-share, -0.1, -0.3),
-        float(result.elpd),
-        f"Pareto k > {result.good_k:.2f} in at most 10 % of scores (here {share:.1%})",
+        grade(-result.high_k, -0.1, -0.3),
+        result.elpd,
+        f"Pareto k > {result.good_k:.2f} in at most 10 % of scores (here {result.high_k:.1%})",
         f"elpd {result.elpd:.0f} +- {result.se:.0f}; scores with high k decide their own skill: "
         "leave families out (backtest) to judge forecasts.",
     )
@@ -264,40 +257,3 @@ def _agreement(fit: Fit) -> list[Check]:
             )
         )
     return checks
-
-
-def loo(fit: Fit) -> azs.ELPDData:
-    """PSIS-LOO, one point per observed score, with the skills of its model integrated out.
-
-    Leave-one-out by Pareto smoothed importance sampling (Vehtari, Gelman and Gabry 2017,
-    arXiv:1507.04544). A score is left out given the others of its family, by the densities of
-    `skillscale.checks.left_out`: with those given the skills, which have seen the score, 14 % of
-    the scores of the classic table had too high a Pareto shape, and they flattered the fit by 48
-    nats.
-
-    Args:
-        fit: a fitted law.
-
-    Returns:
-        ArviZ's estimate: ``elpd``, the expected log predictive density summed over scores, and its
-        error ``se``, in nats; ``pareto_k`` of every score, not to be trusted above ``good_k``.
-
-    Example:
-        >>> import skillscale as sk
-        >>> table = sk.load_table("classic").select(
-        ...     benchmarks=["mmlu", "gsm8k"], families=["llama", "llama-2", "pythia", "qwen1.5"]
-        ... )
-        >>> spec = sk.Spec(skills=("knowledge", "reasoning"), anchors=("mmlu", "gsm8k"))
-        >>> fit = sk.fit(table, spec, method=sk.Svi(draws=200))
-        >>> found = loo(fit)
-        >>> int(found.n_data_points), found.pareto_k.shape
-        (46, (46,))
-    """
-    import arviz_stats as azs
-
-    values = left_out_densities(fit, DRAWS_LEFT_OUT)
-    found = xr.Dataset({"score": (("chain", "draw", "observation"), values[None])})
-    tree = xr.DataTree.from_dict({"log_likelihood": found})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # high k is reported as a check
-        return azs.loo(tree, pointwise=True, reff=1.0)  # far apart in their chains

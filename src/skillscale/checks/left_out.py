@@ -16,13 +16,14 @@ et al. 2016, arXiv:1412.7461).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
+from jax.stages import Wrapped
 from jaxtyping import Array, Bool, Float, Int
 from numpyro.distributions import Normal
 
@@ -31,6 +32,7 @@ from skillscale.law.equation import Link, predictor_of_skill
 from skillscale.law.model import skills_of_models
 from skillscale.law.scores import Pooled, given, scatter, scatter_at, siblings
 from skillscale.law.sites import Draws, Law
+from skillscale.posterior.programs import over_draws
 from skillscale.posterior.result import Fit
 
 STEPS, STEPS_NEARBY = 6, 3
@@ -41,6 +43,8 @@ SIZES = (1.0, 0.3, 0.05, 0.0)
 """Parts of a step, of which the best is taken."""
 TOGETHER = 4
 """Draws that are handled at once."""
+PART = 60
+"""Draws that a thread takes on."""
 
 Matrix = Sequence[Sequence[Float[Array, " case"]]]
 """A small matrix per case, entry by entry: batches of factorisations take longer."""
@@ -82,11 +86,18 @@ def left_out_densities(fit: Fit, n: int | None = None) -> Float[np.ndarray, "dra
         >>> left_out_densities(fit, 20).shape
         (20, 46)
     """
-    where = (*map(jax.device_put, fit.observed_index), jax.device_put(fit.design.unpublished))
-    return np.asarray(_of_draws(fit.spec.form, fit.draws(n), fit.design.observations, *where))
+    where = *fit.observed_index, fit.design.unpublished
+    found: Float[np.ndarray, "draw score"] = over_draws(
+        _program(fit.spec.form), fit.draws(n), fit.design.observations, *where, together=PART
+    )
+    return found
 
 
-@partial(jax.jit, static_argnums=0)
+@cache
+def _program(form: str) -> Wrapped:
+    return jax.jit(partial(_of_draws, form))
+
+
 def _of_draws(
     form: str,
     draws: Draws,

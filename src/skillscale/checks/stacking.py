@@ -12,8 +12,7 @@ where it is within two standard errors of the best: errors of paired differences
 Leaving out whole lineages would be the better question. Pareto smoothing can't answer it: with the
 skills of a lineage integrated out, 23 of the 35 lineages of the classic table had a Pareto shape
 above 0.7, up to 2.1, and fitting again without each takes half an hour per form. So a score is left
-out given the others of its family (PSIS-LOO, see `skillscale.checks.fit.loo`), and these are summed
-by lineage.
+out given the others of its family (PSIS-LOO, see `leave_one_out`), and these are summed by lineage.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.optimize import LinearConstraint, minimize
 
-from skillscale.checks.fit import loo
+from skillscale.checks.leave_one_out import loo
 from skillscale.errors import SpecError
 from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
@@ -69,12 +68,9 @@ def stack(fits: Sequence[Fit]) -> Stack:
         raise SpecError("a stack needs at least one fit.")
     found = [loo(fit) for fit in fits]
     by_lineage = np.array(
-        [
-            _by_lineage(fit, np.asarray(of.elpd_i).ravel())
-            for fit, of in zip(fits, found, strict=True)
-        ]
+        [_by_lineage(fit, of.elpd_i) for fit, of in zip(fits, found, strict=True)]
     )
-    high_k = [float(np.mean(np.asarray(of.pareto_k) > of.good_k)) for of in found]
+    high_k = [of.high_k for of in found]
     compared = compare(by_lineage).assign(high_k=high_k).set_axis(list(by_form))
     return Stack(by_form, compared)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from skillscale.checks.leave_one_out import LeaveOneOut
 from skillscale.forecasts.doubt import NEARLY_NONE, Doubt, doubt_of
 from skillscale.forecasts.doubts import doubt_cells
 from skillscale.forecasts.question import ask
@@ -18,11 +19,15 @@ a sound table are: five of the 1,638 of the default fit."""
 N_DRAWS = 500
 LOST_DRAWS = 240
 """To ask about a score of nothing: four times as many change its probability by a twentieth."""
+LIKELY = 1.0
+"""Log density of a score given all others, above which it is at most a point off."""
 GOOD = 0.5
 """Mean rank of its other scores among all models, from which nothing right is odd of a model."""
 
 
-def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
+def worst_scores(
+    fit: Fit, *, level: float = LEVEL, left_out: LeaveOneOut | None = None
+) -> list[Doubt]:
     """Scores that are unlikely given the skills of their model and the scores of its family.
 
     And those of `lost_answers`.
@@ -30,6 +35,7 @@ def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
     Args:
         fit: a fitted law.
         level: probability below which a score is doubted.
+        left_out: the fit's leave-one-out cross-validation, where that is known already.
 
     Returns:
         Doubts, the least likely first.
@@ -59,11 +65,11 @@ def worst_scores(fit: Fit, *, level: float = LEVEL) -> list[Doubt]:
         own = expected.of(int(i)), float(p_values[i])
         found.append(doubt_of(models[model], described, float(score[i]), *own))
     named = {(doubt.model, doubt.benchmark) for doubt in found}
-    found += [d for d in lost_answers(fit) if (d.model, d.benchmark) not in named]
+    found += [d for d in lost_answers(fit, left_out) if (d.model, d.benchmark) not in named]
     return sorted(found, key=lambda doubt: doubt.p_value)
 
 
-def lost_answers(fit: Fit) -> list[Doubt]:
+def lost_answers(fit: Fit, left_out: LeaveOneOut | None = None) -> list[Doubt]:
     """Scores of nothing that contradict the rest, of models that are good at something.
 
     A skill follows its anchor, whatever that scored, and then contradicts nothing. So these models
@@ -71,12 +77,20 @@ def lost_answers(fit: Fit) -> list[Doubt]:
 
     Args:
         fit: a fitted law.
+        left_out: its leave-one-out cross-validation, if it is known: those that this finds likely
+            are not asked about.
 
     Returns:
         Doubts, in the order of models.
     """
     wide = fit.table.wide().loc[fit.design.coords["model"], fit.design.coords["benchmark"]]
     is_none = wide < NEARLY_NONE
+    if left_out is not None:
+        is_likely = (left_out.elpd_i > LIKELY) & (left_out.pareto_k <= left_out.good_k)
+        asked = np.ones(wide.shape, bool)
+        benchmark, model = (index[is_likely] for index in fit.observed_index)
+        asked[model, benchmark] = False
+        is_none &= asked
     is_good = wide.rank(pct=True).where(~is_none).mean(axis=1) > GOOD
     fit = fit.thin(-(-LOST_DRAWS // fit.tree["posterior"].sizes["chain"]))
     found = []

@@ -13,6 +13,7 @@ import pandas as pd
 import typer
 
 from skillscale.checks.fit import check
+from skillscale.checks.leave_one_out import loo
 from skillscale.checks.prior import check_prior
 from skillscale.checks.stacking import stack
 from skillscale.checks.thinned import KEPT, thinned
@@ -194,7 +195,8 @@ def _note_forms(found: Stack) -> None:
 def check_command(fit_file: FitFile = None, style: Style = Format.TABLE) -> None:
     """Check convergence, fit and influence; exit code 1 if anything FAILs."""
     loaded = read_fit(fit_file)
-    results = check(loaded)
+    left_out = loo(loaded)
+    results = check(loaded, left_out)
     rows: list[Row] = [
         {
             "check": c.name,
@@ -216,7 +218,7 @@ def check_command(fit_file: FitFile = None, style: Style = Format.TABLE) -> None
             "advice": lambda r: "" if r["verdict"] == Verdict.PASS else str(r["advice"]),
         },
     )
-    note_doubts(worst_scores(loaded))
+    note_doubts(worst_scores(loaded, left_out=left_out))
     if any(c.verdict is Verdict.FAIL for c in results):
         raise typer.Exit(1)
 

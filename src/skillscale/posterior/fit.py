@@ -24,7 +24,7 @@ from skillscale.posterior.checkpoint import opened
 from skillscale.posterior.hmc import DEFAULT
 from skillscale.posterior.method import Method, name_and_options
 from skillscale.posterior.potential import Energy, Flat, Potential, make_potential
-from skillscale.posterior.programs import at_once, compile_ahead
+from skillscale.posterior.programs import compile_ahead, over_draws
 from skillscale.posterior.result import Fit
 
 NAMED_AT_ONCE = 64
@@ -148,15 +148,9 @@ def name_draws(chains: Chains, potential: Potential, design: Design, seed: int =
             "Check the table for extreme values, or try another seed."
         )
     n_chain, n_draw, size = chains.flat.shape
-    n = n_chain * n_draw
-    flat = chains.flat.reshape(n, size)[np.arange(-(-n // NAMED) * NAMED) % n]
-    keys = jax.random.split(jax.random.key(seed), len(flat))
-    calls = [
-        (flat[i : i + NAMED], design.observations, keys[i : i + NAMED])
-        for i in range(0, len(flat), NAMED)
-    ]
-    parts = at_once(_naming(potential), calls)
-    sites = jax.tree.map(lambda *each: np.concatenate(each)[:n], *parts)
+    keys = jax.random.split(jax.random.key(seed), n_chain * n_draw)
+    draws = chains.flat.reshape(-1, size), keys
+    sites = over_draws(_naming(potential), draws, design.observations, together=NAMED)
     posterior = {
         SITES[name].stored: value.reshape(n_chain, n_draw, *value.shape[1:])
         for name, value in sites.items()
@@ -183,20 +177,19 @@ def _prepare(potential: Potential, observations: Observations) -> None:
     """Compile what names draws while they are sampled."""
     flat = np.zeros((NAMED, potential.start.size), np.float32)
     keys = jax.eval_shape(partial(jax.random.split, num=NAMED), jax.random.key(0))
-    compile_ahead(_naming(potential), flat, observations, keys)
+    compile_ahead(_naming(potential), (flat, keys), observations)
 
 
 def _named(
     energy: Energy,
-    flat: Float[Array, "draw parameter"],
+    draws: tuple[Float[Array, "draw parameter"], Array],
     observations: Observations,
-    keys: Array,
     *,
     constrain: Callable[[Flat, Observations, Array], dict[str, Array]],
 ) -> dict[str, Array]:
     """The sites of every draw, some draws at once."""
     return jax.lax.map(
         lambda draw: constrain(draw[0], observations, draw[1]),
-        (flat, keys),
+        draws,
         batch_size=NAMED_AT_ONCE,
     )
