@@ -264,6 +264,7 @@ def skillscale_hmc(target: Target) -> Draws:
     """Our own: of a whole run, the draws that there were when each block was done."""
     method = DEFAULT
     moments: list[tuple[int, float]] = []
+    method.prepare(target.potential, target.design.observations)
     chains = method.run(
         target.potential,
         target.design.observations,

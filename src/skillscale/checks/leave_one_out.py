@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 
 from skillscale.checks.left_out import left_out_densities
-from skillscale.forecasts.pareto import smoothed
+from skillscale.forecasts.pareto import FEWEST, smoothed
 from skillscale.posterior.result import Fit
 
 N_DRAWS = 240
@@ -88,9 +88,11 @@ def from_densities(density: Float[np.ndarray, "draw score"]) -> LeaveOneOut:
     weights, shapes = zip(*map(_smoothed, -density.T), strict=True)
     weight = np.stack(weights, axis=1)
     elpd = logsumexp(density + weight, axis=0) - logsumexp(weight, axis=0)
-    return LeaveOneOut(elpd, np.array(shapes), min(1 - 1 / np.log10(len(density)), GOOD_K))
+    return LeaveOneOut(elpd, np.array(shapes), min(1 - 1 / np.log10(max(len(density), 2)), GOOD_K))
 
 
 def _smoothed(log_weight: Float[np.ndarray, " draw"]) -> tuple[Float[np.ndarray, " draw"], float]:
-    """Smoothed weights; those that are all the same have no tail."""
-    return smoothed(log_weight) if np.ptp(log_weight) else (log_weight, -np.inf)
+    """Smoothed weights and their shape; of too few draws it is not known."""
+    if not np.ptp(log_weight):
+        return log_weight, -np.inf
+    return smoothed(log_weight) if len(log_weight) >= FEWEST else (log_weight, np.inf)

@@ -85,16 +85,15 @@ def lost_answers(fit: Fit, left_out: LeaveOneOut | None = None) -> list[Doubt]:
     """
     wide = fit.table.wide().loc[fit.design.coords["model"], fit.design.coords["benchmark"]]
     is_none = wide < NEARLY_NONE
+    is_good = wide.rank(pct=True).where(~is_none).mean(axis=1) > GOOD
+    is_asked = is_none.to_numpy(copy=True)
     if left_out is not None:
         is_likely = (left_out.elpd_i > LIKELY) & (left_out.pareto_k <= left_out.good_k)
-        asked = np.ones(wide.shape, bool)
         benchmark, model = (index[is_likely] for index in fit.observed_index)
-        asked[model, benchmark] = False
-        is_none &= asked
-    is_good = wide.rank(pct=True).where(~is_none).mean(axis=1) > GOOD
+        is_asked[model, benchmark] = False
     fit = fit.thin(-(-LOST_DRAWS // fit.tree["posterior"].sizes["chain"]))
     found = []
-    for model in wide.index[is_none.any(axis=1) & is_good]:
+    for model in wide.index[is_asked.any(axis=1) & is_good]:
         rest = without_models(fit, [str(model)])
         described = fit.table.models.loc[[model]].rename_axis("model").reset_index()
         observed = described.join(wide.loc[[model]].reset_index(drop=True))

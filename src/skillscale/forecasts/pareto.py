@@ -13,6 +13,8 @@ from jaxtyping import Float
 from scipy.special import logsumexp
 
 LEAST_TAIL = 5
+FEWEST = 5 * LEAST_TAIL
+"""Weights that have such a tail."""
 PRIOR_SHAPE = 0.5
 PRIOR_WEIGHT = 10
 """Shapes are drawn towards this one as if it were the mean of so many more weights of the tail."""
@@ -38,7 +40,7 @@ def smoothed(log_weight: Float[np.ndarray, " draw"]) -> tuple[Float[np.ndarray, 
     n = len(log_weight)
     n_tail = int(3 * np.sqrt(n) if n > 225 else n / 5)
     if n_tail < LEAST_TAIL:
-        raise ValueError(f"{n} draws have no tail to smooth: {5 * LEAST_TAIL} are needed.")
+        raise ValueError(f"{n} draws have no tail to smooth: {FEWEST} are needed.")
     found = log_weight - log_weight.max()
     order = np.argsort(found)
     tail = order[-n_tail:]

@@ -61,6 +61,9 @@ FIRST_LOOK, NEXT_LOOK = 500, 125
 MOST_STEPS = 128
 """Of a trajectory, however small they are."""
 
+GRADIENT_STEPS, NEWTON_STEPS = 800, 6
+"""To the first Gaussian, from the prior: the warm-up mends what is left."""
+
 NEWTON_STEPS_NEARBY = 4
 """From the Gaussian of a similar posterior. A trajectory of a given length never leaves a region
 that is much too narrow: from the Gaussian itself, with half of the models hidden, R-hat was 1.6."""
@@ -132,8 +135,8 @@ class Hmc:
             potential,
             observations,
             key_gaussian,
-            gradient_steps=800,
-            newton_steps=6,
+            gradient_steps=GRADIENT_STEPS,
+            newton_steps=NEWTON_STEPS,
             on_progress=lambda _: on_progress(0),
             journal=journal,
         )

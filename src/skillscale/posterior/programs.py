@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import main_thread
 from typing import Any
 
 import jax
@@ -79,4 +80,5 @@ def compile_ahead(program: Wrapped, *arguments: Any) -> None:
         >>> float(square(2.0))
         4.0
     """
-    _COMPILER.submit(program.lower(*arguments).compile)
+    lowered = program.lower(*arguments)
+    _COMPILER.submit(lambda: main_thread().is_alive() and lowered.compile())  # else all has ended
