@@ -144,7 +144,7 @@ def test_an_interrupt_says_how_to_go_on_and_that_goes_on(small):
     _, said = process.communicate()
     assert process.returncode == 130
     assert "Interrupted after " in said
-    assert " of 100300 steps: fit.nc was not written." in said
+    assert " of 100200 steps: fit.nc was not written." in said
     assert said.endswith(
         "Go on with: skillscale fit --data data --spec spec.toml -o fit.nc --draws 100000 "
         "--chains 1 --resume\n"
