@@ -54,8 +54,8 @@ def test_the_optimum_is_that_of_the_observed_family(approximate):
         sk.optimum(approximate, [1e23], g) for g in (goal, sk.Goal(benchmarks=["mmlu"]))
     )
     assert (mine["n_params_upper"] > mine["n_params_lower"]).all()
-    ends = ["n_params_lower", "n_params_upper"]  # one may be where the question ends
-    assert not mine[ends].equals(typical[ends])
+    # Both are open: their intervals may be all that was searched.
+    assert not mine["prob_interior"].equals(typical["prob_interior"])
     least = sk.cheapest(approximate, [0.6], goal)
     assert float(least["flops"].item()) > 0
     assert sk.regret(approximate, [1e23], goal)["score_lost"].sizes["objective"] == 1

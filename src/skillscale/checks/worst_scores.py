@@ -93,7 +93,7 @@ def lost_answers(fit: Fit, left_out: LeaveOneOut | None = None) -> list[Doubt]:
         is_asked[model, benchmark] = False
     fit = fit.thin(-(-LOST_DRAWS // fit.tree["posterior"].sizes["chain"]))
     found = []
-    for model in wide.index[is_asked.any(axis=1) & is_good]:
+    for model in wide.index[is_good.to_numpy() & is_asked.any(axis=1)]:
         rest = without_models(fit, [str(model)])
         described = fit.table.models.loc[[model]].rename_axis("model").reset_index()
         observed = described.join(wide.loc[[model]].reset_index(drop=True))
