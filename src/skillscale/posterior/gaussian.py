@@ -3,6 +3,7 @@ r"""A Gaussian approximation of the posterior: cheap by itself, and what HMC is 
 Mean-field gradient steps find the region; then Newton-like steps fit a full covariance. At the
 best Gaussian $q = \mathcal N(m, P^{-1})$ the expected gradient of the potential vanishes and the
 expected Hessian is $P$ (Opper and Archambeau 2009), so each step averages both over draws of $q$.
+From the mean of the prior such steps alone were a thousand nats away after twenty of them.
 """
 
 from __future__ import annotations

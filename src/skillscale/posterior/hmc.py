@@ -9,6 +9,13 @@ Chains are vectorised in pairs, and every pair has a thread: on two cores four c
 gradient each, where in one program they took .09, and one by one .07. One program serves all pairs,
 warm-up and draws, whatever their numbers, and all observations of the same shape. Draws come in
 blocks, so that progress can be shown, and a run interrupted and taken up again.
+
+Enough draws come when R-hat is small, which the squares of coordinates decide: they mix more slowly
+than these. Tried on the classic table, and not sooner there: loadings and spreads by softplus where
+a logarithm maps them (the slowest parameter has a third more effective draws, R-hat is the same);
+the covariance of shared parameters in the warm-up, shrunk, in place of their scales; McLachlan's
+two-stage integrator, whose steps a few stiff regions bound; acceptance of 0.7 and 0.6; trajectories
+of 1 to 3; a third stage of warm-up.
 """
 
 from __future__ import annotations
@@ -81,7 +88,7 @@ class Hmc:
 
     Attributes:
         chains: number of chains, vectorised in pairs; one by one if their number is odd.
-        stages: stages of the warm-up, one at least; a third one gains nothing.
+        stages: stages of the warm-up, one at least.
         warmup: trajectories per chain of every stage, eight at least.
         draws: draws of every chain.
         ess: effective draws of every parameter that are enough to stop before, of chains that
