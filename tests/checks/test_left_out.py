@@ -113,3 +113,10 @@ def test_where_the_law_is_known_it_is_the_average_density(sampled):
     names = dict.fromkeys(map(str, sampled.tree.posterior.data_vars), frozen)
     still = with_posterior(sampled, **names)
     assert loo(still).elpd == pytest.approx(left_out_densities(still, 1).sum(), rel=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 24])
+def test_of_too_few_draws_no_score_is_known(n):
+    found = from_densities(np.random.default_rng(0).normal(size=(n, 5)))
+    assert found.high_k == 1
+    assert np.isfinite(found.elpd)

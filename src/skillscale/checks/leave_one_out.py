@@ -93,6 +93,6 @@ def from_densities(density: Float[np.ndarray, "draw score"]) -> LeaveOneOut:
 
 def _smoothed(log_weight: Float[np.ndarray, " draw"]) -> tuple[Float[np.ndarray, " draw"], float]:
     """Smoothed weights and their shape; of too few draws it is not known."""
-    if not np.ptp(log_weight):
-        return log_weight, -np.inf
-    return smoothed(log_weight) if len(log_weight) >= FEWEST else (log_weight, np.inf)
+    if len(log_weight) < FEWEST:
+        return log_weight, np.inf
+    return smoothed(log_weight) if np.ptp(log_weight) else (log_weight, -np.inf)
