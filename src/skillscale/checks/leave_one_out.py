@@ -10,12 +10,11 @@ from scipy.special import logsumexp
 
 from skillscale.checks.left_out import left_out_densities
 from skillscale.forecasts.pareto import FEWEST, smoothed
+from skillscale.forecasts.weights import RELIABLE_PARETO_K
 from skillscale.posterior.result import Fit
 
 N_DRAWS = 240
 """Of the law, to leave scores out by; five times as many change the sum by a nat."""
-GOOD_K = 0.7
-"""Above it a shape is not to be trusted, however many draws there are (arXiv:1507.02646)."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,8 @@ def from_densities(density: Float[np.ndarray, "draw score"]) -> LeaveOneOut:
     weights, shapes = zip(*map(_smoothed, -density.T), strict=True)
     weight = np.stack(weights, axis=1)
     elpd = logsumexp(density + weight, axis=0) - logsumexp(weight, axis=0)
-    return LeaveOneOut(elpd, np.array(shapes), min(1 - 1 / np.log10(max(len(density), 2)), GOOD_K))
+    of_draws = 1 - 1 / np.log10(max(len(density), 2))
+    return LeaveOneOut(elpd, np.array(shapes), min(of_draws, RELIABLE_PARETO_K))
 
 
 def _smoothed(log_weight: Float[np.ndarray, " draw"]) -> tuple[Float[np.ndarray, " draw"], float]:

@@ -75,7 +75,7 @@ class Root(NamedTuple):
         return _permute(rows, self.inverse, self.order)
 
     def scaled(self, scale: Float[np.ndarray, " parameter"]) -> Root:
-        """$R$ with every column times a scale."""
+        """$R$ with every column times a scale; by NumPy, which compiles nothing."""
         *of_groups, shared = np.split(scale.astype(np.float32), self._ends())
         blocks = zip(self.blocks, of_groups, strict=True)
         return self._replace(

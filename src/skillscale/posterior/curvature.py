@@ -40,8 +40,7 @@ class Surroundings(NamedTuple):
 
 def gradients(potential: Potential, observations: Observations, points: Points) -> Surroundings:
     """The potential and its gradient at points."""
-    energy, gradient, _ = _evaluated(potential, observations, points, products=False)
-    return Surroundings(np.asarray(energy), np.asarray(gradient))
+    return _evaluated(potential, observations, points, products=False)[0]
 
 
 def curvature(
@@ -57,9 +56,8 @@ def curvature(
     Returns:
         What was found at the points, and the mean Hessian.
     """
-    energy, gradient, products = _evaluated(potential, observations, points, products=True)
-    hessian = potential.sparsity.matrix(np.asarray(products) / len(points))
-    return Surroundings(np.asarray(energy), np.asarray(gradient)), hessian
+    found, products = _evaluated(potential, observations, points, products=True)
+    return found, potential.sparsity.matrix(np.asarray(products) / len(points))
 
 
 def prepare_for(n_points: int, potential: Potential, observations: Observations) -> None:
@@ -71,10 +69,10 @@ def prepare_for(n_points: int, potential: Potential, observations: Observations)
 
 def _evaluated(
     potential: Potential, observations: Observations, points: Points, *, products: bool
-) -> tuple[Array, Array, Array]:
+) -> tuple[Surroundings, Array]:
     program, arguments = _call(potential, observations, points, products=products)
-    found: tuple[Array, Array, Array] = program(*arguments)
-    return found
+    energy, gradient, sums = program(*arguments)
+    return Surroundings(np.asarray(energy), np.asarray(gradient)), sums
 
 
 def _call(
@@ -84,8 +82,8 @@ def _call(
     sparsity = potential.sparsity
     n_batches = -(-sparsity.n_colors // BATCH)
     program = potential.program(_at_points, rows=n_batches * BATCH)
-    color = sparsity.color.astype(np.int32)
-    return program, (points, observations, color, np.int32(n_batches if products else 0))
+    wanted = np.int32(n_batches if products else 0)
+    return program, (points, observations, sparsity.color, wanted)
 
 
 def _at_points(

@@ -20,10 +20,9 @@ of 1 to 3; a third stage of warm-up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -248,7 +247,10 @@ class Hmc:
         def block(i: int, carries: list[Carry]) -> tuple[list[Carry], dict[str, Array]]:
             on_progress(i * BLOCK)
             is_warmup = np.arange(i * BLOCK, (i + 1) * BLOCK) < self.warmup
-            calls = _calls(observations, gaussian, carries, is_warmup, keys[i])
+            calls = [
+                (observations, gaussian, *carry, is_warmup, key)
+                for carry, key in zip(carries, keys[i], strict=True)
+            ]
             moved, of_pairs = zip(*at_once(advance, calls), strict=True)
             states, tunings = zip(*moved, strict=True)
             carries = list(zip(states, as_careful(tunings), strict=True))
@@ -272,20 +274,6 @@ class Hmc:
             jax.tree.map(lambda values: values[:, : self.warmup], steps),
             jax.tree.map(lambda values: values[:, self.warmup :], steps),
         )
-
-
-def _calls(
-    observations: Observations,
-    gaussian: Gaussian,
-    carries: Sequence[Carry],
-    is_warmup: Bool[np.ndarray, " trajectory"],
-    keys: Array,
-) -> list[tuple[Any, ...]]:
-    """Arguments of the program that advances a pair, for every pair."""
-    return [
-        (observations, gaussian, *carry, is_warmup, key)
-        for carry, key in zip(carries, keys, strict=True)
-    ]
 
 
 DEFAULT = Hmc(ess=ENOUGH)

@@ -44,7 +44,7 @@ class Sparsity:
     @cached_property
     def color(self) -> Int[np.ndarray, " parameter"]:
         """Columns of one color have no row in common, but shared ones: numbers from zero."""
-        color = np.zeros(len(self.lineage), int)
+        color = np.zeros(len(self.lineage), np.int32)
         order = np.argsort(self.lineage, kind="stable")
         own = order[~self.is_shared[order]]
         lineage = self.lineage[own]
