@@ -38,7 +38,7 @@ RHAT = 1.01
 LIMIT = 600
 CHAINS = 4
 WARMUP = 600
-GROWTH = 1.4
+GROWTH = 1.2
 """Draws are looked at again when there are so many times as many."""
 FIRST_LOOK = 100
 
@@ -310,17 +310,22 @@ def race(name: str, path: Path) -> None:
     target = Target.default()
     blocks: list[np.ndarray] = []
     next_look = FIRST_LOOK
+
+    def look() -> Found:
+        with CLOCK.stopped():
+            flat = np.concatenate(blocks, axis=1)
+            found = Found(CLOCK.seconds, flat.shape[1], *target.look(flat))
+            path.write_text(json.dumps(found._asdict()))
+        return found
+
     for block in RIVALS[name](target):
         blocks.append(block)
-        drawn = sum(part.shape[1] for part in blocks)
-        if drawn < next_look and CLOCK.seconds < LIMIT:
-            continue
-        next_look = int(GROWTH * drawn)
-        with CLOCK.stopped():
-            found = Found(CLOCK.seconds, drawn, *target.look(np.concatenate(blocks, axis=1)))
-            path.write_text(json.dumps(found._asdict()))
-        if found.is_enough or found.seconds > LIMIT:
-            return
+        if sum(part.shape[1] for part in blocks) >= next_look or CLOCK.seconds > LIMIT:
+            found = look()
+            if found.is_enough or found.seconds > LIMIT:
+                return
+            next_look = int(GROWTH * found.draws)
+    look()  # it has ended by itself
 
 
 def raced(name: str) -> Found | None:

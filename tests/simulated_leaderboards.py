@@ -87,7 +87,7 @@ def refitted(table: sk.Table, form: str) -> sk.Fit:
     refits = _refits(form)
     observations = sk.Fit(None, table, refits.spec, {}).design.observations
     key = jax.random.key(refits.seed + 1)
-    chains = refits.method.run(refits.potential, observations, key, lambda *_: None, refits.near)
+    chains = refits.method.run(refits.potential, observations, key, lambda *_: None)
     tree = name_draws(chains, refits.potential, refits.design, refits.seed)
     return sk.Fit(tree, table, refits.spec, provenance_of(refits.method, refits.seed, table))
 

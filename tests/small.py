@@ -71,7 +71,13 @@ class AroundThePrior:
     def prepare(self, potential: Potential, observations: Observations) -> None:
         pass
 
-    def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        near: Gaussian | None = None,
+    ) -> Gaussian:
         raise NotImplementedError
 
     def run(
@@ -80,7 +86,7 @@ class AroundThePrior:
         observations: Observations,
         key: Array,
         on_progress: Callable[[int, int], None],
-        near: Gaussian | None = None,
+        start: Gaussian | None = None,
         journal: Journal = FORGETFUL,
     ) -> Chains:
         noise = jax.random.normal(key, (2, 50, potential.start.size))

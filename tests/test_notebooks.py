@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import os
 import sys
 import tempfile
@@ -34,6 +36,20 @@ def test_a_notebook_runs_from_top_to_bottom(path):
     }
     client.execute(env=os.environ | paths)
     assert problems_of(notebook) == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_imports_what_there_is(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = [c.source for c in cells if c.cell_type == "code" and not c.source.startswith("%%")]
+    imports = [
+        node for node in ast.walk(ast.parse("\n".join(code))) if isinstance(node, ast.ImportFrom)
+    ]
+    for node in imports:
+        module = importlib.import_module(str(node.module))
+        for alias in node.names:
+            if not hasattr(module, alias.name):
+                importlib.import_module(f"{node.module}.{alias.name}")
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

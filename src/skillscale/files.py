@@ -133,7 +133,8 @@ def read_netcdf(path: Path, command: str, groups: Iterable[str] | None = None) -
     Args:
         path: the file.
         command: what writes such files, for sentences.
-        groups: names of the groups to read beside the root; all of them by default.
+        groups: names of the groups to read beside the root, with all inside them; every group by
+            default. Others are not even opened: a group takes a tenth of a second.
 
     Returns:
         What it holds, in memory.
@@ -149,11 +150,13 @@ def read_netcdf(path: Path, command: str, groups: Iterable[str] | None = None) -
     if not path.is_file():
         raise FitFileError(f"{path}: no such file. Make one with: {command} -o {path.name}")
     try:
-        _look_through(path)
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            for name in set(opened.children) - set(opened.children if groups is None else groups):
-                del opened[name]
-            return opened.load()
+        wanted = None if groups is None else set(groups)
+        found = {
+            name: xr.load_dataset(path, engine="h5netcdf", group=name)
+            for name in _look_through(path)
+            if wanted is None or name == "/" or name.split("/")[0] in wanted
+        }
+        return xr.DataTree.from_dict(found)
     except Exception as error:
         raise FitFileError(
             f"{path} can't be read as netCDF ({type(error).__name__}): it is truncated, "
@@ -197,12 +200,19 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("skillscale", "jax", "numpyro", "numpy")}
 
 
-def _look_through(path: Path) -> None:
-    """Read all that a file says of what it holds: h5netcdf fails twice where it can't be read."""
+def _look_through(path: Path) -> list[str]:
+    """Names of the groups of a file, whose descriptions can all be read.
+
+    Where they can't, h5netcdf would fail twice.
+    """
+    groups: list[str] = []
 
     def look(name: str, node: h5py.Group | h5py.Dataset) -> None:
         dict(node.attrs)
+        if isinstance(node, h5py.Group):
+            groups.append(name)
 
     with h5py.File(path) as file:
         look("/", file)
         file.visititems(look)
+    return groups

@@ -108,10 +108,11 @@ class Refits:
         """
         models = self.table.models
         rest = self.table.without_models(models.index[models.index.isin(list(held_out))])
-        near = self._near(frozenset(held_out), rest)
+        start = self._start_without(frozenset(held_out), rest)
         if seen is not None:
             rest = rest.with_models(models.loc[seen.index], seen)
-        return self._fit(rest, self.spec, near)
+            start = self._approximate(rest, start)
+        return self._fit(rest, self.spec, start)
 
     def without_again(self, held_out: frozenset[str]) -> Fit:
         """The same as `without`; the last one asked for is kept, since folds share it.
@@ -151,14 +152,17 @@ class Refits:
         rest = dataclasses.replace(rest, benchmarks=self.table.benchmarks)
         return self._fit(rest, spec)
 
-    def _near(self, held_out: frozenset[str], rest: Table) -> Gaussian:
+    def _start_without(self, held_out: frozenset[str], rest: Table) -> Gaussian:
         """Where to start without some models; the last start is kept, for what is seen of them."""
         if held_out not in self._start:
             self._start.clear()
-            masked = self._masked(rest, make_design(rest, self.spec))
-            key = jax.random.key(self.seed)
-            self._start[held_out] = self.method.approximate(self.potential, masked, key)
+            self._start[held_out] = self._approximate(rest)
         return self._start[held_out]
+
+    def _approximate(self, rest: Table, near: Gaussian | None = None) -> Gaussian:
+        """Where to start with a part of the table."""
+        masked = self._masked(rest, make_design(rest, self.spec))
+        return self.method.approximate(self.potential, masked, jax.random.key(self.seed), near)
 
     def _masked(self, rest: Table, kept: Design) -> Observations:
         """Observations of which only those of a part of the table are seen."""
@@ -169,13 +173,13 @@ class Refits:
             is_observed=observations.is_observed & jnp.asarray(is_kept.to_numpy().T)
         )
 
-    def _fit(self, rest: Table, spec: Spec, near: Gaussian | None = None) -> Fit:
+    def _fit(self, rest: Table, spec: Spec, start: Gaussian | None = None) -> Fit:
         """Posterior of a part of the table: other scores are masked, and their names left out."""
         kept = make_design(rest, spec)
         # Skills are measured from what the law expects of models with scores: those of the fold.
         of_fold = dataclasses.replace(self.design, observations=self._masked(rest, kept))
         key = jax.random.key(self.seed + 1)
-        chains = self.method.run(self.potential, of_fold.observations, key, lambda *_: None, near)
+        chains = self.method.run(self.potential, of_fold.observations, key, lambda *_: None, start)
         tree = name_draws(chains, self.potential, of_fold, self.seed)
         unpublished = [kept.coords["model"][i] for i in kept.unpublished]
         posterior = tree.posterior.to_dataset().sel(

@@ -10,14 +10,17 @@ from skillscale.posterior.result import Fit
 KEPT = 880
 """Draws of all chains together in a file: a seventh of those of the default fit, about as many as
 are effective of the slowest parameters. A fit of the shipped table takes less than 6 MB."""
+KEPT_OF_OTHERS = 220
+"""The same of every other form of a stack, which only optima are asked of."""
 
 
-def thinned(fit: Fit, n: int | None = None) -> Fit:
+def thinned(fit: Fit, n: int | None = None, *, kept: int = KEPT) -> Fit:
     """Keep some draws of every chain, evenly spaced.
 
     Args:
         fit: a fitted law.
-        n: draws to keep per chain; by default so many that there are `KEPT` of all chains.
+        n: draws to keep per chain.
+        kept: draws to keep of all chains where ``n`` is not given.
 
     Returns:
         A smaller fit of the same data, or the same if it has no more draws. `diagnostics` tells of
@@ -33,7 +36,7 @@ def thinned(fit: Fit, n: int | None = None) -> Fit:
         Fit(23 models of 4 families, 2 benchmarks, 2 skills, 880 draws by svi)
     """
     chains = fit.tree["posterior"].sizes["chain"]
-    fewer = fit.thin(max(KEPT // chains, 4) if n is None else n)
+    fewer = fit.thin(max(kept // chains, 4) if n is None else n)
     if fewer is fit or chains < 2:
         return fewer
     found = diagnostics(fit).to_dict("index")

@@ -119,10 +119,15 @@ def read_fit(path: Path | None) -> Fit:
 
 
 def read_fit_or_stack(path: Path | None) -> Fit | Stack:
-    """The fit that a command was given, of several forms if it holds them, or the shipped one."""
+    """The fit that a command was given, of several forms if it holds them, or the shipped ones."""
+    from skillscale.posterior.shipped import shipped_stack
     from skillscale.posterior.stack import fit_or_stack
 
-    return read_fit(None) if path is None else fit_or_stack(path)
+    if path is not None:
+        return fit_or_stack(path)
+    stack = shipped_stack()
+    _note_shipped(stack.fit.models, stack.fit.provenance)
+    return stack
 
 
 def read_models_of(path: Path | None) -> pd.DataFrame:

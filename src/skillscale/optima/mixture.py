@@ -105,7 +105,8 @@ def pooled(
         values: the same quantity in the draws of each.
 
     Returns:
-        About as many draws as one member has, evenly spaced among those of each.
+        About as many draws as the member with most of them has, evenly spaced among those of each,
+        which come several times where a member has few.
 
     Example:
         >>> law: Any = None
@@ -115,9 +116,9 @@ def pooled(
     """
     if len(of) == 1:
         return values[0]
-    kept = []
+    kept, most = [], max(map(len, values))
     for member, own in zip(of, values, strict=True):
-        n = round(member.weight * len(own))
+        n = round(member.weight * most)
         kept.append(own[np.linspace(0, len(own) - 1, n).round().astype(int)])
     return np.concatenate(kept)
 

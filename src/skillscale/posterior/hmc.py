@@ -132,10 +132,24 @@ class Hmc:
         potential: Potential,
         observations: Observations,
         key: Array,
+        near: Gaussian | None = None,
         on_progress: Callable[[int], None] = lambda done: None,
         journal: Journal = FORGETFUL,
     ) -> Gaussian:
-        """The Gaussian in whose coordinates to sample, found in all stages but the last."""
+        """The Gaussian in whose coordinates to sample, found in all stages but the last.
+
+        From that of a similar posterior a few steps lead to it, which spares these stages.
+        """
+        if near is not None:
+            return fit_gaussian(
+                potential,
+                observations,
+                key,
+                gradient_steps=0,
+                newton_steps=NEWTON_STEPS_NEARBY,
+                near=near,
+                journal=journal,
+            )
         key_gaussian, *keys = jax.random.split(key, self.stages)
         gaussian = fit_gaussian(
             potential,
@@ -172,7 +186,7 @@ class Hmc:
         observations: Observations,
         key: Array,
         on_progress: Callable[[int, int], None],
-        near: Gaussian | None = None,
+        start: Gaussian | None = None,
         journal: Journal = FORGETFUL,
     ) -> Chains:
         """Draw from the posterior.
@@ -182,30 +196,23 @@ class Hmc:
             observations: what it is conditioned on.
             key: source of randomness.
             on_progress: told the trajectories done and all of them.
-            near: approximation of a similar posterior, from which a few steps lead to one of this
-                posterior, sparing all stages but the last.
+            start: the Gaussian in whose coordinates to sample, if it is known, as `approximate`
+                gives it: it spares all stages but the last.
             journal: keeps the steps; those that it has are not taken again.
 
         Returns:
             Draws of flat parameters by chain, and the sampler's statistics, warm-up left out.
         """
-        key_near, key_main = jax.random.split(key)
-        before = 0 if near else (self.stages - 1) * self.warmup
+        key_start, key_main = jax.random.split(key)
+        before = 0 if start else (self.stages - 1) * self.warmup
         total = before + self.warmup + self.draws
-        if near is None:
-            gaussian = self.approximate(
-                potential, observations, key_near, lambda done: on_progress(done, total), journal
-            )
-        else:
-            gaussian = fit_gaussian(
-                potential,
-                observations,
-                key_near,
-                gradient_steps=0,
-                newton_steps=NEWTON_STEPS_NEARBY,
-                near=near,
-                journal=journal,
-            )
+        gaussian = start or self.approximate(
+            potential,
+            observations,
+            key_start,
+            on_progress=lambda done: on_progress(done, total),
+            journal=journal,
+        )
         _, chains = self._stage(
             potential,
             observations,

@@ -27,13 +27,20 @@ class Method(Protocol):
         """Compile what runs on such observations need, while something else is done."""
         ...
 
-    def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
-        """A Gaussian near the posterior, from which runs on similar posteriors may start.
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        near: Gaussian | None = None,
+    ) -> Gaussian:
+        """A Gaussian near the posterior, which a run may start from.
 
         Args:
             potential: the posterior.
             observations: what it is conditioned on.
             key: source of randomness.
+            near: that of a similar posterior, from which a few steps lead here.
 
         Returns:
             The Gaussian, over flat parameters.
@@ -46,7 +53,7 @@ class Method(Protocol):
         observations: Observations,
         key: Array,
         on_progress: Callable[[int, int], None],
-        near: Gaussian | None = None,
+        start: Gaussian | None = None,
         journal: Journal = FORGETFUL,
     ) -> Chains:
         """Draw from the posterior.
@@ -56,7 +63,7 @@ class Method(Protocol):
             observations: what it is conditioned on.
             key: source of randomness.
             on_progress: told the steps done and all steps.
-            near: approximation of a similar posterior, as `approximate` gives it, to start from.
+            start: approximation of this posterior, if there is one, as `approximate` gives it.
             journal: keeps the steps; those that it has are not taken again.
 
         Returns:

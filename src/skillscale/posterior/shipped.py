@@ -1,9 +1,12 @@
-"""The fit that ships: the default one, thinned, so that a first answer needs no sampling."""
+"""The fit that ships: by all forms, thinned, so that a first answer needs no sampling."""
 
 from __future__ import annotations
 
 from skillscale.data.shipped import shipped_directory
 from skillscale.posterior.result import Fit
+from skillscale.posterior.stack import Stack
+
+FILE = "fit.nc"
 
 
 def shipped_fit() -> Fit:
@@ -20,4 +23,21 @@ def shipped_fit() -> Fit:
         >>> fit.tree["posterior"].sizes["draw"]
         220
     """
-    return Fit.load(shipped_directory() / "fit.nc")
+    return Fit.load(shipped_directory() / FILE)
+
+
+def shipped_stack() -> Stack:
+    """Load the same with the fits of the other forms, which answers about optima rest on.
+
+    Returns:
+        Fits of the shipped table by every production function; of those that are not the default
+        one 55 draws per chain.
+
+    Raises:
+        FitFileError: the file is damaged, or of another version.
+
+    Example:
+        >>> list(shipped_stack().fits)
+        ['translog', 'quadratic', 'additive', 'two-term']
+    """
+    return Stack.load(shipped_directory() / FILE)

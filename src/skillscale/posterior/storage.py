@@ -51,7 +51,9 @@ def write(
     }
     texts = {name: ((), json.dumps(frame.to_dict("list"))) for name, frame in frames.items()}
     stored = tree.copy()
-    stored["posterior"] = xr.DataTree(rounded(tree["posterior"].to_dataset()))
+    for group in tree.subtree:
+        if group.name == "posterior":
+            stored[group.path] = xr.DataTree(rounded(group.to_dataset()))
     stored["table"] = xr.DataTree(xr.Dataset(texts))
     stored.attrs = {
         "skillscale_schema": SCHEMA,

@@ -49,9 +49,15 @@ class Svi:
         """Compile what fits the Gaussian, while something else is done."""
         prepare(potential, observations)
 
-    def approximate(self, potential: Potential, observations: Observations, key: Array) -> Gaussian:
-        """Fit the Gaussian."""
-        return self._fitted(potential, observations, key)
+    def approximate(
+        self,
+        potential: Potential,
+        observations: Observations,
+        key: Array,
+        near: Gaussian | None = None,
+    ) -> Gaussian:
+        """Fit the Gaussian, from that of a similar posterior if there is one."""
+        return self._fitted(potential, observations, key, near=near)
 
     def run(
         self,
@@ -59,17 +65,16 @@ class Svi:
         observations: Observations,
         key: Array,
         on_progress: Callable[[int, int], None],
-        near: Gaussian | None = None,
+        start: Gaussian | None = None,
         journal: Journal = FORGETFUL,
     ) -> Chains:
-        """Fit the Gaussian, from that of a similar posterior if there is one, and draw from it."""
+        """Fit the Gaussian, unless it is known, and draw from it."""
         total = 1 + self.newton_steps
         key_fit, key_draw = jax.random.split(key)
-        gaussian = self._fitted(
+        gaussian = start or self._fitted(
             potential,
             observations,
             key_fit,
-            near=near,
             on_progress=lambda done: on_progress(done, total),
             journal=journal,
         )
