@@ -7,7 +7,7 @@ import pytest
 
 import skillscale as sk
 from skillscale.checks.leave_one_out import loo
-from skillscale.data.shipped import shipped_directory
+from skillscale.data.shipped import fit_file
 from skillscale.law.production import Form
 from skillscale.posterior.shipped import shipped_fit, shipped_stack
 
@@ -22,7 +22,7 @@ def test_it_is_of_the_shipped_table_and_the_default_specification(tmp_path):
     assert fit.provenance["method"] == "hmc"
     fit.save(tmp_path / "alone.nc")
     assert (tmp_path / "alone.nc").stat().st_size <= MOST_BYTES
-    assert (shipped_directory() / "fit.nc").stat().st_size <= 2 * MOST_BYTES
+    assert fit_file().stat().st_size <= 2 * MOST_BYTES
 
 
 def test_it_has_every_form_the_default_one_first():

@@ -14,7 +14,7 @@ import xarray as xr
 from skillscale.cli.output import Format, Row, note, number
 from skillscale.data.observed import read_observed
 from skillscale.data.plan import read_plan
-from skillscale.data.shipped import shipped_directory
+from skillscale.data.shipped import fit_file
 from skillscale.data.table import Table, load_table
 from skillscale.errors import SkillscaleError, SpecError, TableError
 from skillscale.formatting import MISSING, format_points
@@ -132,7 +132,7 @@ def read_fit_or_stack(path: Path | None) -> Fit | Stack:
 
 def read_models_of(path: Path | None) -> pd.DataFrame:
     """The models of that fit, without reading its draws."""
-    table, spec, provenance = read_description(path or shipped_directory() / "fit.nc")
+    table, spec, provenance = read_description(path or fit_file())
     models = table.select(benchmarks=chosen_benchmarks(table, spec)).models
     if path is None:
         _note_shipped(models, provenance)

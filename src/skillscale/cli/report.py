@@ -36,7 +36,7 @@ from skillscale.cli.inputs import (
     weights,
 )
 from skillscale.cli.output import note, progress
-from skillscale.data.shipped import shipped_directory
+from skillscale.data import shipped
 from skillscale.errors import SpecError
 from skillscale.files import require_writable, write_text
 from skillscale.optima.deployment import Deployment
@@ -85,7 +85,7 @@ def report_command(
 ) -> None:
     """Write a report of a forecast, a fit or controlled runs: one HTML file to send."""
     require_writable(output, force=force)
-    file = fit_file or shipped_directory() / "fit.nc"
+    file = fit_file or shipped.fit_file()
     files = {"fit file": file, "plan file": plan, "observed file": observed}
     origin = Origin(
         command=join(["skillscale", *sys.argv[1:]]),

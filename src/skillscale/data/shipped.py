@@ -22,6 +22,11 @@ def shipped_directory() -> Path:
     return packaged if packaged.is_dir() else Path(__file__).parents[3] / "benchmarks_data"
 
 
+def fit_file() -> Path:
+    """File of the fits that come with the package."""
+    return shipped_directory() / "fit.nc"
+
+
 def directory_of(table: str | Path) -> Path:
     """Directory of a table, given by itself or by the name of a shipped one.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from skillscale.data.shipped import shipped_directory
+from skillscale.data.shipped import fit_file
 from skillscale.posterior.result import Fit
 from skillscale.posterior.stack import Stack
-
-FILE = "fit.nc"
 
 
 def shipped_fit() -> Fit:
@@ -23,7 +21,7 @@ def shipped_fit() -> Fit:
         >>> fit.tree["posterior"].sizes["draw"]
         220
     """
-    return Fit.load(shipped_directory() / FILE)
+    return Fit.load(fit_file())
 
 
 def shipped_stack() -> Stack:
@@ -40,4 +38,4 @@ def shipped_stack() -> Stack:
         >>> list(shipped_stack().fits)
         ['translog', 'quadratic', 'additive', 'two-term']
     """
-    return Stack.load(shipped_directory() / FILE)
+    return Stack.load(fit_file())

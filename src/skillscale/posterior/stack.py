@@ -166,9 +166,9 @@ def fit_or_stack(path: str | Path) -> Fit | Stack:
         FitFileError: the file is missing, truncated, no fit, or of another schema.
 
     Example:
-        >>> from skillscale.data.shipped import shipped_directory
-        >>> isinstance(fit_or_stack(shipped_directory() / "fit.nc"), Fit)
-        True
+        >>> from skillscale.data.shipped import fit_file
+        >>> fit_or_stack(fit_file()).open_forms
+        ['translog', 'quadratic', 'additive', 'two-term']
     """
     path = Path(path)
     first = Fit.load(path)

@@ -148,8 +148,8 @@ def read_description(path: Path) -> tuple[Table, Spec, Mapping[str, object]]:
         FitFileError: the file is missing, truncated, no fit, or of another schema.
 
     Example:
-        >>> from skillscale.data.shipped import shipped_directory
-        >>> table, spec, provenance = read_description(shipped_directory() / "fit.nc")
+        >>> from skillscale.data.shipped import fit_file
+        >>> table, spec, provenance = read_description(fit_file())
         >>> len(table.models), spec.skills[0], provenance["method"]
         (406, 'knowledge', 'hmc')
     """

@@ -140,8 +140,8 @@ def holds_runs(path: Path) -> bool:
         False also where it can't be read: whoever reads it says why.
 
     Example:
-        >>> from skillscale.data.shipped import shipped_directory
-        >>> holds_runs(shipped_directory() / "fit.nc")
+        >>> from skillscale.data.shipped import fit_file
+        >>> holds_runs(fit_file())
         False
     """
     try:
