@@ -29,7 +29,7 @@ from skillscale.posterior.fit import name_draws, provenance_of
 from skillscale.posterior.one_family import N_DRAWS, Production, production
 
 BUDGET = 1e24
-LEADERBOARDS = 50
+LEADERBOARDS = 6
 """Of every form."""
 STACKED = "stack"
 

@@ -69,6 +69,22 @@ def result(name: str) -> dict:
     return json.loads(path.read_text())
 
 
+def test_the_readme_quotes_the_study_of_simulated_leaderboards():
+    path = ROOT / "benchmarks_data" / "studies" / "coverage-of-optima-of-skills.json"
+    by_truth = json.loads(path.read_text())["answer"].values()
+    n = sum(found["leaderboards"] for found in by_truth)
+    stack, translog = (
+        [100 * sum(of["by"][by][what] for of in by_truth) / len(by_truth) for what in RATES]
+        for by in ("stack", "translog")
+    )
+    said = " ".join(README.split())
+    assert f"On {n} leaderboards" in said
+    assert f"{stack[0]:.0f} % of the 80 % intervals held" in said
+    assert f"{stack[1]:.0f} % of verdicts were falsely" in said
+    assert f"by the translog alone {translog[0]:.0f} and {translog[1]:.0f} %" in said
+
+
+RATES = ("coverage", "false")
 LATER = [
     ("families released later", "time-ordered", 0),
     ("families released later", "time-ordered", 1),
