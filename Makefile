@@ -40,6 +40,7 @@ BACKTEST = $(BIN)/skillscale backtest --force --out benchmarks_data/backtest/res
 
 results: $(VENV)/user
 	$(BACKTEST)/sloth --protocol sloth --all-settings
+	$(BACKTEST)/sloth-all --protocol sloth --all-settings --data all
 	for seen in 0 1 2; do \
 		$(BACKTEST)/time-ordered-$$seen --protocol time-ordered --n-seen $$seen || exit 1; done
 	for seen in 0 1; do \

@@ -107,7 +107,7 @@ def curve(
     slopes = np.maximum(np.diff(y) / np.diff(z), SMALLEST_SD)  # nothing is known better
     below, above = slopes[[0, -1]] if len(slopes) else (SMALLEST_SD, SMALLEST_SD)
     grown = np.append(0.0, np.cumsum(slopes * np.diff(z)))
-    middle = np.abs(z).argmin()
+    middle = int(np.argmin(np.abs(z)))
     y = y[middle] + grown - grown[middle]
     y = np.array([y[0] - BEYOND, *y, y[-1] + BEYOND])
     z = np.array([z[0] - BEYOND / below, *z, z[-1] + BEYOND / above])

@@ -82,7 +82,7 @@ def _rank_normalised(values: Chains) -> Chains:
     last = np.minimum.accumulate(np.where(is_last, place, n)[:, ::-1], axis=1)[:, ::-1]
     twice_rank = np.empty_like(order)
     np.put_along_axis(twice_rank, order, first + last + 2, axis=1)
-    normal_score = ndtri((np.arange(2 * n + 1) / 2 - 3 / 8) / (n + 1 / 4))
+    normal_score = np.asarray(ndtri((np.arange(2 * n + 1) / 2 - 3 / 8) / (n + 1 / 4)))
     return normal_score[twice_rank].reshape(values.shape)
 
 

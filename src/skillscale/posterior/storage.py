@@ -94,7 +94,7 @@ def rounded(posterior: xr.Dataset) -> xr.Dataset:
         if values.dtype != np.float32 or not {"model", "family"} & set(map(str, values.dims)):
             return values
         nearest = values.to_numpy().view(np.uint32) + unit // 2
-        return values.copy(data=(nearest & ~(unit - 1)).view(np.float32))
+        return values.copy(data=(nearest - nearest % unit).view(np.float32))
 
     return posterior.map(of, keep_attrs=True)
 
