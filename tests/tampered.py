@@ -48,5 +48,10 @@ def with_laws(fit: Fit, *slopes: tuple[float, float, float]) -> Fit:
     )
 
 
+def without_own_slopes(fit: Fit) -> Fit:
+    """The fit with the slopes of its law for every family."""
+    return with_posterior(fit, slope_scale=_hardly_any)
+
+
 def _hardly_any(scale: np.ndarray) -> np.ndarray:
     return np.full_like(scale, 1e-6)

@@ -14,13 +14,13 @@ KEPT_OF_OTHERS = 220
 """The same of every other form of a stack, which only optima are asked of."""
 
 
-def thinned(fit: Fit, n: int | None = None, *, kept: int = KEPT) -> Fit:
+def thinned(fit: Fit, n: int | None = None, *, is_other_form: bool = False) -> Fit:
     """Keep some draws of every chain, evenly spaced.
 
     Args:
         fit: a fitted law.
-        n: draws to keep per chain.
-        kept: draws to keep of all chains where ``n`` is not given.
+        n: draws to keep per chain; by default so many that there are `KEPT` of all chains.
+        is_other_form: whether only optima will be asked of it: then `KEPT_OF_OTHERS`.
 
     Returns:
         A smaller fit of the same data, or the same if it has no more draws. `diagnostics` tells of
@@ -36,6 +36,7 @@ def thinned(fit: Fit, n: int | None = None, *, kept: int = KEPT) -> Fit:
         Fit(23 models of 4 families, 2 benchmarks, 2 skills, 880 draws by svi)
     """
     chains = fit.tree["posterior"].sizes["chain"]
+    kept = KEPT_OF_OTHERS if is_other_form else KEPT
     fewer = fit.thin(max(kept // chains, 4) if n is None else n)
     if fewer is fit or chains < 2:
         return fewer

@@ -16,7 +16,7 @@ from skillscale.checks.fit import check
 from skillscale.checks.leave_one_out import loo
 from skillscale.checks.prior import check_prior
 from skillscale.checks.stacking import stack
-from skillscale.checks.thinned import KEPT, KEPT_OF_OTHERS, thinned
+from skillscale.checks.thinned import KEPT, thinned
 from skillscale.checks.verdict import Verdict
 from skillscale.checks.worst_scores import worst_scores
 from skillscale.cli.app import app
@@ -141,7 +141,7 @@ def _save(fits: Sequence[Fit], keep: int | None, output: Path) -> None:
     """Keep some draws of a fit or of several forms, and say what is kept."""
     first, *others = fits
     sampled = first.tree["posterior"].sizes["draw"]
-    fewer = [thinned(first, keep), *(thinned(f, keep, kept=KEPT_OF_OTHERS) for f in others)]
+    fewer = [thinned(first, keep), *(thinned(f, keep, is_other_form=True) for f in others)]
     result: Fit | Stack = fewer[0]
     if len(fits) > 1:
         found = stack(fits)
