@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import numpy as np
@@ -55,9 +54,20 @@ class Svi:
         observations: Observations,
         key: Array,
         near: Gaussian | None = None,
+        on_progress: Callable[[int], None] = lambda done: None,
+        journal: Journal = FORGETFUL,
     ) -> Gaussian:
         """Fit the Gaussian, from that of a similar posterior if there is one."""
-        return self._fitted(potential, observations, key, near=near)
+        return fit_gaussian(
+            potential,
+            observations,
+            key,
+            gradient_steps=self.gradient_steps,
+            newton_steps=self.newton_steps,
+            near=near,
+            on_progress=on_progress,
+            journal=journal,
+        )
 
     def run(
         self,
@@ -71,7 +81,7 @@ class Svi:
         """Fit the Gaussian, unless it is known, and draw from it."""
         total = 1 + self.newton_steps
         key_fit, key_draw = jax.random.split(key)
-        gaussian = start or self._fitted(
+        gaussian = start or self.approximate(
             potential,
             observations,
             key_fit,
@@ -80,15 +90,3 @@ class Svi:
         )
         on_progress(total, total)
         return Chains(np.asarray(gaussian.draw(key_draw, self.draws))[None], {})
-
-    def _fitted(
-        self, potential: Potential, observations: Observations, key: Array, **options: Any
-    ) -> Gaussian:
-        return fit_gaussian(
-            potential,
-            observations,
-            key,
-            gradient_steps=self.gradient_steps,
-            newton_steps=self.newton_steps,
-            **options,
-        )
